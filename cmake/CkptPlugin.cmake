@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+#
+# ckpt_add_plugin(NAME SOURCES file... [LIBRARIES target...])
+#
+# All that the CMakeLists.txt of a plugin's folder holds. It makes
+#   NAME            the module NAME.so, in lib/ckpt/plugins of the build tree
+#   NAME.plugin     its description, by which the hub tells whether to load it
+#   NAME-static     the same, to be linked into test programs
+#   fuzz-READER     a fuzz target for each reader, seeded from fuzz/ and data/
+#   and one test for each cases/*.case.
+
+function(ckpt_add_plugin NAME)
+    cmake_parse_arguments(ARG "" "" "SOURCES;LIBRARIES" ${ARGN})
+    string(REPLACE "-" "_" symbol ${NAME})
+    set(plugin_dir ${PROJECT_BINARY_DIR}/lib/ckpt/plugins)
+
+    add_library(${NAME} MODULE ${ARG_SOURCES})
+    set_target_properties(${NAME} PROPERTIES PREFIX ""
+                          LIBRARY_OUTPUT_DIRECTORY ${plugin_dir})
+    target_link_libraries(${NAME} PRIVATE ckpt-sdk ckpt-support
+                          ${ARG_LIBRARIES})
+    add_custom_command(TARGET ${NAME} POST_BUILD
+        COMMAND ckpt-describe-plugin $<TARGET_FILE:${NAME}>
+                ${plugin_dir}/${NAME}.plugin
+        BYPRODUCTS ${plugin_dir}/${NAME}.plugin
+        VERBATIM)
+    add_dependencies(${NAME} ckpt-describe-plugin)
+    install(TARGETS ${NAME}
+            LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/ckpt/plugins)
+    install(FILES ${plugin_dir}/${NAME}.plugin
+            DESTINATION ${CMAKE_INSTALL_LIBDIR}/ckpt/plugins)
+
+    add_library(${NAME}-static STATIC EXCLUDE_FROM_ALL ${ARG_SOURCES})
+    target_compile_definitions(${NAME}-static PRIVATE CKPT_STATIC)
+    target_link_libraries(${NAME}-static PUBLIC ckpt-sdk ckpt-support
+                          ${ARG_LIBRARIES})
+
+    ckpt_add_cases(${CMAKE_CURRENT_SOURCE_DIR})
+    if(CKPT_FUZZ)
+        ckpt_add_fuzz_target(${NAME} ${symbol})
+    endif()
+endfunction()
+
+# One test for each cases/*.case of a folder; the runner is tests/cli/run-case.
+function(ckpt_add_cases folder)
+    if(NOT CKPT_TESTS)
+        return()
+    endif()
+    file(GLOB cases CONFIGURE_DEPENDS ${folder}/cases/*.case)
+    get_filename_component(room ${folder} NAME)
+    foreach(case ${cases})
+        get_filename_component(name ${case} NAME_WE)
+        add_test(NAME case.${room}.${name}
+                 COMMAND ${PROJECT_SOURCE_DIR}/tests/cli/run-case
+                         $<TARGET_FILE:ckpt> ${case})
+    endforeach()
+endfunction()
+
+# A libFuzzer target over the static twin; see tests/fuzz.
+function(ckpt_add_fuzz_target NAME symbol)
+    set(target fuzz-${NAME})
+    add_executable(${target} ${PROJECT_SOURCE_DIR}/tests/fuzz/fuzz_reader.c)
+    target_compile_definitions(${target} PRIVATE
+                               FUZZ_PLUGIN=ckpt_plugin_${symbol})
+    target_link_libraries(${target} PRIVATE ${NAME}-static hub-static
+                          -fsanitize=fuzzer)
+    target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
+endfunction()

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * libckpt: read, inspect and convert model checkpoints. This is the
+ * library's only public header; the graph it hands out is described in
+ * ckpt/graph.h, the status codes in ckpt/status.h.
+ *
+ * A `struct ckpt` is one user of the library: its plugins, its budget, its
+ * last error. Different ones may be used on different threads; one of them is
+ * used by one thread at a time. The library never prints, exits or aborts.
+ *
+ * Structs that the caller fills start with their size, which the initialiser
+ * macros set; all other members may stay zero.
+ */
+#ifndef CKPT_H
+#define CKPT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ckpt/graph.h"
+#include "ckpt/option.h"
+#include "ckpt/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CKPT_API __attribute__((visibility("default")))
+
+/* "0.1.0" */
+CKPT_API const char *ckpt_version(void);
+
+/* ---- One user of the library ---- */
+
+struct ckpt;
+
+enum ckpt_message_level {
+    CKPT_MESSAGE_LOSS = 1, /* something of the input has no place in the
+                              output */
+    CKPT_MESSAGE_WARNING,  /* a finding in the input */
+    CKPT_MESSAGE_STEP,     /* a loss-free step that was taken */
+    CKPT_MESSAGE_DEBUG
+};
+
+struct ckpt_settings {
+    size_t size;
+    const char *const *plugin_files; /* .so files to add; NULL-ended or NULL */
+    uint64_t memory_max_bytes;       /* metadata budget; 0: 512 MiB */
+    void *user;                      /* handed to the callbacks below */
+
+    /* One line without newline, unescaped. NULL: messages are dropped. */
+    void (*message)(void *user, enum ckpt_message_level level,
+                    const char *text);
+    /* Payload moved so far; called at least once per 16 MiB. */
+    void (*progress)(void *user, uint64_t done_bytes, uint64_t total_bytes);
+    /* Asked now and then; true stops the job with CKPT_CANCELLED. */
+    bool (*cancelled)(void *user);
+};
+#define CKPT_SETTINGS {.size = sizeof(struct ckpt_settings)}
+
+/* `settings` may be NULL. Lists plugins from their descriptions; loads none.
+ * CKPT_MEMORY only: a plugin that cannot be had is listed, not an error. */
+CKPT_API int ckpt_new(const struct ckpt_settings *settings,
+                      struct ckpt **user);
+CKPT_API void ckpt_free(struct ckpt *user);
+
+/* Why the last call that failed did: one line, "FILE: PLUGIN: what is wrong
+ * (tensor NAME, byte N)", unescaped. Lives until the next call. */
+CKPT_API const char *ckpt_error(const struct ckpt *user);
+
+/* What the user can do about it, or NULL. */
+CKPT_API const char *ckpt_remedy(const struct ckpt *user);
+
+/* ---- Plugins ---- */
+
+struct ckpt_format_info {
+    const char *id, *summary;
+    const char *const *suffixes;       /* NULL-ended */
+    const struct ckpt_option *options; /* NULL before ckpt_plugin_load */
+    bool reads;                        /* else it writes */
+};
+
+struct ckpt_plugin_info {
+    const char *id, *version, *summary;
+    const char *path;    /* of the shared object */
+    const char *origin;  /* "build tree", "installed", "CKPT_PLUGIN_PATH",
+                            "--plugin" */
+    const char *problem; /* why it is not used, or NULL */
+    bool loaded;
+    const struct ckpt_format_info *formats;
+    size_t format_count;
+};
+
+CKPT_API size_t ckpt_plugin_count(const struct ckpt *user);
+/* Lives until the next call that loads a plugin; NULL past the end. */
+CKPT_API const struct ckpt_plugin_info *ckpt_plugin_at(const struct ckpt *user,
+                                                       size_t index);
+/* Loads the plugin, so that its options are known or its problem is. */
+CKPT_API int ckpt_plugin_load(struct ckpt *user, size_t index);
+
+/* ---- Reading ---- */
+
+struct ckpt_file;
+
+struct ckpt_input {
+    size_t size;
+    const char *path;           /* a file or a folder */
+    const char *from;           /* a reader's id; NULL: told by content */
+    const char *const *options; /* "key=value"; NULL-ended or NULL */
+};
+#define CKPT_INPUT {.size = sizeof(struct ckpt_input)}
+
+struct ckpt_file_info {
+    const char *path;
+    const char *format;     /* the reader's id */
+    const char *how;        /* how the format was told */
+    const char *plugin;     /* id and version: "torch-zip 0.1.0" */
+    uint64_t size_bytes;    /* of all files that were opened */
+    size_t file_count;      /* 1, or more for shards */
+    const char *const *findings; /* warnings of the reader; NULL-ended */
+    bool restored;          /* a side record was found and used */
+};
+
+/* Tells the format, reads the graph, and restores what a side record holds.
+ * The payload is left where it is. */
+CKPT_API int ckpt_open(struct ckpt *user, const struct ckpt_input *input,
+                       struct ckpt_file **file);
+CKPT_API void ckpt_close(struct ckpt_file *file);
+
+/* Both live until the file closes. */
+CKPT_API const struct ckpt_graph *ckpt_file_graph(const struct ckpt_file *);
+CKPT_API const struct ckpt_file_info *ckpt_file_info(const struct ckpt_file *);
+
+/* SHA-256 of the tensor's contiguous little-endian bytes. */
+CKPT_API int ckpt_file_digest(struct ckpt_file *file,
+                              const struct ckpt_tensor *tensor,
+                              unsigned char digest[32]);
+
+/* ---- Converting ---- */
+
+struct ckpt_conversion {
+    size_t size;
+    struct ckpt_input input;
+    const char *output;                /* path */
+    const char *to;                    /* a writer's id; NULL: by suffix */
+    const char *const *output_options; /* "key=value"; NULL-ended or NULL */
+    bool strict;  /* a loss is an error */
+    bool dry_run; /* list the losses and stop */
+    bool force;   /* replace an existing output */
+    bool sync;    /* fsync; implied where an existing file is replaced */
+};
+#define CKPT_CONVERSION                                                       \
+    {                                                                         \
+        .size = sizeof(struct ckpt_conversion), .input = CKPT_INPUT           \
+    }
+
+struct ckpt_summary {
+    const char *format;    /* the writer's id; lives as long as the user */
+    uint64_t tensor_count; /* in the output */
+    uint64_t size_bytes;   /* of all output files */
+    size_t file_count;
+    size_t loss_count;
+};
+
+/* `summary` may be NULL. After a failure no output file is there that was
+ * not there before. */
+CKPT_API int ckpt_convert(struct ckpt *user,
+                          const struct ckpt_conversion *conversion,
+                          struct ckpt_summary *summary);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
