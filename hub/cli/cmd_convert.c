@@ -59,7 +59,7 @@ static const struct cli_option convert_options[] = {
     {"from", 0, "FORMAT", CLI_OPTION_TEXT, offsetof(struct cli_args, from),
      "read as this format instead of telling it by content"},
     {"to", 0, "FORMAT", CLI_OPTION_TEXT, offsetof(struct cli_args, to),
-     "write this format instead of telling it by OUT's suffix"},
+     "write this format instead of that of OUT's suffix"},
     {NULL, 'o', "KEY=VALUE", CLI_OPTION_LIST,
      offsetof(struct cli_args, output_options),
      "an option of the writer; may be repeated"},

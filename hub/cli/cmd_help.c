@@ -81,7 +81,7 @@ help_options(struct cli_out *out, const char *title,
         width = help_option_left(&left, option);
         cli_out_string(out, "  ");
         cli_out_string(out, cli_out_text(&left));
-        cli_out_fill(out, ' ', width < 24 ? 24 - width : 1);
+        cli_out_fill(out, ' ', width < 27 ? 27 - width : 1);
         cli_out_string(out, option->help);
         cli_out_char(out, '\n');
     }

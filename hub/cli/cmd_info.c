@@ -98,11 +98,11 @@ info_tensors(struct cli *cli, const struct cli_counts *counts)
 
     cli_out_u64(out, counts->tensor_count);
     if (known > 0) {
-        cli_out_string(out, " (");
+        cli_out_string(out, " (parameters ");
         cli_out_u64(out, counts->parameter_count);
-        cli_out_string(out, " parameters, ");
+        cli_out_string(out, ", buffers ");
         cli_out_u64(out, counts->buffer_count);
-        cli_out_string(out, " buffers)");
+        cli_out_char(out, ')');
     }
     cli_out_string(out, ", ");
     cli_out_size(out, counts->tensor_bytes);
@@ -132,8 +132,9 @@ info_types(struct cli *cli, const struct cli_counts *counts)
             continue;
         cli_out_string(out, gap);
         cli_out_string(out, ckpt_dtype_name((uint32_t)i));
-        cli_out_char(out, ' ');
+        cli_out_string(out, " (");
         cli_out_u64(out, counts->dtypes[i]);
+        cli_out_char(out, ')');
         gap = ", ";
     }
     cli_out_char(out, '\n');
@@ -141,8 +142,9 @@ info_types(struct cli *cli, const struct cli_counts *counts)
     for (i = 0; i < counts->device_count; i++) {
         cli_out_string(out, i > 0 ? ", " : "");
         cli_escape_string(out, counts->devices[i].device);
-        cli_out_char(out, ' ');
+        cli_out_string(out, " (");
         cli_out_u64(out, counts->devices[i].tensor_count);
+        cli_out_char(out, ')');
     }
     cli_out_char(out, '\n');
 }

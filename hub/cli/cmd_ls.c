@@ -76,14 +76,16 @@ ls_digest(struct cli *cli, struct cli_listing *listing)
     int status = CKPT_OK;
     size_t i;
 
+    listing->digests = calloc(listing->row_count + 1, sizeof *listing->digests);
+    if (listing->digests == NULL)
+        return CKPT_MEMORY;
     for (i = 0; i < listing->row_count; i++)
         progress->all_bytes +=
             listing->rows[i].entry->value->as.tensor->size_bytes;
     for (i = 0; i < listing->row_count && status == CKPT_OK; i++) {
         tensor = listing->rows[i].entry->value->as.tensor;
         progress->before_bytes = before;
-        status =
-            ckpt_file_digest(listing->file, tensor, listing->rows[i].digest);
+        status = ckpt_file_digest(listing->file, tensor, listing->digests[i]);
         before += tensor->size_bytes;
         cli_progress_update(progress, tensor->size_bytes, 0);
     }
@@ -92,8 +94,10 @@ ls_digest(struct cli *cli, struct cli_listing *listing)
 }
 
 static void
-ls_cell(struct cli_out *out, const struct cli_row *row, enum ls_column column)
+ls_cell(struct cli_out *out, const struct cli_listing *listing, size_t nth,
+        enum ls_column column)
 {
+    const struct cli_row *row = &listing->rows[nth];
     const struct ckpt_tensor *tensor = row->entry->value->as.tensor;
     const struct ckpt_text *name = &row->entry->name;
 
@@ -123,7 +127,7 @@ ls_cell(struct cli_out *out, const struct cli_row *row, enum ls_column column)
             cli_out_u64(out, row->parameter_index);
         break;
     default:
-        cli_out_hex(out, row->digest, sizeof row->digest);
+        cli_out_hex(out, listing->digests[nth], 32);
     }
 }
 
@@ -138,7 +142,7 @@ ls_table(struct cli *cli, const struct cli_listing *listing)
     for (i = 0; i < LS_COLUMN_COUNT; i++) {
         if ((i == LS_INDEX || i == LS_PARAMETER) && !cli->args.index)
             continue;
-        if (i == LS_SHA256 && !listing->digests)
+        if (i == LS_SHA256 && listing->digests == NULL)
             continue;
         columns[count] = ls_columns[i];
         shown[count++] = (enum ls_column)i;
@@ -146,7 +150,7 @@ ls_table(struct cli *cli, const struct cli_listing *listing)
     cli_table_begin(&table, &cli->out, columns, count);
     for (i = 0; i < listing->row_count; i++) {
         for (j = 0; j < count; j++)
-            ls_cell(cli_table_cell(&table), &listing->rows[i], shown[j]);
+            ls_cell(cli_table_cell(&table), listing, i, shown[j]);
         cli_table_row_end(&table);
     }
     return cli_table_end(&table);
@@ -173,8 +177,7 @@ ls_print(struct cli *cli, struct cli_listing *listing, const char *pattern)
     if (cli->args.tree)
         return ls_tree(cli, listing);
     status = ls_pick(listing, pattern);
-    listing->digests = cli->args.digest;
-    if (status == CKPT_OK && listing->digests)
+    if (status == CKPT_OK && cli->args.digest)
         status = ls_digest(cli, listing);
     if (status != CKPT_OK)
         return status;
@@ -239,6 +242,7 @@ ls_run(struct cli *cli)
         exit_status = cli_fail(cli, status);
     else if (pattern != NULL && listing.row_count == 0)
         exit_status = ls_no_match(cli, pattern);
+    free(listing.digests);
     free(listing.rows);
     ckpt_close(listing.file);
     return exit_status;
@@ -248,11 +252,11 @@ static const struct cli_option ls_options[] = {
     {"tree", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, tree),
      "all values, nested as they are in the file"},
     {"json", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, json),
-     "one JSON document with tensors, values and attributes"},
+     "one JSON document: tensors, values, attributes"},
     {"digest", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, digest),
-     "the SHA-256 of each tensor's contiguous little-endian bytes"},
+     "SHA-256 of each tensor: contiguous, little-endian"},
     {"index", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, index),
-     "positions from 0: among all tensors, and among parameters"},
+     "positions from 0, among all and among parameters"},
     {"from", 0, "FORMAT", CLI_OPTION_TEXT, offsetof(struct cli_args, from),
      "read as this format instead of telling it by content"},
     {"in-option", 0, "KEY=VALUE", CLI_OPTION_LIST,

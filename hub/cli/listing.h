@@ -12,7 +12,6 @@ struct cli_row {
     const struct ckpt_entry *entry;
     uint64_t index;           /* among all entries */
     uint64_t parameter_index; /* among parameters; UINT64_MAX: it is none */
-    unsigned char digest[32];
 };
 
 struct cli_listing {
@@ -21,7 +20,7 @@ struct cli_listing {
     const struct ckpt_graph *graph;
     struct cli_row *rows;
     size_t row_count;
-    bool digests;
+    unsigned char (*digests)[32]; /* of the rows; NULL: not asked for */
 };
 
 /* ---- ls_json.c ---- */

@@ -21,7 +21,8 @@ json_shape(struct cli_json *json, const uint64_t *shape, uint32_t rank)
 }
 
 static void
-json_tensor(struct cli_json *json, const struct cli_row *row, bool digest)
+json_tensor(struct cli_json *json, const struct cli_row *row,
+            const unsigned char digest[32])
 {
     const struct ckpt_tensor *tensor = row->entry->value->as.tensor;
     const struct ckpt_text *name = &row->entry->name;
@@ -48,11 +49,11 @@ json_tensor(struct cli_json *json, const struct cli_row *row, bool digest)
     cli_json_string(json, json_role(tensor->role));
     cli_json_key(json, "requires_grad");
     cli_json_bool(json, tensor->requires_grad);
-    if (digest) {
+    if (digest != NULL) {
         cli_json_key(json, "sha256");
         cli_json_item(json);
         cli_out_char(json->out, '"');
-        cli_out_hex(json->out, row->digest, sizeof row->digest);
+        cli_out_hex(json->out, digest, 32);
         cli_out_char(json->out, '"');
     }
     cli_json_close(json, '}');
@@ -76,7 +77,8 @@ cli_listing_json(struct cli_out *out, const struct cli_listing *listing)
     cli_json_key(&json, "tensors");
     cli_json_open(&json, '[');
     for (i = 0; i < listing->row_count; i++)
-        json_tensor(&json, &listing->rows[i], listing->digests);
+        json_tensor(&json, &listing->rows[i],
+                    listing->digests ? listing->digests[i] : NULL);
     cli_json_break(&json);
     cli_json_close(&json, ']');
     cli_json_key(&json, "values");

@@ -82,8 +82,10 @@ cli_table_end(struct cli_table *table)
     if (table->aligned != NULL && table->error == 0) {
         if (scols_print_table_to_string(table->aligned, &text) != 0)
             table->error = ENOMEM;
-        else if (text != NULL)
+        else if (text != NULL && text[0] != '\0') {
             cli_out_string(table->out, text);
+            cli_out_char(table->out, '\n');
+        }
     }
     free(text);
     scols_unref_table(table->aligned);

@@ -80,12 +80,14 @@ cli_walk_path(const struct cli_walk *walk, struct cli_out *out,
               const struct cli_step *step)
 {
     const struct cli_step *steps[CLI_DEPTH_MAX + 2];
+    const struct cli_step *last = step;
     size_t count = 0;
 
     /* The root's own step has neither parent nor attribute. */
     while ((step->parent != NULL || step->attribute) &&
            count < CLI_DEPTH_MAX + 2) {
-        steps[count++] = step;
+        if (step == last || !step->silent)
+            steps[count++] = step;
         if (step->parent == NULL)
             break;
         step = &walk->places[step->parent->id].step;
@@ -129,8 +131,12 @@ children_next_part(struct cli_children *children, struct cli_child *child)
     while (children->next < sizeof parts / sizeof parts[0]) {
         child->step.part = parts[children->next].name;
         child->value = parts[children->next++].value;
-        if (child->value != NULL)
-            return true;
+        if (child->value == NULL)
+            continue;
+        child->step.silent =
+            child->value->kind == CKPT_KIND_MAP &&
+            (child->value == object->state || child->value == object->pairs);
+        return true;
     }
     return false;
 }

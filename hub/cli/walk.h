@@ -10,8 +10,8 @@
 #include "ckpt.h"
 #include "out.h"
 
-/* Values nested deeper are not shown. */
-#define CLI_DEPTH_MAX 256
+/* Values nested deeper are not shown; the library refuses such files. */
+#define CLI_DEPTH_MAX 512
 
 /* One step from a container to something in it. */
 struct cli_step {
@@ -21,6 +21,8 @@ struct cli_step {
                                         of an attribute: its name */
     size_t index;                    /* of a list */
     bool attribute;
+    bool silent; /* adds nothing to the names of what is in it: the keys of an
+                    object's state and pairs are the object's own */
 };
 
 struct cli_place {
@@ -77,7 +79,7 @@ bool cli_is_container(const struct ckpt_value *value);
 /* How many things it contains. */
 size_t cli_container_count(const struct ckpt_value *value);
 
-/* "torch.optim.SGD": what an object names; "" if its callee is made. */
+/* "collections.Counter": what an object names; "" if its callee is made. */
 void cli_object_name(struct cli_out *out, const struct ckpt_object *object);
 
 /* An integer of any width in decimal. False, and nothing written, if it is
