@@ -11,6 +11,7 @@
 #include "ckpt.h"
 #include "out.h"
 #include "progress.h"
+#include "sandbox.h"
 
 enum cli_exit {
     CLI_DONE = 0,
@@ -27,6 +28,7 @@ struct cli {
     struct cli_args args;
     struct cli_out out, err;
     struct cli_progress progress;
+    struct cli_sandbox sandbox;
     struct ckpt *user;
     bool clever_terminal;    /* on stderr: not a dumb one */
     bool colour;             /* on stderr */

@@ -46,6 +46,8 @@ convert_run(struct cli *cli)
     conversion.dry_run = args->dry_run;
     conversion.force = args->force;
     conversion.sync = args->sync;
+    cli_sandbox_enter(&cli->sandbox, cli->user, args->operands.items, 1,
+                      args->dry_run ? NULL : conversion.output);
     status = ckpt_convert(cli->user, &conversion, &summary);
     cli_progress_clear(&cli->progress);
     if (status != CKPT_OK)

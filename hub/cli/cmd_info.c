@@ -191,6 +191,11 @@ info_print(struct cli *cli, const struct info *info)
         cli_out_string(out, "found: the graph it was written from is "
                             "restored\n");
     }
+    if (cli->args.verbose > 0) {
+        out = info_line(cli, "sandbox");
+        cli_sandbox_describe(&cli->sandbox, out);
+        cli_out_char(out, '\n');
+    }
     for (; finding != NULL && *finding != NULL; finding++) {
         out = info_line(cli, "finding");
         cli_escape_string(out, *finding);
@@ -337,6 +342,8 @@ info_run(struct cli *cli)
     struct cli_json json = {.out = &cli->out};
     int worst = CLI_DONE, exit_status;
 
+    cli_sandbox_enter(&cli->sandbox, cli->user, path, cli->args.operands.count,
+                      NULL);
     cli->warnings_in_result = true;
     if (cli->args.json)
         cli_json_open(&json, '[');

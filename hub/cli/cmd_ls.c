@@ -229,6 +229,7 @@ ls_run(struct cli *cli)
 
     if (exit_status != CLI_DONE)
         return exit_status;
+    cli_sandbox_enter(&cli->sandbox, cli->user, operands, 1, NULL);
     input.path = operands[0];
     input.from = cli->args.from;
     input.options = cli->args.input_options.items;

@@ -78,6 +78,7 @@ main_start_library(struct cli *cli)
     struct ckpt_settings settings = CKPT_SETTINGS;
     int status;
 
+    cli->sandbox.refused = cli->args.no_sandbox;
     settings.plugin_files = cli->args.plugin_files.items;
     settings.memory_max_bytes = cli->args.memory_max_bytes;
     settings.user = cli;
