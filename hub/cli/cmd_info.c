@@ -7,19 +7,11 @@
 #include <strings.h>
 
 #include "cli.h"
-#include "count.h"
 #include "escape.h"
+#include "info.h"
 #include "tree.h"
-#include "value_json.h"
 
 #define INFO_ATTRIBUTES_MAX 20
-
-struct info {
-    struct ckpt_file *file;
-    const struct ckpt_file_info *about;
-    const struct ckpt_graph *graph;
-    struct cli_counts counts;
-};
 
 static struct cli_out *
 info_line(struct cli *cli, const char *title)
@@ -33,7 +25,7 @@ info_line(struct cli *cli, const char *title)
 /* What the name promises, if none of the reader's suffixes is at its end:
  * the text from its last dot, or NULL. */
 static const char *
-info_odd_suffix(struct cli *cli, const struct info *info)
+info_odd_suffix(struct cli *cli, const struct cli_about *info)
 {
     const char *name = strrchr(info->about->path, '/');
     const struct ckpt_plugin_info *plugin;
@@ -61,7 +53,7 @@ info_odd_suffix(struct cli *cli, const struct info *info)
 }
 
 static void
-info_format(struct cli *cli, const struct info *info)
+info_format(struct cli *cli, const struct cli_about *info)
 {
     const struct ckpt_file_info *about = info->about;
     const char *odd = info_odd_suffix(cli, info);
@@ -175,7 +167,7 @@ info_attributes(struct cli *cli, const struct ckpt_graph *graph)
 }
 
 static void
-info_print(struct cli *cli, const struct info *info)
+info_print(struct cli *cli, const struct cli_about *info)
 {
     const char *const *finding = info->about->findings;
     struct cli_out *out = &cli->out;
@@ -203,90 +195,8 @@ info_print(struct cli *cli, const struct info *info)
     }
 }
 
-/* ---- JSON ---- */
-
-static void
-info_json_counts(struct cli_json *json, const struct cli_counts *counts)
-{
-    size_t i;
-
-    cli_json_key(json, "tensor_count");
-    cli_json_u64(json, counts->tensor_count);
-    cli_json_key(json, "parameter_count");
-    cli_json_u64(json, counts->parameter_count);
-    cli_json_key(json, "buffer_count");
-    cli_json_u64(json, counts->buffer_count);
-    cli_json_key(json, "storage_count");
-    cli_json_u64(json, counts->storage_count);
-    cli_json_key(json, "value_count");
-    cli_json_u64(json, counts->value_count);
-    cli_json_key(json, "tensor_bytes");
-    cli_json_u64(json, counts->tensor_bytes);
-    cli_json_key(json, "storage_bytes");
-    cli_json_u64(json, counts->storage_bytes);
-    cli_json_key(json, "dtypes");
-    cli_json_open(json, '{');
-    for (i = 1; i < CKPT_DTYPE_COUNT; i++)
-        if (counts->dtypes[i] > 0) {
-            cli_json_key(json, ckpt_dtype_name((uint32_t)i));
-            cli_json_u64(json, counts->dtypes[i]);
-        }
-    cli_json_close(json, '}');
-    cli_json_key(json, "devices");
-    cli_json_open(json, '{');
-    for (i = 0; i < counts->device_count; i++) {
-        cli_json_key(json, counts->devices[i].device);
-        cli_json_u64(json, counts->devices[i].tensor_count);
-    }
-    cli_json_close(json, '}');
-}
-
-static void
-info_json_file(struct cli_json *json, const struct ckpt_file_info *about)
-{
-    const char *const *finding = about->findings;
-
-    cli_json_key(json, "file");
-    cli_json_string(json, about->path);
-    cli_json_key(json, "format");
-    cli_json_string(json, about->format);
-    cli_json_key(json, "how");
-    cli_json_string(json, about->how);
-    cli_json_key(json, "plugin");
-    cli_json_string(json, about->plugin);
-    cli_json_key(json, "size_bytes");
-    cli_json_u64(json, about->size_bytes);
-    cli_json_key(json, "file_count");
-    cli_json_u64(json, about->file_count);
-    cli_json_key(json, "restored");
-    cli_json_bool(json, about->restored);
-    cli_json_key(json, "findings");
-    cli_json_open(json, '[');
-    for (; finding != NULL && *finding != NULL; finding++)
-        cli_json_string(json, *finding);
-    cli_json_close(json, ']');
-}
-
 static int
-info_json(struct cli_json *json, const struct info *info)
-{
-    struct cli_walk walk;
-    int status = cli_walk_init(&walk, info->graph);
-
-    if (status != CKPT_OK)
-        return status;
-    info_json_file(json, info->about);
-    info_json_counts(json, &info->counts);
-    cli_json_key(json, "attributes");
-    cli_json_attributes(json, &walk);
-    cli_walk_fini(&walk);
-    return CKPT_OK;
-}
-
-/* ---- */
-
-static int
-info_open(struct cli *cli, struct info *info, const char *path)
+info_open(struct cli *cli, struct cli_about *info, const char *path)
 {
     struct ckpt_input input = CKPT_INPUT;
     int status;
@@ -305,7 +215,7 @@ info_open(struct cli *cli, struct info *info, const char *path)
 static int
 info_one(struct cli *cli, struct cli_json *json, const char *path)
 {
-    struct info info = {.file = NULL};
+    struct cli_about info = {.file = NULL};
     const char *error;
     int status = info_open(cli, &info, path), exit_status = CLI_DONE;
 
@@ -315,7 +225,7 @@ info_one(struct cli *cli, struct cli_json *json, const char *path)
     if (status == CKPT_OK && !cli->args.json)
         info_print(cli, &info);
     else if (status == CKPT_OK)
-        status = info_json(json, &info);
+        status = cli_about_json(json, &info);
     if (status != CKPT_OK) {
         if (cli->args.json) {
             error = ckpt_error(cli->user);
