@@ -39,9 +39,9 @@ ls_matches(const struct ckpt_entry *entry, const char *pattern)
     return pattern == NULL || fnmatch(pattern, entry->name.data, 0) == 0;
 }
 
-/* Picks the rows and counts the positions over all entries. */
+/* Picks the rows and, if asked, counts the positions over all entries. */
 static int
-ls_pick(struct cli_listing *listing, const char *pattern)
+ls_pick(struct cli_listing *listing, const char *pattern, bool positions)
 {
     const struct ckpt_graph *graph = listing->graph;
     uint64_t parameters = 0;
@@ -55,7 +55,8 @@ ls_pick(struct cli_listing *listing, const char *pattern)
         return CKPT_MEMORY;
     for (i = 0; i < graph->entry_count; i++) {
         entry = &graph->entries[i];
-        parameter = entry->value->as.tensor->role == CKPT_ROLE_PARAMETER;
+        parameter =
+            positions && entry->value->as.tensor->role == CKPT_ROLE_PARAMETER;
         if (ls_matches(entry, pattern)) {
             row = &listing->rows[listing->row_count++];
             row->entry = entry;
@@ -176,7 +177,7 @@ ls_print(struct cli *cli, struct cli_listing *listing, const char *pattern)
 
     if (cli->args.tree)
         return ls_tree(cli, listing);
-    status = ls_pick(listing, pattern);
+    status = ls_pick(listing, pattern, cli->args.index);
     if (status == CKPT_OK && cli->args.digest)
         status = ls_digest(cli, listing);
     if (status != CKPT_OK)
