@@ -30,7 +30,6 @@
                                              another's twin may be told by a
                                              string attribute: dropped name =
                                              kept name */
-#define CKPT_HOLDS_ORDER UINT64_C(0x100)  /* the order of the names */
 
 struct ckpt_limits {
     uint64_t holds;       /* CKPT_HOLDS_* */
@@ -51,6 +50,13 @@ struct ckpt_writer {
      * nothing is left behind, and close is not called. */
     int (*open)(const struct ckpt_host *host,
                 const struct ckpt_option_value *options, void **self);
+
+    /* Gives the order in which a reader of the output will meet the tensors:
+     * order[i] is the index of the i-th among graph->entries. [serial, after
+     * open, before plan] NULL: the order of the graph is kept. The hub records
+     * the graph's own order where it differs. */
+    int (*arrange)(const struct ckpt_host *host, void *self,
+                   const struct ckpt_graph *graph, uint32_t *order);
 
     /* Lists the output's segments in order. [serial, once, after open] The
      * graph is constant and lives until close. Nothing has been written yet:

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A bump allocator over counted blocks.
+ */
+#include "hub/core/arena.h"
+
+#include <string.h>
+
+#define BLOCK_BYTES ((size_t)64 << 10)
+#define ALIGNMENT ((size_t)16)
+
+struct hub_arena_block {
+    struct hub_arena_block *older;
+    size_t padding; /* keeps what follows aligned */
+};
+
+static bool
+arena_grow(struct hub_arena *arena, size_t size_bytes)
+{
+    size_t room = size_bytes > BLOCK_BYTES ? size_bytes : BLOCK_BYTES;
+    struct hub_arena_block *block =
+        hub_allocate(arena->budget, sizeof *block + room);
+
+    if (block == NULL)
+        return false;
+    block->older = arena->blocks;
+    arena->blocks = block;
+    arena->next = (char *)(block + 1);
+    arena->end = arena->next + room;
+    return true;
+}
+
+void *
+hub_arena_allocate(struct hub_arena *arena, size_t size_bytes)
+{
+    size_t rounded;
+    void *memory;
+
+    if (size_bytes > SIZE_MAX / 2)
+        return hub_allocate(arena->budget, SIZE_MAX / 2);
+    rounded = (size_bytes + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
+    if (rounded > (size_t)(arena->end - arena->next) &&
+        !arena_grow(arena, rounded))
+        return NULL;
+    memory = arena->next;
+    arena->next += rounded;
+    return memory;
+}
+
+char *
+hub_arena_text(struct hub_arena *arena, const void *bytes, size_t size_bytes)
+{
+    char *text = hub_arena_allocate(arena, size_bytes + 1);
+
+    if (text != NULL && size_bytes > 0)
+        memcpy(text, bytes, size_bytes);
+    return text;
+}
+
+void
+hub_arena_fini(struct hub_arena *arena)
+{
+    struct hub_arena_block *block = arena->blocks, *older;
+
+    for (; block != NULL; block = older) {
+        older = block->older;
+        hub_release(arena->budget, block);
+    }
+    arena->blocks = NULL;
+    arena->next = arena->end = NULL;
+}

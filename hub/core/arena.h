@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Many small pieces of memory that are freed together.
+ */
+#ifndef HUB_CORE_ARENA_H
+#define HUB_CORE_ARENA_H
+
+#include "hub/core/budget.h"
+
+struct hub_arena_block;
+
+/* `budget` is set by the owner; all else starts zero. */
+struct hub_arena {
+    struct hub_budget *budget;
+    struct hub_arena_block *blocks;
+    char *next, *end;
+};
+
+/* Zeroed, aligned to 16 bytes; NULL as hub_allocate. */
+void *hub_arena_allocate(struct hub_arena *arena, size_t size_bytes);
+
+/* A copy followed by a NUL. */
+char *hub_arena_text(struct hub_arena *arena, const void *bytes,
+                     size_t size_bytes);
+
+void hub_arena_fini(struct hub_arena *arena);
+
+#endif
