@@ -191,7 +191,8 @@ hub_list_add(struct hub_graph *graph, struct ckpt_value *list,
 }
 
 /* The canonical bytes of a scalar key, as Python compares keys: True, 1 and
- * 1.0 are one key. Other keys are told apart by identity and have none. */
+ * 1.0 are one key. Other keys are told apart by identity and have none. The
+ * tag of a number is a byte that no string in UTF-8 has. */
 struct map_key {
     const void *data;
     size_t size_bytes;
@@ -207,7 +208,7 @@ map_key_number(const struct ckpt_value *key, struct map_key *canonical)
 {
     double real = key->as.real;
 
-    canonical->packed.tag = 'i';
+    canonical->packed.tag = 0xFF;
     if (key->kind == CKPT_KIND_BOOL) {
         canonical->packed.number[0] = key->as.truth;
     } else if (key->kind == CKPT_KIND_INT && !key->wide) {
@@ -216,7 +217,7 @@ map_key_number(const struct ckpt_value *key, struct map_key *canonical)
         if (real == floor(real) && fabs(real) < 0x1p62)
             canonical->packed.number[0] = (int64_t)real;
         else {
-            canonical->packed.tag = 'f';
+            canonical->packed.tag = 0xFE;
             memcpy(&canonical->packed.number[0], &real, sizeof real);
         }
     } else {
