@@ -16,13 +16,11 @@
 
 /* The bucket counts, in growing; a table is full at one node a bucket. */
 static const uint32_t id_bucket_counts[] = {
-    13,      29,      59,      127,      257,      541,      1109,
-    2357,    5087,    10273,   20753,    42043,    85229,    172933,
-    351061,  712697,  1447153, 2938679,  5967347,  12117689, 24607243,
-    49969847};
+    13,      29,      59,      127,      257,      541,     1109,   2357,
+    5087,    10273,   20753,   42043,    85229,    172933,  351061, 712697,
+    1447153, 2938679, 5967347, 12117689, 24607243, 49969847};
 
-#define ID_BUCKET_COUNTS \
-    (sizeof id_bucket_counts / sizeof *id_bucket_counts)
+#define ID_BUCKET_COUNTS (sizeof id_bucket_counts / sizeof *id_bucket_counts)
 
 /* Nodes count from 1; 0 is the place before the list. */
 struct id_set {
@@ -61,8 +59,8 @@ torch_zip_id_name(const char *name, size_t size_bytes)
 uint64_t
 torch_zip_id_combine(uint64_t combined, uint64_t value)
 {
-    return combined ^ (value + UINT64_C(0x9e3779b9) + (combined << 6) +
-                       (combined >> 2));
+    return combined ^
+           (value + UINT64_C(0x9e3779b9) + (combined << 6) + (combined >> 2));
 }
 
 static uint32_t
@@ -151,7 +149,6 @@ torch_zip_id_text(uint64_t names, uint64_t checks,
 {
     char digits[TORCH_ZIP_ID_BYTES + 1];
 
-    snprintf(digits, sizeof digits, "%020" PRIu64 "%020" PRIu64, names,
-             checks);
+    snprintf(digits, sizeof digits, "%020" PRIu64 "%020" PRIu64, names, checks);
     memcpy(text, digits, TORCH_ZIP_ID_BYTES);
 }
