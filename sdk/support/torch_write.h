@@ -29,7 +29,7 @@ enum sdk_torch_form {
     SDK_TORCH_LEGACY /* and a None behind it */
 };
 
-/* A storage that the pickle names. Its key is its index in decimal. */
+/* A storage that the pickle names. */
 struct sdk_torch_use {
     const struct ckpt_storage *storage;
     uint32_t item_bytes; /* of the storage's class */
@@ -58,6 +58,11 @@ struct sdk_torch_pickle {
 int sdk_torch_write(const struct ckpt_host *host,
                     const struct ckpt_graph *graph, uint32_t form,
                     struct sdk_torch_pickle *result);
+
+/* The key of a use by its index, in decimal and NUL-terminated. Returns its
+ * size. */
+#define SDK_TORCH_KEY_BYTES 24
+size_t sdk_torch_key(size_t index, char key[SDK_TORCH_KEY_BYTES]);
 
 void sdk_torch_fini(const struct ckpt_host *host,
                     struct sdk_torch_pickle *result);

@@ -5,8 +5,6 @@
  */
 #include "torch_write_walk.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 /* The class of a storage of that dtype, or NULL: newer dtypes have none. */
@@ -33,6 +31,14 @@ torch_class(uint32_t dtype)
         [CKPT_QUINT2X4] = "QUInt2x4Storage"};
 
     return dtype < CKPT_DTYPE_COUNT ? classes[dtype] : NULL;
+}
+
+/* The dtype by which torch compares the classes of a storage: one without a
+ * class counts as bytes. */
+static uint32_t
+torch_class_dtype(uint32_t dtype)
+{
+    return torch_class(dtype) != NULL ? dtype : CKPT_UINT8;
 }
 
 /* What a storage's class counts in; packed values count by their bytes. */
@@ -67,7 +73,7 @@ sdk_torch_walk_words(struct torch_walk *walk)
 }
 
 /* One storage has one class. Where dtypes differ or do not divide it, it is
- * untyped. A dtype without a class counts as bytes, as torch has it. */
+ * untyped. */
 void
 sdk_torch_walk_scan(struct torch_walk *walk)
 {
@@ -80,7 +86,7 @@ sdk_torch_walk_scan(struct torch_walk *walk)
     for (i = 0; i < graph->entry_count; i++) {
         tensor = graph->entries[i].value->as.tensor;
         storage = &walk->storages[tensor->storage->id];
-        dtype = torch_class(tensor->dtype) ? tensor->dtype : CKPT_UINT8;
+        dtype = torch_class_dtype(tensor->dtype);
         if (storage->dtype == 0)
             storage->dtype = dtype;
         if (storage->dtype != dtype ||
@@ -113,22 +119,36 @@ torch_use_add(struct torch_walk *walk, const struct ckpt_storage *storage,
     result->use_count++;
 }
 
+size_t
+sdk_torch_key(size_t index, char key[SDK_TORCH_KEY_BYTES])
+{
+    char digits[SDK_TORCH_KEY_BYTES], *end = digits + sizeof digits;
+    char *p = end;
+
+    *--p = 0;
+    do
+        *--p = (char)('0' + index % 10);
+    while ((index /= 10) > 0);
+    memcpy(key, p, (size_t)(end - p));
+    return (size_t)(end - p) - 1;
+}
+
 static void
 torch_walk_key(struct torch_walk *walk, const struct ckpt_storage *storage,
                uint32_t item_bytes)
 {
     struct torch_storage *state = &walk->storages[storage->id];
-    char key[24];
-    int length;
+    char key[SDK_TORCH_KEY_BYTES];
+    size_t size_bytes;
 
     if (state->key != 0) {
         sdk_pickler_get(walk->pickle, state->key_memo);
         return;
     }
-    length = snprintf(key, sizeof key, "%zu", walk->result->use_count);
+    size_bytes = sdk_torch_key(walk->result->use_count, key);
     torch_use_add(walk, storage, item_bytes);
     state->key = (uint32_t)walk->result->use_count;
-    sdk_pickler_text(walk->pickle, key, (size_t)length);
+    sdk_pickler_text(walk->pickle, key, size_bytes);
     state->key_memo = sdk_pickler_put(walk->pickle);
 }
 
@@ -146,19 +166,31 @@ torch_walk_label(struct torch_walk *walk, const char *label)
     }
 }
 
-/* The tuple that names a storage; `name` is its class, or NULL: untyped. */
+static void
+torch_walk_class(struct torch_walk *walk, uint32_t dtype)
+{
+    uint32_t *word = &walk->class_words[dtype];
+
+    if (*word == 0)
+        *word = 1 + (dtype == 0 ? sdk_pickler_global_word(walk->pickle,
+                                                          "torch.storage",
+                                                          "UntypedStorage")
+                                : sdk_pickler_global_word(walk->pickle, "torch",
+                                                          torch_class(dtype)));
+    sdk_pickler_word(walk->pickle, *word - 1);
+}
+
+/* The tuple that names a storage; `dtype` is that of its class, or 0. */
 static void
 torch_walk_id(struct torch_walk *walk, const struct ckpt_storage *storage,
-              const char *name, uint32_t item_bytes)
+              uint32_t dtype)
 {
     struct sdk_pickler *pickle = walk->pickle;
+    uint32_t item_bytes = dtype == 0 ? 1 : torch_item_bytes(dtype);
 
     sdk_pickler_op(pickle, SDK_OP_MARK);
     sdk_pickler_word(pickle, walk->words[TORCH_STORAGE]);
-    if (name == NULL)
-        sdk_pickler_global(pickle, "torch.storage", "UntypedStorage");
-    else
-        sdk_pickler_global(pickle, "torch", name);
+    torch_walk_class(walk, dtype);
     torch_walk_key(walk, storage, item_bytes);
     torch_walk_label(walk, storage->device);
     sdk_pickler_int(pickle, (int64_t)(storage->size_bytes / item_bytes));
@@ -169,20 +201,37 @@ torch_walk_id(struct torch_walk *walk, const struct ckpt_storage *storage,
     sdk_pickler_op(pickle, SDK_OP_BINPERSID);
 }
 
+/* The dtype of the class of a tensor's storage; 0: untyped. A tensor that is
+ * a key of a map was not seen by the scan, and cannot change what is. */
+static uint32_t
+torch_walk_dtype(struct torch_walk *walk, const struct ckpt_value *value)
+{
+    const struct ckpt_tensor *tensor = value->as.tensor;
+    struct torch_storage *storage = &walk->storages[tensor->storage->id];
+    uint32_t dtype = torch_class_dtype(tensor->dtype);
+
+    if (storage->dtype == 0)
+        storage->dtype = dtype;
+    if (storage->dtype != dtype && !storage->untyped)
+        sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
+                            "a tensor as a key, of another dtype than others "
+                            "on its storage");
+    if (storage->untyped || torch_class(tensor->dtype) == NULL)
+        return 0;
+    return dtype;
+}
+
 void
 sdk_torch_walk_storage(struct torch_walk *walk, const struct ckpt_value *value,
                        bool untyped)
 {
-    const struct ckpt_tensor *tensor = value->as.tensor;
-    const struct torch_storage *storage = &walk->storages[tensor->storage->id];
-    const char *name = untyped ? NULL : torch_class(tensor->dtype);
+    const struct ckpt_storage *storage = value->as.tensor->storage;
+    uint32_t dtype = torch_walk_dtype(walk, value);
 
-    if (name != NULL && storage->untyped)
-        sdk_torch_walk_fail(
-            walk, CKPT_UNSUPPORTED, value,
-            "a bare storage of one dtype under tensors of others");
-    torch_walk_id(walk, tensor->storage, name,
-                  name == NULL ? 1 : torch_item_bytes(tensor->dtype));
+    if (!untyped && dtype == 0)
+        sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
+                            "a bare storage that has no one class");
+    torch_walk_id(walk, storage, untyped ? 0 : dtype);
 }
 
 /* A shape or strides: a tuple of its own. */
@@ -221,24 +270,21 @@ torch_walk_plain(struct torch_walk *walk, const struct ckpt_value *value,
 {
     const struct ckpt_tensor *tensor = value->as.tensor;
     struct sdk_pickler *pickle = walk->pickle;
-    const char *name = walk->storages[tensor->storage->id].untyped
-                           ? NULL
-                           : torch_class(tensor->dtype);
+    uint32_t dtype = torch_walk_dtype(walk, value);
 
     if (tensor->offset > INT64_MAX)
         sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
                             "an offset of 2^63 or more");
     sdk_pickler_word(
-        pickle, walk->words[name == NULL ? TORCH_TENSOR_V3 : TORCH_TENSOR_V2]);
+        pickle, walk->words[dtype == 0 ? TORCH_TENSOR_V3 : TORCH_TENSOR_V2]);
     sdk_pickler_op(pickle, SDK_OP_MARK);
-    torch_walk_id(walk, tensor->storage, name,
-                  name == NULL ? 1 : torch_item_bytes(tensor->dtype));
+    torch_walk_id(walk, tensor->storage, dtype);
     sdk_pickler_int(pickle, (int64_t)tensor->offset);
     torch_walk_dims(walk, value, tensor->shape);
     torch_walk_dims(walk, value, tensor->strides);
     sdk_pickler_bool(pickle, requires_grad);
     torch_walk_hooks(walk);
-    if (name == NULL)
+    if (dtype == 0)
         sdk_pickler_global(pickle, "torch", ckpt_dtype_name(tensor->dtype));
     sdk_pickler_op(pickle, SDK_OP_TUPLE);
     sdk_pickler_put(pickle);

@@ -44,6 +44,8 @@ struct torch_walk {
     struct torch_storage *storages;
     struct torch_text *texts;
     uint32_t words[TORCH_WORD_COUNT];
+    uint32_t class_words[CKPT_DTYPE_COUNT]; /* and one; 0: not asked for yet;
+                                               at 0: the untyped class */
     uint32_t depth;
     uint64_t visits;
 };

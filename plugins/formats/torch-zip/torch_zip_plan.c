@@ -100,19 +100,6 @@ plan_name_archive(struct torch_zip_plan *plan, const char *file)
     plan->archive_bytes = size_bytes + 1;
 }
 
-static void
-plan_name_storage(char *name, size_t number)
-{
-    char digits[24], *p = digits + sizeof digits;
-
-    *--p = 0;
-    do
-        *--p = (char)('0' + number % 10);
-    while ((number /= 10) > 0);
-    memcpy(name, "data/", 5);
-    memcpy(name + 5, p, (size_t)(digits + sizeof digits - p));
-}
-
 /* The name of a record, without the archive. */
 static const char *
 plan_record_name(struct torch_zip_plan *plan, size_t i)
@@ -122,14 +109,17 @@ plan_record_name(struct torch_zip_plan *plan, size_t i)
     static const char *const last[] = {".data/serialization_id", "version",
                                        TORCH_ZIP_ATTRIBUTES};
     char *name = plan->name + plan->archive_bytes;
+    bool storage =
+        i >= RECORD_STORAGES && i < RECORD_STORAGES + plan->storage_count;
 
-    if (i < RECORD_STORAGES)
-        snprintf(name, RECORD_NAME_BYTES, "%s", first[i]);
-    else if (i < RECORD_STORAGES + plan->storage_count)
-        plan_name_storage(name, i - RECORD_STORAGES);
-    else
+    if (storage) {
+        memcpy(name, "data/", 5);
+        sdk_torch_key(i - RECORD_STORAGES, name + 5);
+    } else {
         snprintf(name, RECORD_NAME_BYTES, "%s",
-                 last[plan->record_count - 1 - i]);
+                 i < RECORD_STORAGES ? first[i]
+                                     : last[plan->record_count - 1 - i]);
+    }
     return name;
 }
 
@@ -147,35 +137,26 @@ plan_record_get(struct torch_zip_plan *plan, size_t i,
     record->size_bytes = plan->records[i].size_bytes;
 }
 
-static size_t
-plan_gap_bytes(struct torch_zip_plan *plan, size_t gap)
+/* The same without the name, which a descriptor does not hold. */
+static void
+plan_record_get_sizes(const struct torch_zip_plan *plan, size_t i,
+                      struct torch_zip_record *record)
 {
-    struct torch_zip_record record;
-    size_t size_bytes = 0;
-
-    if (gap > 0) {
-        plan_record_get(plan, gap - 1, &record);
-        size_bytes += torch_zip_descriptor_bytes(&record);
-    }
-    if (gap < plan->record_count) {
-        plan_record_get(plan, gap, &record);
-        size_bytes += torch_zip_local_bytes(&record);
-    }
-    return size_bytes;
+    memset(record, 0, sizeof *record);
+    record->offset = plan->records[i].offset;
+    record->size_bytes = plan->records[i].size_bytes;
 }
 
 static int
 plan_late(const struct ckpt_host *host, struct ckpt_plan *output, uint64_t tag,
-          uint64_t size_bytes, uint32_t checks, uint64_t *segment)
+          uint64_t size_bytes)
 {
-    struct ckpt_segment late = {.kind = CKPT_SEGMENT_LATE,
-                                .checks = checks,
-                                .size_bytes = size_bytes,
-                                .tag = tag};
+    struct ckpt_segment late = {
+        .kind = CKPT_SEGMENT_LATE, .size_bytes = size_bytes, .tag = tag};
 
     if (size_bytes == 0)
         return CKPT_OK;
-    return host->plan_add(host, output, &late, sizeof late, segment);
+    return host->plan_add(host, output, &late, sizeof late, NULL);
 }
 
 /* The gap before record i. */
@@ -183,16 +164,20 @@ static int
 plan_gap(const struct ckpt_host *host, struct torch_zip_plan *plan,
          struct ckpt_plan *output, size_t i)
 {
-    uint64_t offset = host->plan_position(host, output);
-    struct torch_zip_record before;
+    struct torch_zip_record record;
+    size_t size_bytes = 0;
 
     if (i > 0) {
-        plan_record_get(plan, i - 1, &before);
-        offset += torch_zip_descriptor_bytes(&before);
+        plan_record_get_sizes(plan, i - 1, &record);
+        size_bytes = torch_zip_descriptor_bytes(&record);
     }
-    if (i < plan->record_count)
-        plan->records[i].offset = offset;
-    return plan_late(host, output, i, plan_gap_bytes(plan, i), 0, NULL);
+    if (i < plan->record_count) {
+        plan->records[i].offset =
+            host->plan_position(host, output) + size_bytes;
+        plan_record_get(plan, i, &record);
+        size_bytes += torch_zip_local_bytes(&record);
+    }
+    return plan_late(host, output, i, size_bytes);
 }
 
 /* Record i, whose bytes are `body`. */
@@ -319,8 +304,7 @@ plan_end(const struct ckpt_host *host, struct torch_zip_plan *plan,
             plan_record_get(plan, i++, &record);
             size_bytes += torch_zip_central_bytes(&record);
         } while (i < plan->record_count && i % CENTRAL_RUN != 0);
-        status =
-            plan_late(host, output, TAG_CENTRAL | first, size_bytes, 0, NULL);
+        status = plan_late(host, output, TAG_CENTRAL | first, size_bytes);
     }
     if (status != CKPT_OK)
         return status;
@@ -416,7 +400,7 @@ late_gap(const struct ckpt_host *host, struct torch_zip_plan *plan,
     struct torch_zip_record record;
 
     if (gap > 0) {
-        plan_record_get(plan, gap - 1, &record);
+        plan_record_get_sizes(plan, gap - 1, &record);
         record.crc32 = late_crc32(host, output, &plan->records[gap - 1]);
         to = torch_zip_put_descriptor(to, &record);
     }
