@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the nodes of a parsed pickle hold.
+ */
+#include "pickle_read_machine.h"
+
+#include <string.h>
+
+struct ckpt_text
+sdk_pickled_text(const struct sdk_pickled *pickled, uint32_t ref)
+{
+    const struct sdk_pickled_node *node = &pickled->nodes[ref];
+    struct ckpt_text text = {
+        (node->flags & FLAG_POOL ? pickled->pool : pickled->input) +
+            node->as.pair.first,
+        node->as.pair.second};
+
+    return text;
+}
+
+const char *
+sdk_pickled_module(const struct sdk_pickled *pickled, uint32_t ref)
+{
+    return pickled->pool + pickled->nodes[ref].as.pair.first;
+}
+
+const char *
+sdk_pickled_name(const struct sdk_pickled *pickled, uint32_t ref)
+{
+    return sdk_pickled_module(pickled, ref) +
+           pickled->nodes[ref].as.pair.second + 1;
+}
+
+static struct sdk_pickled_list
+list_of(const struct sdk_pickled *pickled, uint32_t first, uint32_t count)
+{
+    struct sdk_pickled_list list = {NULL, count};
+
+    if (count > 0)
+        list.refs = pickled->refs + first;
+    return list;
+}
+
+struct sdk_pickled_list
+sdk_pickled_list(const struct sdk_pickled *pickled, uint32_t ref)
+{
+    const struct sdk_pickled_node *node = &pickled->nodes[ref];
+
+    return list_of(pickled, node->as.pair.first, node->as.pair.second);
+}
+
+struct sdk_pickled_call
+sdk_pickled_call(const struct sdk_pickled *pickled, uint32_t ref)
+{
+    const struct sdk_pickled_node *node = &pickled->nodes[ref];
+    struct sdk_pickled_call call = {
+        .callee = node->as.pair.first,
+        .args = node->as.pair.second,
+        .kwargs = SDK_PICKLED_NOTHING,
+        .state = SDK_PICKLED_NOTHING,
+    };
+
+    if (node->flags & FLAG_EXTRA) {
+        const struct sdk_pickled_extra *extra =
+            &pickled->extras[node->as.pair.first];
+
+        call.callee = extra->callee;
+        call.args = extra->args;
+        call.kwargs = extra->kwargs;
+        call.state = extra->state;
+        call.items = list_of(pickled, extra->items.first, extra->items.count);
+        call.pairs = list_of(pickled, extra->pairs.first, extra->pairs.count);
+    }
+    return call;
+}
+
+uint32_t
+sdk_pickled_pid(const struct sdk_pickled *pickled, uint32_t ref)
+{
+    return pickled->nodes[ref].as.pair.first;
+}
+
+bool
+sdk_pickled_is_text(const struct sdk_pickled *pickled, uint32_t ref,
+                    const char *text)
+{
+    uint32_t kind = pickled->nodes[ref].kind;
+    struct ckpt_text found;
+
+    if (kind != SDK_PICKLED_TEXT && kind != SDK_PICKLED_STR)
+        return false;
+    found = sdk_pickled_text(pickled, ref);
+    return found.size_bytes == strlen(text) &&
+           memcmp(found.data, text, found.size_bytes) == 0;
+}
