@@ -82,9 +82,8 @@ sdk_torch_walk_items(struct torch_walk *walk,
     }
 }
 
-/* The attributes of a map, as the __dict__ that it is built with. */
-static void
-torch_walk_attrs(struct torch_walk *walk, const struct ckpt_attr *attr)
+void
+sdk_torch_walk_attrs(struct torch_walk *walk, const struct ckpt_attr *attr)
 {
     bool lone = attr->next == NULL;
 
@@ -97,7 +96,6 @@ torch_walk_attrs(struct torch_walk *walk, const struct ckpt_attr *attr)
         sdk_torch_walk_value(walk, attr->value);
     }
     sdk_pickler_op(walk->pickle, lone ? SDK_OP_SETITEM : SDK_OP_SETITEMS);
-    sdk_pickler_op(walk->pickle, SDK_OP_BUILD);
 }
 
 /* A class by its dotted name: "pkg.mod.Class". */
@@ -152,8 +150,10 @@ torch_walk_map(struct torch_walk *walk, const struct ckpt_value *value)
         torch_walk_typed(walk, value);
     sdk_torch_walk_put(walk, value);
     sdk_torch_walk_pairs(walk, value->as.map.pairs, value->as.map.count, plain);
-    if (value->attrs != NULL)
-        torch_walk_attrs(walk, value->attrs);
+    if (value->attrs == NULL)
+        return;
+    sdk_torch_walk_attrs(walk, value->attrs);
+    sdk_pickler_op(walk->pickle, SDK_OP_BUILD);
 }
 
 static void

@@ -8,7 +8,8 @@
  *   map            dict; of type collections.OrderedDict or with attributes:
  *                  OrderedDict, its attributes by BUILD
  *   tensor         torch._utils._rebuild_tensor_v2, or _v3 for dtypes that
- *                  have no storage class; a parameter by _rebuild_parameter
+ *                  have no storage class; a parameter by _rebuild_parameter,
+ *                  with its attributes by _rebuild_parameter_with_state
  *   size, device   torch.Size, torch.device
  *   dtype          a bare global: torch float32
  *   bytes          _codecs.encode

@@ -64,6 +64,8 @@ sdk_torch_walk_words(struct torch_walk *walk)
         sdk_pickler_global_word(pickle, "torch._utils", "_rebuild_tensor_v3");
     words[TORCH_PARAMETER] =
         sdk_pickler_global_word(pickle, "torch._utils", "_rebuild_parameter");
+    words[TORCH_PARAMETER_STATE] = sdk_pickler_global_word(
+        pickle, "torch._utils", "_rebuild_parameter_with_state");
     words[TORCH_STORAGE] = sdk_pickler_string_word(pickle, "storage", 7);
     words[TORCH_CPU] = sdk_pickler_string_word(pickle, "cpu", 3);
     sdk_pickler_string_word(pickle, "meta", 4);
@@ -291,24 +293,36 @@ torch_walk_plain(struct torch_walk *walk, const struct ckpt_value *value,
     sdk_pickler_op(pickle, SDK_OP_REDUCE);
 }
 
+/* The tensor under it is an object of its own, which nothing else names. */
+static void
+torch_walk_parameter(struct torch_walk *walk, const struct ckpt_value *value)
+{
+    struct sdk_pickler *pickle = walk->pickle;
+    bool state = value->attrs != NULL;
+
+    sdk_pickler_word(
+        pickle, walk->words[state ? TORCH_PARAMETER_STATE : TORCH_PARAMETER]);
+    if (state)
+        sdk_pickler_op(pickle, SDK_OP_MARK);
+    torch_walk_plain(walk, value, false);
+    sdk_pickler_put(pickle);
+    sdk_pickler_bool(pickle, value->as.tensor->requires_grad);
+    torch_walk_hooks(walk);
+    if (state)
+        sdk_torch_walk_attrs(walk, value->attrs);
+    sdk_pickler_tuple(pickle, state ? 4 : 3);
+    sdk_pickler_put(pickle);
+    sdk_pickler_op(pickle, SDK_OP_REDUCE);
+}
+
 void
 sdk_torch_walk_tensor(struct torch_walk *walk, const struct ckpt_value *value)
 {
     const struct ckpt_tensor *tensor = value->as.tensor;
-    struct sdk_pickler *pickle = walk->pickle;
 
-    if (tensor->role != CKPT_ROLE_PARAMETER) {
+    if (tensor->role == CKPT_ROLE_PARAMETER)
+        torch_walk_parameter(walk, value);
+    else
         torch_walk_plain(walk, value, tensor->requires_grad);
-        sdk_torch_walk_put(walk, value);
-        return;
-    }
-    sdk_pickler_word(pickle, walk->words[TORCH_PARAMETER]);
-    torch_walk_plain(walk, value, false);
-    sdk_pickler_put(pickle);
-    sdk_pickler_bool(pickle, tensor->requires_grad);
-    torch_walk_hooks(walk);
-    sdk_pickler_tuple(pickle, 3);
-    sdk_pickler_put(pickle);
-    sdk_pickler_op(pickle, SDK_OP_REDUCE);
     sdk_torch_walk_put(walk, value);
 }

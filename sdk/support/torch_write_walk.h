@@ -14,6 +14,7 @@ enum torch_word {
     TORCH_TENSOR_V2,
     TORCH_TENSOR_V3,
     TORCH_PARAMETER,
+    TORCH_PARAMETER_STATE,
     TORCH_STORAGE,
     TORCH_CPU,
     TORCH_WORD_COUNT
@@ -69,6 +70,10 @@ void sdk_torch_walk_items(struct torch_walk *walk,
 void sdk_torch_walk_pairs(struct torch_walk *walk,
                           const struct ckpt_pair *pairs, size_t count,
                           bool dict);
+
+/* Attributes, at least one, as the dict of an object. */
+void sdk_torch_walk_attrs(struct torch_walk *walk,
+                          const struct ckpt_attr *attr);
 
 bool sdk_torch_walk_atom(struct torch_walk *walk,
                          const struct ckpt_value *value);
