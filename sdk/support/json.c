@@ -25,6 +25,7 @@ sdk_json_init(struct sdk_json *json, const void *data, size_t size_bytes)
     json->data = data;
     json->size_bytes = size_bytes;
     json->text = "";
+    json->depth_max = SDK_JSON_DEPTH_MAX;
 }
 
 static enum sdk_json_event
@@ -78,7 +79,7 @@ json_open(struct sdk_json *json, enum sdk_json_event event)
     unsigned level = json->depth;
     uint64_t bit = UINT64_C(1) << level % 64;
 
-    if (level == SDK_JSON_DEPTH_MAX)
+    if (level >= json->depth_max)
         return json_stop(json, json->position, "nesting is too deep");
     if (event == SDK_JSON_OBJECT_BEGIN) {
         json->objects[level / 64] |= bit;

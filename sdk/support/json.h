@@ -30,7 +30,8 @@
 
 #include "buffer.h"
 
-#define SDK_JSON_DEPTH_MAX 128
+#define SDK_JSON_DEPTH_MAX 128   /* unless the caller says otherwise */
+#define SDK_JSON_DEPTH_ROOM 1280 /* the most that a caller can ask for */
 
 enum sdk_json_event {
     SDK_JSON_ERROR = 0,    /* see `error`; every later call gives it again */
@@ -61,13 +62,17 @@ struct sdk_json {
     /* After ERROR: what is wrong, lower case; `at` is then its place. */
     const char *error;
 
+    /* The deepest nesting that is taken; set after init, if at all, to at
+     * most SDK_JSON_DEPTH_ROOM. */
+    unsigned depth_max;
+
     /* The scanner's own. */
     const unsigned char *data;
     size_t size_bytes;
     size_t position;
     unsigned state;
     unsigned depth;
-    uint64_t objects[SDK_JSON_DEPTH_MAX / 64]; /* a bit per open object */
+    uint64_t objects[SDK_JSON_DEPTH_ROOM / 64]; /* a bit per open object */
 };
 
 /* Begins to scan. The input is borrowed. */
