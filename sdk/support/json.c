@@ -417,20 +417,31 @@ sdk_json_is(const struct sdk_json *json, const char *text)
     return done == length;
 }
 
+size_t
+sdk_json_unescape(const struct sdk_json *json, void *out)
+{
+    const unsigned char *p = (const unsigned char *)json->text;
+    unsigned char *to = out, bytes[4];
+    size_t at, count;
+
+    for (at = 0; at < json->text_bytes; to += count) {
+        at += json_decode(p + at, bytes, &count);
+        memcpy(to, bytes, count);
+    }
+    return (size_t)(to - (unsigned char *)out);
+}
+
 int
 sdk_json_copy(const struct ckpt_host *host, const struct sdk_json *json,
               struct sdk_buffer *buffer)
 {
-    const unsigned char *p = (const unsigned char *)json->text;
-    size_t at, count;
-    /* Decoded text is never longer; four more, since json_decode may be
-     * handed the very last bytes. */
-    int status = sdk_buffer_reserve(host, buffer, json->text_bytes + 4);
+    int status = sdk_buffer_reserve(host, buffer, json->text_bytes);
 
     if (status != CKPT_OK)
         return status;
-    for (at = 0; at < json->text_bytes; buffer->size_bytes += count)
-        at += json_decode(p + at, buffer->data + buffer->size_bytes, &count);
+    if (json->text_bytes > 0)
+        buffer->size_bytes +=
+            sdk_json_unescape(json, buffer->data + buffer->size_bytes);
     return CKPT_OK;
 }
 
