@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "endian.h"
 #include "utf8.h"
 
 enum json_state {
@@ -155,6 +156,30 @@ json_escape_bytes(const unsigned char *p, size_t size_bytes,
     return 12;
 }
 
+/* Bytes from `p` on, at least all up to a multiple of 8 from the end, that
+ * are plain: printable ASCII, no quote, no backslash. Eight are looked at
+ * together: each term sets the top bit of every byte that is not plain, and,
+ * by its borrow, perhaps of bytes after such a one. */
+static size_t
+json_plain_bytes(const unsigned char *p, size_t size_bytes)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t word, quote, slash, found;
+    size_t at;
+
+    for (at = 0; size_bytes - at >= 8; at += 8) {
+        word = sdk_load_le64(p + at);
+        quote = word ^ ones * '"';
+        slash = word ^ ones * '\\';
+        found = (word | ((word - ones * 0x20) & ~word) |
+                 ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) &
+                ones * 0x80;
+        if (found != 0)
+            return at + (size_t)__builtin_ctzll(found) / 8;
+    }
+    return at;
+}
+
 /* Scans the string whose opening quote is at the position. */
 static enum sdk_json_event
 json_string(struct sdk_json *json, enum sdk_json_event event)
@@ -165,7 +190,10 @@ json_string(struct sdk_json *json, enum sdk_json_event event)
 
     json->escaped = false;
     json->text = (const char *)data + at;
-    for (; at < end && data[at] != '"'; at += length) {
+    for (;; at += length) {
+        at += json_plain_bytes(data + at, end - at);
+        if (at == end || data[at] == '"')
+            break;
         length = 1;
         if (data[at] == '\\') {
             length = json_escape_bytes(data + at, end - at, &error);
@@ -180,7 +208,7 @@ json_string(struct sdk_json *json, enum sdk_json_event event)
             return json_stop(json, at, "a control character in a string");
         }
     }
-    if (at >= end)
+    if (at == end)
         return json_stop(json, end, "the text ends within a string");
     json->text_bytes = at - (json->position + 1);
     json->position = at + 1;
