@@ -12,6 +12,7 @@
 function(ckpt_add_plugin NAME)
     cmake_parse_arguments(ARG "" "" "SOURCES;LIBRARIES" ${ARGN})
     string(REPLACE "-" "_" symbol ${NAME})
+    set_property(GLOBAL APPEND PROPERTY CKPT_PLUGINS ${NAME})
     set(plugin_dir ${PROJECT_BINARY_DIR}/lib/ckpt/plugins)
 
     add_library(${NAME} MODULE ${ARG_SOURCES})

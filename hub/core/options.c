@@ -27,7 +27,7 @@ hub_size_parse(const char *text, uint64_t *size_bytes)
     number = strtoull(text, &end, 10);
     if (errno != 0)
         return false;
-    if (*end != '\0' && (letter = strchr(letters, *end & ~0x20)) != NULL) {
+    if (*end > ' ' && (letter = strchr(letters, *end & ~0x20)) != NULL) {
         power = (int)(letter - letters) + 1;
         if (*++end == 'i') {
             step = 1024;

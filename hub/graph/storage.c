@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Storages and the tensors that view them.
+ */
+#include <string.h>
+
+#include "checked.h"
+#include "hub/graph/graph.h"
+#include "hub/graph/validate.h"
+
+/* The most bytes that a graph keeps itself for one storage. */
+#define OWNED_MAX ((uint64_t)1 << 20)
+
+static int
+storage_keep(struct hub_graph *graph, const struct ckpt_storage *like,
+             struct hub_storage **kept)
+{
+    const char *device = like->device != NULL ? like->device : "cpu";
+    struct hub_storage *storage;
+
+    storage = hub_arena_allocate(&graph->arena, sizeof *storage);
+    if (storage == NULL)
+        return graph->report->status;
+    storage->public = *like;
+    storage->public.word_bytes = like->word_bytes ? like->word_bytes : 1;
+    storage->public.device = strcmp(device, "cpu") == 0
+                                 ? "cpu"
+                                 : hub_arena_text(&graph->arena, device,
+                                                  strlen(device));
+    if (storage->public.device == NULL)
+        return graph->report->status;
+    storage->public.id = graph->public.storage_count++;
+    *kept = storage;
+    return CKPT_OK;
+}
+
+static int
+storage_own(struct hub_graph *graph, struct hub_storage *storage)
+{
+    if (storage->public.size_bytes > OWNED_MAX)
+        return hub_fail(graph->report, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
+                        "an owned storage of %llu bytes is too large",
+                        (unsigned long long)storage->public.size_bytes);
+    storage->public.data =
+        hub_arena_text(&graph->arena, storage->public.data,
+                       (size_t)storage->public.size_bytes);
+    return storage->public.data != NULL ? CKPT_OK : graph->report->status;
+}
+
+int
+hub_storage_new(struct hub_graph *graph, const struct ckpt_storage *like,
+                uint64_t source_size, const struct ckpt_storage **storage)
+{
+    struct hub_storage *kept;
+    int status;
+
+    if (like->place < CKPT_PLACE_SPAN || like->place > CKPT_PLACE_OWNED ||
+        (like->place == CKPT_PLACE_SPAN && like->source == NULL))
+        return hub_fail(graph->report, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
+                        "a storage without a place");
+    status = hub_storage_check(graph->report, like, source_size);
+    if (status == CKPT_OK)
+        status = storage_keep(graph, like, &kept);
+    if (status == CKPT_OK && like->place == CKPT_PLACE_OWNED)
+        status = storage_own(graph, kept);
+    if (status != CKPT_OK)
+        return status;
+    kept->coder = graph->coder;
+    *storage = &kept->public;
+    return CKPT_OK;
+}
+
+int
+hub_storage_made(struct hub_graph *graph, const struct ckpt_storage *like,
+                 const struct hub_piece *pieces, size_t piece_count,
+                 const struct ckpt_storage **storage)
+{
+    struct hub_storage *kept;
+    struct hub_piece *copy;
+    int status = storage_keep(graph, like, &kept);
+
+    if (status != CKPT_OK)
+        return status;
+    copy = hub_arena_allocate(&graph->arena, piece_count * sizeof *copy);
+    if (copy == NULL)
+        return graph->report->status;
+    memcpy(copy, pieces, piece_count * sizeof *copy);
+    kept->public.place = CKPT_PLACE_MADE;
+    kept->public.byte_order = CKPT_LITTLE_ENDIAN;
+    kept->pieces = copy;
+    kept->piece_count = piece_count;
+    *storage = &kept->public;
+    return CKPT_OK;
+}
+
+/* Copies shape and strides; row-major strides where none are given. */
+static int
+tensor_dims(struct hub_graph *graph, const struct ckpt_tensor *like,
+            struct ckpt_tensor *tensor)
+{
+    uint64_t *dims, step = 1;
+    uint32_t i, rank = like->rank;
+
+    dims = hub_arena_allocate(&graph->arena, (2 * (size_t)rank + 1) *
+                                                 sizeof *dims);
+    if (dims == NULL)
+        return graph->report->status;
+    for (i = rank; i-- > 0;) {
+        dims[i] = like->shape[i];
+        dims[rank + i] = like->strides != NULL ? like->strides[i] : step;
+        if (dims[i] != 0 && !sdk_mul_u64(step, dims[i], &step))
+            step = 0;
+    }
+    tensor->shape = dims;
+    tensor->strides = dims + rank;
+    return CKPT_OK;
+}
+
+int
+hub_tensor_new(struct hub_graph *graph, const struct ckpt_tensor *like,
+               const char *name, struct ckpt_value **value)
+{
+    struct ckpt_value wrapped = {.kind = CKPT_KIND_TENSOR};
+    struct ckpt_tensor *tensor;
+    int status;
+
+    if (like->storage == NULL)
+        return hub_fail(graph->report, CKPT_CONTRACT, name, CKPT_NOWHERE,
+                        "a tensor without a storage");
+    if (like->rank > CKPT_MAX_RANK)
+        return hub_fail(graph->report, CKPT_FORMAT, name, CKPT_NOWHERE,
+                        "a tensor of %u dimensions, more than %d", like->rank,
+                        CKPT_MAX_RANK);
+    tensor = hub_arena_allocate(&graph->arena, sizeof *tensor);
+    if (tensor == NULL)
+        return graph->report->status;
+    *tensor = *like;
+    status = tensor_dims(graph, like, tensor);
+    if (status == CKPT_OK)
+        status = hub_tensor_check(graph->report, tensor, name);
+    if (status != CKPT_OK)
+        return status;
+    tensor->id = graph->public.tensor_count++;
+    wrapped.as.tensor = tensor;
+    return hub_value_new(graph, &wrapped, value);
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The checks at the door of the graph. All sums and products are checked, so
+ * that a file cannot make them wrap.
+ */
+#include "hub/graph/validate.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "checked.h"
+
+/* Length of the sequence that a lead byte begins, and its least code. */
+static size_t
+utf8_length(unsigned char lead, uint32_t *least)
+{
+    if (lead >= 0xC2 && lead <= 0xDF) {
+        *least = 0x80;
+        return 2;
+    }
+    if (lead >= 0xE0 && lead <= 0xEF) {
+        *least = 0x800;
+        return 3;
+    }
+    if (lead >= 0xF0 && lead <= 0xF4) {
+        *least = 0x10000;
+        return 4;
+    }
+    return 0;
+}
+
+static size_t
+utf8_step(const unsigned char *p, size_t left)
+{
+    uint32_t code, least;
+    size_t i, length;
+
+    if (p[0] < 0x80)
+        return 1;
+    length = utf8_length(p[0], &least);
+    if (length == 0 || length > left)
+        return 0;
+    code = p[0] & (0x7Fu >> length);
+    for (i = 1; i < length; i++) {
+        if ((p[i] & 0xC0) != 0x80)
+            return 0;
+        code = code << 6 | (p[i] & 0x3F);
+    }
+    if (code < least || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000))
+        return 0;
+    return length;
+}
+
+bool
+hub_utf8_valid(const char *data, size_t size_bytes)
+{
+    const unsigned char *p = (const unsigned char *)data;
+    size_t at = 0, step;
+
+    while (at < size_bytes) {
+        step = utf8_step(p + at, size_bytes - at);
+        if (step == 0)
+            return false;
+        at += step;
+    }
+    return true;
+}
+
+/* Product of the sizes and whether one of them is zero. */
+static bool
+tensor_count(struct ckpt_tensor *tensor)
+{
+    uint64_t count = 1;
+    uint32_t i;
+
+    for (i = 0; i < tensor->rank; i++)
+        if (tensor->shape[i] == 0)
+            count = 0;
+    for (i = 0; count != 0 && i < tensor->rank; i++)
+        if (!sdk_mul_u64(count, tensor->shape[i], &count))
+            return false;
+    tensor->element_count = count;
+    return true;
+}
+
+/* Number of elements of the storage up to the last one of the view. */
+static bool
+tensor_extent(const struct ckpt_tensor *tensor, uint64_t *extent)
+{
+    uint64_t step, end = tensor->offset;
+    uint32_t i;
+
+    for (i = 0; i < tensor->rank; i++)
+        if (!sdk_mul_u64(tensor->shape[i] - 1, tensor->strides[i], &step) ||
+            !sdk_add_u64(end, step, &end))
+            return false;
+    return sdk_add_u64(end, 1, extent);
+}
+
+static bool
+tensor_contiguous(const struct ckpt_tensor *tensor)
+{
+    uint64_t expected = 1;
+    uint32_t i;
+
+    if (tensor->element_count == 0)
+        return true;
+    for (i = tensor->rank; i-- > 0;) {
+        if (tensor->shape[i] != 1 && tensor->strides[i] != expected)
+            return false;
+        expected *= tensor->shape[i];
+    }
+    return true;
+}
+
+static int
+tensor_fits(struct hub_report *report, const struct ckpt_tensor *tensor,
+            const char *name)
+{
+    uint32_t width = ckpt_dtype_width_bits(tensor->dtype);
+    uint64_t extent, bits, size;
+
+    if (tensor->element_count == 0)
+        return CKPT_OK;
+    if (!tensor_extent(tensor, &extent) || !sdk_mul_u64(extent, width, &bits))
+        return hub_fail(report, CKPT_FORMAT, name, CKPT_NOWHERE,
+                        "strides and offset of a tensor overflow");
+    size = bits / 8 + (bits % 8 != 0);
+    if (size > tensor->storage->size_bytes)
+        return hub_fail(report, CKPT_FORMAT, name, CKPT_NOWHERE,
+                        "a view of %llu bytes is beyond its storage of %llu",
+                        (unsigned long long)size,
+                        (unsigned long long)tensor->storage->size_bytes);
+    return CKPT_OK;
+}
+
+int
+hub_tensor_check(struct hub_report *report, struct ckpt_tensor *tensor,
+                 const char *name)
+{
+    uint32_t width = ckpt_dtype_width_bits(tensor->dtype);
+    uint64_t bits;
+    int status;
+
+    if (width == 0)
+        return hub_fail(report, CKPT_FORMAT, name, CKPT_NOWHERE,
+                        "there is no dtype number %u", tensor->dtype);
+    if (!tensor_count(tensor) ||
+        !sdk_mul_u64(tensor->element_count, width, &bits) ||
+        bits > UINT64_MAX - 7)
+        return hub_fail(report, CKPT_FORMAT, name, CKPT_NOWHERE,
+                        "the shape of a tensor overflows");
+    tensor->size_bytes = (bits + 7) / 8;
+    status = tensor_fits(report, tensor, name);
+    if (status == CKPT_OK)
+        tensor->contiguous = tensor_contiguous(tensor);
+    return status;
+}
+
+static bool
+storage_word_known(uint32_t word_bytes)
+{
+    return word_bytes == 1 || word_bytes == 2 || word_bytes == 4 ||
+           word_bytes == 8;
+}
+
+int
+hub_storage_check(struct hub_report *report,
+                  const struct ckpt_storage *storage, uint64_t source_size)
+{
+    if (storage->byte_order > CKPT_BIG_ENDIAN ||
+        (storage->byte_order == CKPT_BIG_ENDIAN &&
+         !storage_word_known(storage->word_bytes)))
+        return hub_fail(report, CKPT_FORMAT, NULL, CKPT_NOWHERE,
+                        "no such byte order of a storage");
+    if (storage->byte_order == CKPT_BIG_ENDIAN &&
+        storage->size_bytes % storage->word_bytes != 0)
+        return hub_fail(report, CKPT_FORMAT, NULL, storage->source_offset,
+                        "a big-endian storage ends within an element");
+    if (storage->place == CKPT_PLACE_SPAN &&
+        !sdk_within(storage->source_offset, storage->size_bytes, source_size))
+        return hub_fail(report, CKPT_FORMAT, NULL, storage->source_offset,
+                        "a storage of %llu bytes is beyond the end of the file",
+                        (unsigned long long)storage->size_bytes);
+    return CKPT_OK;
+}

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Walking the tree, and the names of tensors that come of it. A value that is
+ * already on the path is not entered again, so cycles end.
+ */
+#include "hub/graph/walk.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+void
+hub_children_init(struct hub_children *children,
+                  const struct ckpt_value *parent)
+{
+    memset(children, 0, sizeof *children);
+    children->parent = parent;
+}
+
+/* The parts of an object: 0 callee, 1 args, 2 kwargs, 3 state, 4 items,
+ * 5 pairs. */
+static bool
+child_of_object(struct hub_children *children, struct hub_child *child)
+{
+    static const char *const labels[] = {"callee", "args",  "kwargs",
+                                         "state",  "items", "pairs"};
+    const struct ckpt_object *object = children->parent->as.object;
+    const struct ckpt_value *const parts[] = {
+        object->callee, object->args,  object->kwargs,
+        object->state,  object->items, object->pairs};
+
+    while (children->next < sizeof parts / sizeof *parts) {
+        child->value = parts[children->next];
+        child->label = labels[children->next++];
+        if (child->value != NULL)
+            return true;
+    }
+    return false;
+}
+
+static bool
+child_of_content(struct hub_children *children, struct hub_child *child)
+{
+    const struct ckpt_value *parent = children->parent;
+    size_t at = children->next;
+
+    switch (parent->kind) {
+    case CKPT_KIND_SIZE:
+    case CKPT_KIND_LIST:
+    case CKPT_KIND_TUPLE:
+        if (at >= parent->as.list.count)
+            return false;
+        child->value = parent->as.list.items[at];
+        child->index = at;
+        break;
+    case CKPT_KIND_MAP:
+        if (at >= parent->as.map.count)
+            return false;
+        child->value = parent->as.map.pairs[at].value;
+        child->key = parent->as.map.pairs[at].key;
+        break;
+    case CKPT_KIND_OBJECT:
+        return child_of_object(children, child);
+    default:
+        return false;
+    }
+    children->next++;
+    return true;
+}
+
+bool
+hub_children_next(struct hub_children *children, struct hub_child *child)
+{
+    memset(child, 0, sizeof *child);
+    if (!children->in_attrs) {
+        if (child_of_content(children, child))
+            return true;
+        children->in_attrs = true;
+        children->attr = children->parent->attrs;
+    }
+    if (children->attr == NULL)
+        return false;
+    child->value = children->attr->value;
+    child->label = children->attr->name;
+    children->attr = children->attr->next;
+    return true;
+}
+
+static void
+label_key(const struct ckpt_value *key, char buffer[40],
+          struct ckpt_text *text)
+{
+    int length = 0;
+
+    if (key->kind == CKPT_KIND_STRING) {
+        *text = key->as.text;
+        return;
+    }
+    if (key->kind == CKPT_KIND_INT && !key->wide)
+        length = snprintf(buffer, 40, "%" PRId64, key->as.integer);
+    else if (key->kind == CKPT_KIND_BOOL)
+        length = snprintf(buffer, 40, key->as.truth ? "True" : "False");
+    else if (key->kind == CKPT_KIND_NONE)
+        length = snprintf(buffer, 40, "None");
+    else if (key->kind == CKPT_KIND_FLOAT)
+        length = snprintf(buffer, 40, "%.17g", key->as.real);
+    else
+        length = snprintf(buffer, 40, "key-%" PRIu64, key->id);
+    text->data = buffer;
+    text->size_bytes = (size_t)length;
+}
+
+void
+hub_child_label(const struct hub_child *child, char buffer[40],
+                struct ckpt_text *text)
+{
+    if (child->key != NULL) {
+        label_key(child->key, buffer, text);
+    } else if (child->label != NULL) {
+        text->data = child->label;
+        text->size_bytes = strlen(child->label);
+    } else {
+        text->data = buffer;
+        text->size_bytes = (size_t)snprintf(buffer, 40, "%zu", child->index);
+    }
+}
+
+/* One level of the path from the root. */
+struct walk_level {
+    struct hub_children children;
+    size_t name_bytes; /* of the path up to here */
+    bool named;        /* it has at least one component */
+};
+
+struct walk {
+    struct hub_graph *graph;
+    struct walk_level *levels;
+    size_t depth;
+    unsigned char *on_path; /* a flag for each value id */
+    char *name;
+    size_t name_bytes, name_capacity;
+    bool named;
+    struct ckpt_entry *entries;
+    size_t entry_count, entry_capacity;
+    uint64_t visits;
+};
+
+static int
+walk_name(struct walk *walk, const struct walk_level *level,
+          const struct hub_child *child)
+{
+    struct hub_budget *budget = walk->graph->arena.budget;
+    struct ckpt_text label;
+    char buffer[40], *grown;
+    size_t need, prefix = level->name_bytes, dot = level->named ? 1 : 0;
+
+    hub_child_label(child, buffer, &label);
+    need = prefix + dot + label.size_bytes;
+    if (need > walk->name_capacity) {
+        grown = hub_reallocate(budget, walk->name, need * 2);
+        if (grown == NULL)
+            return budget->report->status;
+        walk->name = grown;
+        walk->name_capacity = need * 2;
+    }
+    if (dot)
+        walk->name[prefix] = '.';
+    if (label.size_bytes > 0)
+        memcpy(walk->name + prefix + dot, label.data, label.size_bytes);
+    walk->name_bytes = need;
+    walk->named = true;
+    return CKPT_OK;
+}
+
+static int
+walk_entry(struct walk *walk, const struct ckpt_value *value)
+{
+    struct hub_budget *budget = walk->graph->arena.budget;
+    struct ckpt_entry *entry, *grown;
+    size_t capacity = walk->entry_capacity ? walk->entry_capacity * 2 : 64;
+
+    if (walk->entry_count == walk->entry_capacity) {
+        grown = hub_reallocate(budget, walk->entries,
+                               capacity * sizeof *grown);
+        if (grown == NULL)
+            return budget->report->status;
+        walk->entries = grown;
+        walk->entry_capacity = capacity;
+    }
+    entry = &walk->entries[walk->entry_count];
+    entry->value = value;
+    entry->name.size_bytes = walk->name_bytes;
+    entry->name.data = hub_arena_text(&walk->graph->arena, walk->name,
+                                      walk->name_bytes);
+    if (entry->name.data == NULL)
+        return budget->report->status;
+    walk->entry_count++;
+    return CKPT_OK;
+}
+
+/* Only what can hold a tensor is entered. */
+static bool
+walk_enters(const struct ckpt_value *value)
+{
+    return value->kind == CKPT_KIND_LIST || value->kind == CKPT_KIND_TUPLE ||
+           value->kind == CKPT_KIND_MAP || value->kind == CKPT_KIND_OBJECT ||
+           value->attrs != NULL;
+}
+
+static int
+walk_enter(struct walk *walk, const struct ckpt_value *value)
+{
+    struct hub_report *report = walk->graph->report;
+
+    if (++walk->visits > walk->graph->walk_max)
+        return hub_fail(report, CKPT_LIMIT, NULL, CKPT_NOWHERE,
+                        "shared values unfold to more than %llu",
+                        (unsigned long long)walk->graph->walk_max);
+    if (value->kind == CKPT_KIND_TENSOR && walk_entry(walk, value) != CKPT_OK)
+        return report->status;
+    if (!walk_enters(value) || walk->on_path[value->id])
+        return CKPT_OK;
+    if (walk->depth == HUB_DEPTH_MAX)
+        return hub_fail(report, CKPT_LIMIT, NULL, CKPT_NOWHERE,
+                        "values nest deeper than %d", HUB_DEPTH_MAX);
+    walk->on_path[value->id] = 1;
+    hub_children_init(&walk->levels[walk->depth].children, value);
+    walk->levels[walk->depth].name_bytes = walk->name_bytes;
+    walk->levels[walk->depth].named = walk->named;
+    walk->depth++;
+    return CKPT_OK;
+}
+
+/* A state or the pairs of an object add no component to a name: the keys in
+ * it are the object's own. */
+static bool
+walk_transparent(const struct walk *walk, const struct hub_child *child)
+{
+    const struct ckpt_value *parent =
+        walk->levels[walk->depth - 1].children.parent;
+
+    return parent->kind == CKPT_KIND_OBJECT && child->label != NULL &&
+           child->value->kind == CKPT_KIND_MAP &&
+           (child->value == parent->as.object->state ||
+            child->value == parent->as.object->pairs);
+}
+
+static int
+walk_all(struct walk *walk)
+{
+    struct walk_level *level;
+    struct hub_child child;
+    int status = walk_enter(walk, walk->graph->public.root);
+
+    while (status == CKPT_OK && walk->depth > 0) {
+        level = &walk->levels[walk->depth - 1];
+        if (!hub_children_next(&level->children, &child)) {
+            walk->on_path[level->children.parent->id] = 0;
+            walk->depth--;
+            continue;
+        }
+        walk->name_bytes = level->name_bytes;
+        walk->named = level->named;
+        if (!walk_transparent(walk, &child))
+            status = walk_name(walk, level, &child);
+        if (status == CKPT_OK)
+            status = walk_enter(walk, child.value);
+    }
+    return status;
+}
+
+static int
+walk_keep(struct walk *walk)
+{
+    struct hub_graph *graph = walk->graph;
+    size_t size = walk->entry_count * sizeof *walk->entries;
+    struct ckpt_entry *entries = hub_arena_allocate(&graph->arena, size + 1);
+
+    if (entries == NULL)
+        return graph->report->status;
+    if (size > 0)
+        memcpy(entries, walk->entries, size);
+    graph->public.entries = entries;
+    graph->public.entry_count = walk->entry_count;
+    return CKPT_OK;
+}
+
+int
+hub_graph_finish(struct hub_graph *graph)
+{
+    struct hub_budget *budget = graph->arena.budget;
+    struct walk walk = {.graph = graph};
+    int status;
+
+    if (graph->public.root == NULL)
+        return hub_fail(graph->report, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
+                        "a graph has exactly one root");
+    walk.levels = hub_allocate(budget, HUB_DEPTH_MAX * sizeof *walk.levels);
+    walk.on_path = hub_allocate(budget, (size_t)graph->public.value_count);
+    if (walk.levels == NULL || walk.on_path == NULL)
+        status = budget->report->status;
+    else
+        status = walk_all(&walk);
+    if (status == CKPT_OK)
+        status = walk_keep(&walk);
+    hub_release(budget, walk.levels);
+    hub_release(budget, walk.on_path);
+    hub_release(budget, walk.name);
+    hub_release(budget, walk.entries);
+    return status;
+}

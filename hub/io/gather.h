@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The contiguous bytes of a strided view, in order, with bounded memory.
+ */
+#ifndef HUB_IO_GATHER_H
+#define HUB_IO_GATHER_H
+
+#include "ckpt/graph.h"
+#include "hub/io/source.h"
+
+struct hub_gather;
+
+/* The storage's bytes are those of `source` from `offset`, or of `memory` if
+ * that is not NULL. All is borrowed until free. CKPT_UNSUPPORTED for types
+ * below a byte. */
+int hub_gather_new(struct hub_budget *budget, const struct ckpt_tensor *tensor,
+                   const struct ckpt_source *source, uint64_t offset,
+                   const void *memory, struct hub_gather **gather);
+void hub_gather_free(struct hub_gather *gather);
+
+/* The next bytes; they live until the next call. CKPT_END after the last. */
+int hub_gather_next(struct hub_gather *gather, struct ckpt_span *span);
+
+#endif
