@@ -48,7 +48,7 @@ safetensors_probe(const struct ckpt_host *host,
     struct ckpt_span head;
     int status;
 
-    if (host->source_is_folder(host, source) || size < 10)
+    if (host->source_is_folder(host, source) || size < 9)
         return CKPT_OK;
     status = host->source_peek(host, source, 0, size < 72 ? size : 72, &head);
     if (status != CKPT_OK)
