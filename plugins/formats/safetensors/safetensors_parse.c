@@ -369,8 +369,9 @@ static int
 parse_check_data(struct parser *p, size_t first)
 {
     const struct ckpt_host *host = p->host;
-    struct safetensors_entry *entries = safetensors_entry_at(p->set, first);
     size_t count = safetensors_entry_count(p->set) - first, i;
+    struct safetensors_entry *entries =
+        count > 0 ? safetensors_entry_at(p->set, first) : NULL;
     uint64_t position = 0;
 
     for (i = 1; i < count; i++)
