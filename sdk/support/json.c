@@ -156,14 +156,20 @@ json_escape_bytes(const unsigned char *p, size_t size_bytes,
     return 12;
 }
 
-/* Bytes from `p` on, at least all up to a multiple of 8 from the end, that
- * are plain: printable ASCII, no quote, no backslash. Eight are looked at
- * together: each term sets the top bit of every byte that is not plain, and,
- * by its borrow, perhaps of bytes after such a one. */
-static size_t
-json_plain_bytes(const unsigned char *p, size_t size_bytes)
+static bool
+json_is_plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
+/* Eight bytes are looked at together: each term sets the top bit of every
+ * byte that is not plain, and, by its borrow, perhaps of bytes after such a
+ * one. */
+size_t
+sdk_json_plain_bytes(const void *text, size_t size_bytes)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
+    const unsigned char *p = text;
     uint64_t word, quote, slash, found;
     size_t at;
 
@@ -177,6 +183,8 @@ json_plain_bytes(const unsigned char *p, size_t size_bytes)
         if (found != 0)
             return at + (size_t)__builtin_ctzll(found) / 8;
     }
+    while (at < size_bytes && json_is_plain(p[at]))
+        at++;
     return at;
 }
 
@@ -191,7 +199,7 @@ json_string(struct sdk_json *json, enum sdk_json_event event)
     json->escaped = false;
     json->text = (const char *)data + at;
     for (;; at += length) {
-        at += json_plain_bytes(data + at, end - at);
+        at += sdk_json_plain_bytes(data + at, end - at);
         if (at == end || data[at] == '"')
             break;
         length = 1;

@@ -117,6 +117,10 @@ bool sdk_json_double(const struct sdk_json *json, double *value);
 
 /* ---- Writing ---- */
 
+/* How many bytes at the start of a text stand for themselves in a string:
+ * printable ASCII but for the quote and the backslash. */
+size_t sdk_json_plain_bytes(const void *text, size_t size_bytes);
+
 /* Appends a string with its quotes: escapes where JSON demands them, all else
  * as it is. CKPT_FORMAT: the text is not UTF-8. */
 int sdk_json_write_string(const struct ckpt_host *host,
