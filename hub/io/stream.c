@@ -256,6 +256,31 @@ stream_coded(struct hub_stream *stream, struct hub_run *run)
     return stream_bytes(stream, span.data, span.size_bytes, run);
 }
 
+/* The last byte is not the end of a coded storage: only its cursor knows that
+ * nothing follows and that its checks hold. */
+static int
+stream_end(struct hub_stream *stream)
+{
+    struct hub_coder *coder = stream->storage->coder;
+    const struct ckpt_storage *storage = &stream->storage->public;
+    struct ckpt_span span;
+    int status;
+
+    if (stream->cursor == NULL)
+        return CKPT_END;
+    status = coder->next(coder, stream->cursor, &span);
+    if (status == CKPT_OK)
+        return hub_fail(stream->spool->budget->report, CKPT_FORMAT, NULL,
+                        CKPT_NOWHERE,
+                        "a storage decodes to more than its %llu bytes",
+                        (unsigned long long)storage->size_bytes);
+    if (status == CKPT_END) {
+        coder->close(coder, stream->cursor);
+        stream->cursor = NULL;
+    }
+    return status;
+}
+
 static int
 stream_zeros(struct hub_stream *stream, uint64_t size_bytes,
              struct hub_run *run)
@@ -329,7 +354,7 @@ hub_stream_next(struct hub_stream *stream, struct hub_run *run)
                    : status;
     }
     if (stream->at == stream->end)
-        return CKPT_END;
+        return stream_end(stream);
     if (stream->storage->spool != NULL)
         return stream_file(stream, stream->storage->spool, 0, run);
     switch (storage->place) {
