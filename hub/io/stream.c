@@ -83,39 +83,19 @@ spool_write(struct hub_spool *spool, int file, const unsigned char *data,
     return CKPT_OK;
 }
 
-/* A run of a file is read through a small buffer: spools are rare. */
-static int
-spool_run(struct hub_spool *spool, int file, const struct hub_run *run)
-{
-    unsigned char buffer[16 << 10];
-    uint64_t done, step;
-    int status = CKPT_OK;
-
-    if (run->source == NULL)
-        return spool_write(spool, file, run->data, run->size_bytes);
-    for (done = 0; done < run->size_bytes && status == CKPT_OK; done += step) {
-        step = run->size_bytes - done;
-        if (step > sizeof buffer)
-            step = sizeof buffer;
-        status = hub_source_read(run->source, run->offset + done, buffer,
-                                 (size_t)step);
-        if (status == CKPT_OK)
-            status = spool_write(spool, file, buffer, step);
-    }
-    return status;
-}
-
 static int
 spool_fill(struct hub_spool *spool, const struct ckpt_storage *storage,
            int file)
 {
+    unsigned char buffer[16 << 10];
     struct hub_stream stream;
-    struct hub_run run;
+    size_t filled;
     int status;
 
     hub_stream_storage(&stream, spool, storage);
-    while ((status = hub_stream_next(&stream, &run)) == CKPT_OK) {
-        status = spool_run(spool, file, &run);
+    while ((status = hub_stream_fill(&stream, buffer, sizeof buffer,
+                                     &filled)) == CKPT_OK) {
+        status = spool_write(spool, file, buffer, filled);
         if (status != CKPT_OK)
             break;
     }
@@ -123,7 +103,7 @@ spool_fill(struct hub_spool *spool, const struct ckpt_storage *storage,
     return status == CKPT_END ? CKPT_OK : status;
 }
 
-/* The storage's bytes as a source of their own, decoded once. */
+/* The storage's bytes as a source of their own, decoded and little-endian. */
 static int
 spool_storage(struct hub_spool *spool, const struct ckpt_storage *storage)
 {
@@ -229,6 +209,22 @@ stream_file(struct hub_stream *stream, const struct ckpt_source *source,
     return CKPT_OK;
 }
 
+/* After the last byte that the storage has: the cursor must end here too. */
+static int
+stream_coded_end(struct hub_stream *stream)
+{
+    struct hub_coder *coder = stream->storage->coder;
+    struct ckpt_span span;
+    int status = coder->next(coder, stream->cursor, &span);
+
+    if (status != CKPT_OK)
+        return status;
+    return hub_fail(stream->spool->budget->report, CKPT_FORMAT, NULL,
+                    CKPT_NOWHERE,
+                    "a storage decodes to more than its %llu bytes",
+                    (unsigned long long)stream->storage->public.size_bytes);
+}
+
 static int
 stream_coded(struct hub_stream *stream, struct hub_run *run)
 {
@@ -242,43 +238,19 @@ stream_coded(struct hub_stream *stream, struct hub_run *run)
         status = coder->open(coder, storage, &stream->cursor);
     if (status == CKPT_OK)
         status = coder->next(coder, stream->cursor, &span);
-    if (status == CKPT_END)
+    if (status == CKPT_END ||
+        (status == CKPT_OK && span.size_bytes > stream->end - stream->at))
         return hub_fail(report, CKPT_FORMAT, NULL, CKPT_NOWHERE,
-                        "a storage decodes to %llu bytes, not to %llu",
-                        (unsigned long long)stream->at,
+                        "a storage decodes to %s than its %llu bytes",
+                        status == CKPT_END ? "less" : "more",
                         (unsigned long long)storage->size_bytes);
     if (status != CKPT_OK)
         return status;
-    if (span.size_bytes == 0 || span.size_bytes > stream->end - stream->at)
-        return hub_fail(report, CKPT_FORMAT, NULL, CKPT_NOWHERE,
-                        "a storage decodes to more than its %llu bytes",
-                        (unsigned long long)storage->size_bytes);
+    if (span.size_bytes == 0 || span.size_bytes % storage->word_bytes != 0)
+        return hub_fail(report, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
+                        "a cursor gave %zu bytes, not whole words",
+                        span.size_bytes);
     return stream_bytes(stream, span.data, span.size_bytes, run);
-}
-
-/* The last byte is not the end of a coded storage: only its cursor knows that
- * nothing follows and that its checks hold. */
-static int
-stream_end(struct hub_stream *stream)
-{
-    struct hub_coder *coder = stream->storage->coder;
-    const struct ckpt_storage *storage = &stream->storage->public;
-    struct ckpt_span span;
-    int status;
-
-    if (stream->cursor == NULL)
-        return CKPT_END;
-    status = coder->next(coder, stream->cursor, &span);
-    if (status == CKPT_OK)
-        return hub_fail(stream->spool->budget->report, CKPT_FORMAT, NULL,
-                        CKPT_NOWHERE,
-                        "a storage decodes to more than its %llu bytes",
-                        (unsigned long long)storage->size_bytes);
-    if (status == CKPT_END) {
-        coder->close(coder, stream->cursor);
-        stream->cursor = NULL;
-    }
-    return status;
 }
 
 static int
@@ -309,6 +281,8 @@ stream_inner_begin(struct hub_stream *stream,
     return hub_stream_tensor(stream->inner, stream->spool, view);
 }
 
+static int stream_next(struct hub_stream *stream, struct hub_run *run);
+
 static int
 stream_made(struct hub_stream *stream, struct hub_run *run)
 {
@@ -318,7 +292,7 @@ stream_made(struct hub_stream *stream, struct hub_run *run)
 
     for (;;) {
         if (stream->inner != NULL) {
-            status = hub_stream_next(stream->inner, run);
+            status = stream_next(stream->inner, run);
             if (status == CKPT_OK)
                 stream->at += run->size_bytes;
             if (status != CKPT_END)
@@ -337,16 +311,17 @@ stream_made(struct hub_stream *stream, struct hub_run *run)
     }
 }
 
-int
-hub_stream_next(struct hub_stream *stream, struct hub_run *run)
+static int
+stream_next(struct hub_stream *stream, struct hub_run *run)
 {
     const struct ckpt_storage *storage = &stream->storage->public;
     struct ckpt_span span;
     int status;
 
-    run->swap_bytes = storage->byte_order == CKPT_BIG_ENDIAN
-                          ? storage->word_bytes
-                          : 1;
+    run->swap_bytes = 1;
+    if (storage->byte_order == CKPT_BIG_ENDIAN &&
+        stream->storage->spool == NULL)
+        run->swap_bytes = storage->word_bytes;
     if (stream->gather != NULL) {
         status = hub_gather_next(stream->gather, &span);
         return status == CKPT_OK
@@ -354,7 +329,7 @@ hub_stream_next(struct hub_stream *stream, struct hub_run *run)
                    : status;
     }
     if (stream->at == stream->end)
-        return stream_end(stream);
+        return stream->cursor != NULL ? stream_coded_end(stream) : CKPT_END;
     if (stream->storage->spool != NULL)
         return stream_file(stream, stream->storage->spool, 0, run);
     switch (storage->place) {
@@ -383,8 +358,29 @@ hub_stream_fini(struct hub_stream *stream)
     stream->gather = NULL;
 }
 
+int
+hub_stream_run(struct hub_stream *stream, const struct hub_run **run)
+{
+    int status = CKPT_OK;
+
+    if (stream->run.size_bytes == 0)
+        status = stream_next(stream, &stream->run);
+    if (status == CKPT_OK)
+        *run = &stream->run;
+    return status;
+}
+
 void
-hub_swap_words(unsigned char *bytes, size_t size_bytes, uint32_t word_bytes)
+hub_stream_take(struct hub_stream *stream, uint64_t size_bytes)
+{
+    stream->run.size_bytes -= size_bytes;
+    stream->run.offset += size_bytes;
+    if (stream->run.source == NULL)
+        stream->run.data += size_bytes;
+}
+
+static void
+swap_words(unsigned char *bytes, size_t size_bytes, uint32_t word_bytes)
 {
     size_t i, k;
     unsigned char byte;
@@ -396,4 +392,41 @@ hub_swap_words(unsigned char *bytes, size_t size_bytes, uint32_t word_bytes)
             bytes[i + word_bytes - 1 - k] = byte;
         }
     }
+}
+
+/* Runs are whole words, so a buffer that is filled by whole words never cuts
+ * one. */
+int
+hub_stream_fill(struct hub_stream *stream, unsigned char *buffer,
+                size_t capacity_bytes, size_t *filled_bytes)
+{
+    const struct hub_run *run;
+    size_t step, done = 0;
+    uint32_t word;
+    int status = CKPT_OK;
+
+    while (capacity_bytes - done >= 8) {
+        status = hub_stream_run(stream, &run);
+        if (status != CKPT_OK)
+            break;
+        word = run->swap_bytes;
+        step = capacity_bytes - done;
+        if (step > run->size_bytes)
+            step = (size_t)run->size_bytes;
+        else
+            step -= step % word;
+        if (run->source == NULL)
+            memcpy(buffer + done, run->data, step);
+        else
+            status = hub_source_read(run->source, run->offset, buffer + done,
+                                     step);
+        if (status != CKPT_OK)
+            break;
+        if (word > 1)
+            swap_words(buffer + done, step, word);
+        hub_stream_take(stream, step);
+        done += step;
+    }
+    *filled_bytes = done;
+    return status == CKPT_END && done > 0 ? CKPT_OK : status;
 }

@@ -35,23 +35,29 @@ struct hub_stream {
     void *cursor;             /* of a coded storage */
     size_t piece;             /* of a made storage: the next one */
     struct hub_stream *inner; /* over that piece's view */
+    struct hub_run run;       /* what is left of the last run */
 };
 
-/* The bytes of a whole storage, in its own byte order. */
+/* The bytes of a whole storage. */
 void hub_stream_storage(struct hub_stream *stream, struct hub_spool *spool,
                         const struct ckpt_storage *storage);
 
-/* The contiguous bytes of a tensor, in its storage's byte order. */
+/* The contiguous bytes of a tensor. */
 int hub_stream_tensor(struct hub_stream *stream, struct hub_spool *spool,
                       const struct ckpt_tensor *tensor);
 
-/* CKPT_END after the last run. */
-int hub_stream_next(struct hub_stream *stream, struct hub_run *run);
+/* What is left of the run at hand, or the next one. It lives until it is
+ * taken whole. CKPT_END after the last. */
+int hub_stream_run(struct hub_stream *stream, const struct hub_run **run);
+
+/* Marks the first bytes of the run as used. */
+void hub_stream_take(struct hub_stream *stream, uint64_t size_bytes);
+
+/* Reads on into a buffer of at least 16 bytes, little-endian; fewer bytes
+ * than it holds may come. CKPT_END after the last. */
+int hub_stream_fill(struct hub_stream *stream, unsigned char *buffer,
+                    size_t capacity_bytes, size_t *filled_bytes);
 
 void hub_stream_fini(struct hub_stream *stream);
-
-/* Turns every word of `word_bytes` round, in place. */
-void hub_swap_words(unsigned char *bytes, size_t size_bytes,
-                    uint32_t word_bytes);
 
 #endif

@@ -79,8 +79,8 @@ struct ckpt_reader {
     int (*cursor_open)(const struct ckpt_host *host, void *self,
                        const struct ckpt_storage *storage, void **cursor);
 
-    /* Gives the next bytes, at most 1 MiB, at least one. [after cursor_open]
-     * They live until the next call on this cursor. CKPT_END after the last;
+    /* Gives the next bytes, at most 1 MiB, at least one, in whole words of
+     * the storage (word_bytes). [after cursor_open] They live until the next call on this cursor. CKPT_END after the last;
      * the hub checks that the sum is the storage's size. */
     int (*cursor_next)(const struct ckpt_host *host, void *cursor,
                        struct ckpt_span *span);

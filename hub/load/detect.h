@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Telling the format of an input, by content first.
+ */
+#ifndef HUB_LOAD_DETECT_H
+#define HUB_LOAD_DETECT_H
+
+#include "hub/load/host_table.h"
+#include "hub/load/registry.h"
+
+/* The one reader whose evidence is the best. Of two equal claims the one
+ * whose suffix the name has is taken; else CKPT_CONFLICT names both. Nothing
+ * fits: CKPT_UNSUPPORTED. Loads only plugins whose magic is there. */
+int hub_detect(struct hub_registry *registry, struct hub_host *host,
+               const struct ckpt_source *source, struct hub_format **format,
+               struct ckpt_evidence *evidence);
+
+/* The writer of the longest suffix that the name ends in. */
+int hub_detect_writer(struct hub_registry *registry, const char *name,
+                      struct hub_format **format);
+
+#endif

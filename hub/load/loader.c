@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The door through which plugins come in. The tables are copied, by the
+ * smaller of both sizes, into zeroed memory, so that older and newer plugins
+ * read alike.
+ */
+#include "hub/load/loader.h"
+
+#include <dlfcn.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static int plugin_refuse(struct hub_registry *registry,
+                         struct hub_plugin *plugin, const char *format, ...)
+    CKPT_PRINTF(3, 4);
+
+static int
+plugin_refuse(struct hub_registry *registry, struct hub_plugin *plugin,
+              const char *format, ...)
+{
+    va_list arguments;
+    char text[600];
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    plugin->info.problem =
+        hub_arena_text(&registry->arena, text, strlen(text));
+    if (plugin->info.problem == NULL)
+        plugin->info.problem = "out of memory";
+    return CKPT_UNSUPPORTED;
+}
+
+static void
+table_copy(void *to, size_t to_bytes, const void *from, size_t from_bytes)
+{
+    memset(to, 0, to_bytes);
+    memcpy(to, from, from_bytes < to_bytes ? from_bytes : to_bytes);
+}
+
+static bool
+reader_whole(const struct ckpt_reader *reader)
+{
+    return reader->id != NULL && reader->probe != NULL &&
+           reader->open != NULL && reader->describe != NULL &&
+           reader->close != NULL &&
+           (reader->cursor_open == NULL) == (reader->cursor_next == NULL) &&
+           (reader->cursor_open == NULL) == (reader->cursor_close == NULL);
+}
+
+static bool
+writer_whole(const struct ckpt_writer *writer)
+{
+    return writer->id != NULL && writer->open != NULL &&
+           writer->plan != NULL && writer->close != NULL &&
+           writer->suffixes != NULL;
+}
+
+/* Finds the format's table among the plugin's and copies it. */
+static bool
+format_fill(struct hub_format *format, const struct ckpt_plugin *tables)
+{
+    size_t i;
+
+    for (i = 0; format->info.reads && tables->readers && tables->readers[i];
+         i++) {
+        if (strcmp(tables->readers[i]->id, format->info.id) != 0)
+            continue;
+        table_copy(&format->reader, sizeof format->reader, tables->readers[i],
+                   tables->readers[i]->size);
+        format->info.options = format->reader.options;
+        return reader_whole(&format->reader);
+    }
+    for (i = 0; !format->info.reads && tables->writers && tables->writers[i];
+         i++) {
+        if (strcmp(tables->writers[i]->id, format->info.id) != 0)
+            continue;
+        table_copy(&format->writer, sizeof format->writer, tables->writers[i],
+                   tables->writers[i]->size);
+        format->info.options = format->writer.options;
+        return writer_whole(&format->writer);
+    }
+    return false;
+}
+
+static int
+plugin_take(struct hub_registry *registry, struct hub_plugin *plugin,
+            const struct ckpt_plugin *entry)
+{
+    struct ckpt_plugin tables;
+    struct hub_format *format;
+
+    if (entry->abi != CKPT_ABI)
+        return plugin_refuse(registry, plugin,
+                             "it is built for ABI %u, this hub knows ABI %u",
+                             entry->abi, CKPT_ABI);
+    table_copy(&tables, sizeof tables, entry, entry->size);
+    if (tables.id == NULL || tables.version == NULL || tables.summary == NULL)
+        return plugin_refuse(registry, plugin,
+                             "it does not tell its id, version and summary");
+    if (plugin->info.id == NULL) {
+        if (hub_registry_describe(registry, plugin, &tables) != CKPT_OK)
+            return plugin_refuse(registry, plugin, "its tables are not whole");
+    } else if (strcmp(plugin->info.id, tables.id) != 0) {
+        return plugin_refuse(registry, plugin,
+                             "it is '%s', its description says '%s'",
+                             tables.id, plugin->info.id);
+    }
+    for (format = plugin->formats; format != NULL; format = format->next)
+        if (!format_fill(format, &tables))
+            return plugin_refuse(registry, plugin,
+                                 "its table of '%s' is not whole",
+                                 format->info.id);
+    plugin->info.loaded = true;
+    return CKPT_OK;
+}
+
+int
+hub_plugin_load(struct hub_registry *registry, struct hub_plugin *plugin)
+{
+    const struct ckpt_plugin *entry;
+    const char *path = plugin->info.path;
+    char local[600];
+
+    if (plugin->info.problem != NULL)
+        return CKPT_UNSUPPORTED;
+    if (plugin->info.loaded)
+        return CKPT_OK;
+    if (strchr(path, '/') == NULL &&
+        snprintf(local, sizeof local, "./%s", path) < (int)sizeof local)
+        path = local;
+    plugin->module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (plugin->module == NULL)
+        return plugin_refuse(registry, plugin, "%s", dlerror());
+    entry = dlsym(plugin->module, "ckpt_plugin");
+    if (entry == NULL)
+        return plugin_refuse(registry, plugin,
+                             "it has no symbol 'ckpt_plugin'");
+    return plugin_take(registry, plugin, entry);
+}
+
+int
+hub_format_load(struct hub_registry *registry, struct hub_format *format)
+{
+    struct hub_plugin *plugin = format->plugin;
+
+    if (hub_plugin_load(registry, plugin) == CKPT_OK)
+        return CKPT_OK;
+    return hub_fail(registry->arena.budget->report, CKPT_UNSUPPORTED, NULL,
+                    CKPT_NOWHERE, "the plugin %s cannot be used: %s",
+                    plugin->info.path, plugin->info.problem);
+}
+
+int
+hub_plugin_static(struct hub_registry *registry,
+                  const struct ckpt_plugin *tables)
+{
+    struct hub_plugin *plugin =
+        hub_arena_allocate(&registry->arena, sizeof *plugin);
+    int status;
+
+    if (plugin == NULL)
+        return CKPT_MEMORY;
+    plugin->info.path = "";
+    plugin->info.origin = "linked in";
+    status = plugin_take(registry, plugin, tables);
+    plugin->next = registry->plugins;
+    registry->plugins = plugin;
+    registry->count++;
+    return status;
+}
