@@ -112,29 +112,50 @@ scene_storage(struct scene *scene, uint32_t place)
     return storage;
 }
 
-/* All runs in one piece; the status that ended them. */
+/* All runs in one piece, taken in steps of `step`; the status that ended
+ * them. */
 static int
-drain(struct scene *scene, struct hub_stream *stream, unsigned char *out,
+drain(struct hub_stream *stream, uint64_t step, unsigned char *out,
       size_t *size_bytes)
 {
-    struct hub_run run;
+    const struct hub_run *run;
+    uint64_t take;
     int status;
 
     *size_bytes = 0;
-    while ((status = hub_stream_next(stream, &run)) == CKPT_OK) {
-        assert_true(run.size_bytes > 0);
-        assert_true(*size_bytes + run.size_bytes <= 1000);
-        if (run.source == NULL)
-            memcpy(out + *size_bytes, run.data, (size_t)run.size_bytes);
+    while ((status = hub_stream_run(stream, &run)) == CKPT_OK) {
+        assert_true(run->size_bytes > 0);
+        take = run->size_bytes < step ? run->size_bytes : step;
+        assert_true(*size_bytes + take <= 1000);
+        if (run->source == NULL)
+            memcpy(out + *size_bytes, run->data, (size_t)take);
         else
-            assert_status(hub_source_read(run.source, run.offset,
-                                          out + *size_bytes,
-                                          (size_t)run.size_bytes),
+            assert_status(hub_source_read(run->source, run->offset,
+                                          out + *size_bytes, (size_t)take),
                           CKPT_OK);
-        *size_bytes += (size_t)run.size_bytes;
+        hub_stream_take(stream, take);
+        *size_bytes += (size_t)take;
     }
-    (void)scene;
     return status;
+}
+
+/* The same through a buffer of `step` bytes. */
+static int
+drain_filled(struct hub_stream *stream, size_t step, unsigned char *out,
+             size_t *size_bytes)
+{
+    size_t filled;
+    int status;
+
+    *size_bytes = 0;
+    for (;;) {
+        assert_true(*size_bytes + step <= 1000);
+        status = hub_stream_fill(stream, out + *size_bytes, step, &filled);
+        if (status != CKPT_OK)
+            return status;
+        assert_in_range(filled, 1, step);
+        *size_bytes += filled;
+    }
 }
 
 static void
@@ -157,7 +178,7 @@ assert_tensor(struct scene *scene, const struct ckpt_storage *storage,
     assert_status(hub_tensor_new(&scene->graph, &like, NULL, &value), CKPT_OK);
     assert_status(
         hub_stream_tensor(&stream, &scene->spool, value->as.tensor), CKPT_OK);
-    assert_status(drain(scene, &stream, got, &size), CKPT_END);
+    assert_status(drain(&stream, 33, got, &size), CKPT_END);
     hub_stream_fini(&stream);
     assert_int_equal(size, 4 * columns * 2);
     for (i = 0; i < shape[0]; i++)
@@ -182,7 +203,7 @@ test_places_are_alike(void **state)
         scene_begin(&scene, *state);
         storage = scene_storage(&scene, places[i]);
         hub_stream_storage(&stream, &scene.spool, storage);
-        assert_status(drain(&scene, &stream, got, &size), CKPT_END);
+        assert_status(drain(&stream, 1000, got, &size), CKPT_END);
         hub_stream_fini(&stream);
         assert_int_equal(size, sizeof scene.bytes);
         assert_memory_equal(got, scene.bytes, size);
@@ -200,9 +221,9 @@ test_empty_tensors_read_nothing(void **state)
 {
     static const uint64_t shape[] = {0, 5}, strides[] = {99, 99};
     struct ckpt_tensor like = {.dtype = CKPT_UINT8, .rank = 2};
+    const struct hub_run *run;
     struct hub_stream stream;
     struct ckpt_value *value;
-    struct hub_run run;
     struct scene scene;
 
     scene_begin(&scene, *state);
@@ -213,7 +234,7 @@ test_empty_tensors_read_nothing(void **state)
     assert_status(hub_tensor_new(&scene.graph, &like, NULL, &value), CKPT_OK);
     assert_status(hub_stream_tensor(&stream, &scene.spool, value->as.tensor),
                   CKPT_OK);
-    assert_status(hub_stream_next(&stream, &run), CKPT_END);
+    assert_status(hub_stream_run(&stream, &run), CKPT_END);
     hub_stream_fini(&stream);
     assert_int_equal(scene.coder.opened, 0);
     scene_end(&scene);
@@ -243,7 +264,7 @@ test_coders_that_miscount(void **state)
         assert_status(hub_storage_new(&scene.graph, &like, 0, &storage),
                       CKPT_OK);
         hub_stream_storage(&stream, &scene.spool, storage);
-        if (drain(&scene, &stream, got, &size) != CKPT_FORMAT)
+        if (drain(&stream, 1000, got, &size) != CKPT_FORMAT)
             fail_msg("row %zu was taken", i);
         assert_contains(scene.unit->report.text, "decodes to");
         hub_stream_fini(&stream);
@@ -279,7 +300,7 @@ test_made_storage(void **state)
     assert_status(
         hub_storage_made(&scene.graph, &made, pieces, 2, &storage), CKPT_OK);
     hub_stream_storage(&stream, &scene.spool, storage);
-    assert_status(drain(&scene, &stream, got, &size), CKPT_END);
+    assert_status(drain(&stream, 1000, got, &size), CKPT_END);
     hub_stream_fini(&stream);
     for (size = 0; size < 6; size++)
         wanted[2 + size] = scene.bytes[size / 2 + size % 2 * 3];
@@ -291,36 +312,60 @@ test_made_storage(void **state)
 static void
 test_stream_that_is_given_up(void **state)
 {
+    const struct hub_run *run;
     struct hub_stream stream;
-    struct hub_run run;
     struct scene scene;
 
     scene_begin(&scene, *state);
     hub_stream_storage(&stream, &scene.spool,
                        scene_storage(&scene, CKPT_PLACE_CODED));
-    assert_status(hub_stream_next(&stream, &run), CKPT_OK);
+    assert_status(hub_stream_run(&stream, &run), CKPT_OK);
     hub_stream_fini(&stream);
     hub_stream_fini(&stream);
     assert_int_equal(scene.coder.closed, 1);
     scene_end(&scene);
 }
 
+/* Big-endian words of each size, cut by runs and buffers at odd places. */
 static void
-test_swapping(void **state)
+test_words_are_turned_round(void **state)
 {
-    unsigned char bytes[] = "abcdefgh";
+    static const uint32_t words[] = {1, 2, 4, 8};
+    static const uint32_t places[] = {CKPT_PLACE_SPAN, CKPT_PLACE_OWNED,
+                                      CKPT_PLACE_CODED};
+    struct ckpt_storage like = {.byte_order = CKPT_BIG_ENDIAN,
+                                .size_bytes = 240,
+                                .cursor_key = 5};
+    const struct ckpt_storage *storage;
+    struct hub_stream stream;
+    struct scene scene;
+    unsigned char got[1000];
+    size_t i, k, size, at, buffer;
 
-    (void)state;
-    hub_swap_words(bytes, 8, 1);
-    assert_string_equal((char *)bytes, "abcdefgh");
-    hub_swap_words(bytes, 8, 2);
-    assert_string_equal((char *)bytes, "badcfehg");
-    hub_swap_words(bytes, 8, 4);
-    assert_string_equal((char *)bytes, "cdabghef");
-    hub_swap_words(bytes, 8, 8);
-    assert_string_equal((char *)bytes, "fehgbadc");
-    hub_swap_words(bytes, 0, 8);
-    assert_string_equal((char *)bytes, "fehgbadc");
+    for (i = 0; i < COUNT_OF(words) * COUNT_OF(places); i++) {
+        scene_begin(&scene, *state);
+        scene.coder.step = 40;
+        like.word_bytes = words[i % COUNT_OF(words)];
+        like.place = places[i / COUNT_OF(words)];
+        like.source =
+            like.place == CKPT_PLACE_SPAN ? scene.source : NULL;
+        like.data = scene.bytes;
+        assert_status(hub_storage_new(&scene.graph, &like, 240, &storage),
+                      CKPT_OK);
+        for (buffer = 16; buffer < 40; buffer++) {
+            hub_stream_storage(&stream, &scene.spool, storage);
+            assert_status(drain_filled(&stream, buffer, got, &size),
+                          CKPT_END);
+            hub_stream_fini(&stream);
+            assert_int_equal(size, 240);
+            for (k = 0; k < size; k++) {
+                at = k - k % like.word_bytes + like.word_bytes - 1 -
+                     k % like.word_bytes;
+                assert_int_equal(got[k], scene.bytes[at]);
+            }
+        }
+        scene_end(&scene);
+    }
 }
 
 int
@@ -332,7 +377,7 @@ main(void)
         unit_case(test_coders_that_miscount),
         unit_case(test_made_storage),
         unit_case(test_stream_that_is_given_up),
-        unit_case(test_swapping),
+        unit_case(test_words_are_turned_round),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
