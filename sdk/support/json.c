@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "endian.h"
 #include "utf8.h"
 
 enum json_state {
@@ -155,6 +156,30 @@ json_escape_bytes(const unsigned char *p, size_t size_bytes,
     return 12;
 }
 
+/* Bytes from `p` on, at least all up to a multiple of 8 from the end, that
+ * are plain: printable ASCII, no quote, no backslash. Eight are looked at
+ * together: each term sets the top bit of every byte that is not plain, and,
+ * by its borrow, perhaps of bytes after such a one. */
+static size_t
+json_plain_bytes(const unsigned char *p, size_t size_bytes)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t word, quote, slash, found;
+    size_t at;
+
+    for (at = 0; size_bytes - at >= 8; at += 8) {
+        word = sdk_load_le64(p + at);
+        quote = word ^ ones * '"';
+        slash = word ^ ones * '\\';
+        found = (word | ((word - ones * 0x20) & ~word) |
+                 ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) &
+                ones * 0x80;
+        if (found != 0)
+            return at + (size_t)__builtin_ctzll(found) / 8;
+    }
+    return at;
+}
+
 /* Scans the string whose opening quote is at the position. */
 static enum sdk_json_event
 json_string(struct sdk_json *json, enum sdk_json_event event)
@@ -165,7 +190,10 @@ json_string(struct sdk_json *json, enum sdk_json_event event)
 
     json->escaped = false;
     json->text = (const char *)data + at;
-    for (; at < end && data[at] != '"'; at += length) {
+    for (;; at += length) {
+        at += json_plain_bytes(data + at, end - at);
+        if (at == end || data[at] == '"')
+            break;
         length = 1;
         if (data[at] == '\\') {
             length = json_escape_bytes(data + at, end - at, &error);
@@ -180,7 +208,7 @@ json_string(struct sdk_json *json, enum sdk_json_event event)
             return json_stop(json, at, "a control character in a string");
         }
     }
-    if (at >= end)
+    if (at == end)
         return json_stop(json, end, "the text ends within a string");
     json->text_bytes = at - (json->position + 1);
     json->position = at + 1;
@@ -417,20 +445,31 @@ sdk_json_is(const struct sdk_json *json, const char *text)
     return done == length;
 }
 
+size_t
+sdk_json_unescape(const struct sdk_json *json, void *out)
+{
+    const unsigned char *p = (const unsigned char *)json->text;
+    unsigned char *to = out, bytes[4];
+    size_t at, count;
+
+    for (at = 0; at < json->text_bytes; to += count) {
+        at += json_decode(p + at, bytes, &count);
+        memcpy(to, bytes, count);
+    }
+    return (size_t)(to - (unsigned char *)out);
+}
+
 int
 sdk_json_copy(const struct ckpt_host *host, const struct sdk_json *json,
               struct sdk_buffer *buffer)
 {
-    const unsigned char *p = (const unsigned char *)json->text;
-    size_t at, count;
-    /* Decoded text is never longer; four more, since json_decode may be
-     * handed the very last bytes. */
-    int status = sdk_buffer_reserve(host, buffer, json->text_bytes + 4);
+    int status = sdk_buffer_reserve(host, buffer, json->text_bytes);
 
     if (status != CKPT_OK)
         return status;
-    for (at = 0; at < json->text_bytes; buffer->size_bytes += count)
-        at += json_decode(p + at, buffer->data + buffer->size_bytes, &count);
+    if (json->text_bytes > 0)
+        buffer->size_bytes +=
+            sdk_json_unescape(json, buffer->data + buffer->size_bytes);
     return CKPT_OK;
 }
 

@@ -101,6 +101,11 @@ int sdk_json_text(const struct ckpt_host *host, const struct sdk_json *json,
 int sdk_json_copy(const struct ckpt_host *host, const struct sdk_json *json,
                   struct sdk_buffer *buffer);
 
+/* Writes it to `out`, which has room for text_bytes bytes and may be the very
+ * place of the text, where the input is the caller's to change: decoded text
+ * is never longer. Returns its size. */
+size_t sdk_json_unescape(const struct sdk_json *json, void *out);
+
 /* The NUMBER, exactly. False, and nothing written, if it is not a plain
  * decimal integer (no fraction, no exponent, no -0) or does not fit. */
 bool sdk_json_u64(const struct sdk_json *json, uint64_t *value);
