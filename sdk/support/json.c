@@ -132,8 +132,7 @@ json_is_surrogate(int code, int first)
 /* Bytes of the escape at `p`, which is a backslash; 0 with a reason if it is
  * none. */
 static size_t
-json_escape_bytes(const unsigned char *p, size_t size_bytes,
-                  const char **error)
+json_escape_bytes(const unsigned char *p, size_t size_bytes, const char **error)
 {
     int code;
 
@@ -268,8 +267,7 @@ json_number(struct sdk_json *json)
 }
 
 static enum sdk_json_event
-json_literal(struct sdk_json *json, const char *word,
-             enum sdk_json_event event)
+json_literal(struct sdk_json *json, const char *word, enum sdk_json_event event)
 {
     size_t length = strlen(word);
 

@@ -154,8 +154,8 @@ static void
 test_every_truncation_is_refused(void **state)
 {
     static const char text[] =
-        "{\"a\\n\xC3\xA9\":[1,2.5,-3e2],\"b\":{\"c\":null,\"d\":\"\\ud83d\\ude00"
-        "\"},\"e\":[true,false]}";
+        "{\"a\\n\xC3\xA9\":[1,2.5,-3e2],\"b\":{\"c\":null,"
+        "\"d\":\"\\ud83d\\ude00\"},\"e\":[true,false]}";
     struct sdk_json json;
     char letters[64];
     size_t size;
@@ -438,9 +438,8 @@ test_infinity_is_not_written(void **state)
 {
     struct json_state *s = *state;
 
-    assert_status(
-        sdk_json_write_double(&s->host.table, &s->buffer, 1e308 * 10),
-        CKPT_UNSUPPORTED);
+    assert_status(sdk_json_write_double(&s->host.table, &s->buffer, 1e308 * 10),
+                  CKPT_UNSUPPORTED);
     assert_contains(s->report.text, "json has no infinity");
 }
 
@@ -459,7 +458,7 @@ test_locale_is_of_no_matter(void **state)
     json_assert_written(s, "2.5");
 }
 
-#define json_case(function)                                                   \
+#define json_case(function) \
     cmocka_unit_test_setup_teardown(function, json_setup, json_teardown)
 
 int

@@ -57,10 +57,10 @@ safetensors_probe(const struct ckpt_host *host,
     if (header_bytes < 2 || header_bytes > SAFETENSORS_LENGTH_MAX ||
         !safetensors_begins(head.data + 8, size < 72 ? size - 8 : 64))
         return CKPT_OK;
-    evidence->level = header_bytes > SAFETENSORS_HEADER_MAX ||
-                              header_bytes > size - 8
-                          ? CKPT_EVIDENCE_MAGIC
-                          : CKPT_EVIDENCE_STRUCTURE;
+    evidence->level =
+        header_bytes > SAFETENSORS_HEADER_MAX || header_bytes > size - 8
+            ? CKPT_EVIDENCE_MAGIC
+            : CKPT_EVIDENCE_STRUCTURE;
     snprintf(evidence->how, sizeof evidence->how,
              "json header of %llu bytes at byte 8",
              (unsigned long long)header_bytes);
@@ -68,8 +68,7 @@ safetensors_probe(const struct ckpt_host *host,
 }
 
 static int
-safetensors_open(const struct ckpt_host *host,
-                 const struct ckpt_source *source,
+safetensors_open(const struct ckpt_host *host, const struct ckpt_source *source,
                  const struct ckpt_option_value *options, void **self)
 {
     struct safetensors_reader *reader = host->allocate(host, sizeof *reader);

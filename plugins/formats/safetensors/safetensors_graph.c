@@ -162,12 +162,11 @@ graph_attr(const struct builder *b, const struct safetensors_pair *pair)
     int status;
 
     if (memchr(pair->key.data, '\0', pair->key.size_bytes) != NULL)
-        return b->host->fail(
-            b->host, CKPT_UNSUPPORTED, NULL,
-            safetensors_place(b->set, pair->file, &pair->key),
-            "%s%sa key of __metadata__ with a NUL in it",
-            safetensors_file_name(b->host, b->set, pair->file),
-            safetensors_colon(b->set));
+        return b->host->fail(b->host, CKPT_UNSUPPORTED, NULL,
+                             safetensors_place(b->set, pair->file, &pair->key),
+                             "%s%sa key of __metadata__ with a NUL in it",
+                             safetensors_file_name(b->host, b->set, pair->file),
+                             safetensors_colon(b->set));
     status = graph_text(b, &pair->value, &value);
     if (status != CKPT_OK)
         return status;
@@ -194,8 +193,8 @@ graph_again(const struct builder *b, const struct safetensors_pair *pair,
 
     if (pair->file == first->file)
         return host->fail(host, CKPT_FORMAT, NULL, place,
-                          "%s%sheader: a key of __metadata__ comes twice",
-                          file, colon);
+                          "%s%sheader: a key of __metadata__ comes twice", file,
+                          colon);
     if (!graph_equal(&pair->value, &first->value))
         host->warn(host, NULL, place,
                    "%s%sthe metadata differ from those of an earlier shard, "

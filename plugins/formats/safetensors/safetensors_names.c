@@ -31,8 +31,7 @@ names_round(uint64_t v[4])
 }
 
 static uint64_t
-names_hash(const struct safetensors_names *names,
-           const struct ckpt_text *name)
+names_hash(const struct safetensors_names *names, const struct ckpt_text *name)
 {
     uint64_t v[4] = {names->key[0] ^ UINT64_C(0x736f6d6570736575),
                      names->key[1] ^ UINT64_C(0x646f72616e646f6d),

@@ -119,7 +119,7 @@ parse_refuse_entry(struct parser *p, const struct safetensors_entry *entry,
 
     return host->fail(host, CKPT_FORMAT, entry->name.data,
                       safetensors_place(p->set, entry->file, &entry->name),
-                      "%s%s%s [%llu, %llu]",
+                      "%s%s%s; data offsets [%llu, %llu]",
                       safetensors_file_name(host, p->set, entry->file),
                       safetensors_colon(p->set), reason,
                       (unsigned long long)entry->begin,
@@ -155,8 +155,7 @@ parse_metadata(struct parser *p)
         if (sdk_json_next(&p->json) != SDK_JSON_STRING)
             return parse_refuse(p, "a value of __metadata__ is not a string");
         pair.value = parse_text(p);
-        status = sdk_buffer_append(p->host, &p->set->pairs, &pair,
-                                   sizeof pair);
+        status = sdk_buffer_append(p->host, &p->set->pairs, &pair, sizeof pair);
         if (status != CKPT_OK)
             return status;
     }
@@ -271,19 +270,17 @@ parse_check_size(struct parser *p, const struct safetensors_entry *entry)
      * that has overflowed before it. */
     for (i = 0; i < entry->rank; i++)
         if (!sdk_mul_u64(count, dims[entry->shape_at + i], &count))
-            return parse_refuse_entry(p, entry, "the shape overflows 64 bits; "
-                                                "data offsets");
+            return parse_refuse_entry(p, entry, "the shape overflows 64 bits");
     if (!sdk_mul_u64(count, safetensors_types[entry->type].width_bits, &count))
-        return parse_refuse_entry(p, entry, "the size overflows 64 bits; data "
-                                            "offsets");
+        return parse_refuse_entry(p, entry, "the size overflows 64 bits");
     if (count % 8 != 0)
-        return parse_refuse_entry(p, entry, "the shape does not fill whole "
-                                            "bytes; data offsets");
+        return parse_refuse_entry(p, entry,
+                                  "the shape does not fill whole bytes");
     if (entry->end < entry->begin)
-        return parse_refuse_entry(p, entry, "data offsets that run backwards:");
+        return parse_refuse_entry(p, entry, "the data end before they begin");
     if (entry->end - entry->begin != count / 8)
-        return parse_refuse_entry(p, entry, "shape and dtype do not agree "
-                                            "with data offsets");
+        return parse_refuse_entry(p, entry,
+                                  "shape and dtype ask for another size");
     return CKPT_OK;
 }
 
@@ -384,8 +381,8 @@ parse_check_data(struct parser *p, size_t first)
             return parse_refuse_entry(
                 p, &entries[i],
                 entries[i].begin < position
-                    ? "the data of another tensor overlap data offsets"
-                    : "there is a hole before data offsets");
+                    ? "the data overlap those of another tensor"
+                    : "there is a hole before the data");
         position = entries[i].end;
     }
     if (position == p->file->data_bytes)
@@ -442,8 +439,7 @@ parse_load(struct parser *p, const struct ckpt_source *source)
 
 int
 safetensors_parse(const struct ckpt_host *host,
-                  const struct ckpt_source *source,
-                  struct safetensors_set *set)
+                  const struct ckpt_source *source, struct safetensors_set *set)
 {
     struct safetensors_file file = {.source = source};
     struct parser parser = {.host = host, .set = set};
@@ -453,8 +449,7 @@ safetensors_parse(const struct ckpt_host *host,
     status = sdk_buffer_append(host, &set->files, &file, sizeof file);
     if (status != CKPT_OK)
         return status;
-    parser.file_index =
-        (uint32_t)(set->files.size_bytes / sizeof file) - 1;
+    parser.file_index = (uint32_t)(set->files.size_bytes / sizeof file) - 1;
     parser.file =
         (struct safetensors_file *)(void *)set->files.data + parser.file_index;
     status = parse_load(&parser, source);

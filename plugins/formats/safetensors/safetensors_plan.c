@@ -31,8 +31,8 @@ struct planner {
     const struct ckpt_host *host;
     const struct ckpt_graph *graph;
     struct ckpt_plan *plan;
-    struct plan_item *items;         /* as they will lie in the files */
-    const struct ckpt_attr **attrs;  /* strings, by name */
+    struct plan_item *items;        /* as they will lie in the files */
+    const struct ckpt_attr **attrs; /* strings, by name */
     size_t attr_count;
     uint32_t shard_count;
     char stem[512];
@@ -82,8 +82,8 @@ plan_deal(struct planner *p, uint64_t shard_bytes)
 static int
 plan_compare_text(const struct ckpt_text *a, const struct ckpt_text *b)
 {
-    size_t least = a->size_bytes < b->size_bytes ? a->size_bytes
-                                                 : b->size_bytes;
+    size_t least =
+        a->size_bytes < b->size_bytes ? a->size_bytes : b->size_bytes;
     int order = least > 0 ? memcmp(a->data, b->data, least) : 0;
 
     if (order != 0)
@@ -144,8 +144,8 @@ plan_layout(struct planner *p, uint64_t shard_bytes)
         return CKPT_MEMORY;
     for (i = 0; i < count; i++) {
         p->items[i].entry = &p->graph->entries[i];
-        p->items[i].type = safetensors_type_of(
-            p->items[i].entry->value->as.tensor->dtype);
+        p->items[i].type =
+            safetensors_type_of(p->items[i].entry->value->as.tensor->dtype);
         status = plan_check(p, &p->items[i]);
         if (status != CKPT_OK)
             return status;
@@ -265,17 +265,15 @@ plan_shape(struct planner *p, const struct ckpt_tensor *tensor)
 
 /* Writes one tensor's entry, and moves `position` to its end. */
 static int
-plan_entry(struct planner *p, const struct plan_item *item,
-           uint64_t *position)
+plan_entry(struct planner *p, const struct plan_item *item, uint64_t *position)
 {
     const struct ckpt_tensor *tensor = item->entry->value->as.tensor;
     uint64_t begin = *position;
     int status;
 
     if (!sdk_add_u64(begin, tensor->size_bytes, position))
-        return p->host->fail(p->host, CKPT_UNSUPPORTED,
-                             item->entry->name.data, CKPT_NOWHERE,
-                             "the data overflow 64 bits");
+        return p->host->fail(p->host, CKPT_UNSUPPORTED, item->entry->name.data,
+                             CKPT_NOWHERE, "the data overflow 64 bits");
     status = plan_string(p, &item->entry->name);
     if (status == CKPT_OK)
         status = plan_raw(p, ":{\"dtype\":\"");
@@ -363,8 +361,8 @@ plan_items(struct planner *p, size_t first, size_t last, uint32_t shard)
         entry = p->items[i].entry;
         segment.tensor = entry->value->as.tensor;
         segment.name = entry->name.data;
-        status = p->host->plan_add(p->host, p->plan, &segment, sizeof segment,
-                                   NULL);
+        status =
+            p->host->plan_add(p->host, p->plan, &segment, sizeof segment, NULL);
     }
     return status;
 }
@@ -373,9 +371,9 @@ static int
 plan_shard_name(const struct planner *p, uint32_t shard, char *name,
                 size_t name_bytes)
 {
-    int length = snprintf(name, name_bytes,
-                          "%s-%05u-of-%05u" SAFETENSORS_SUFFIX, p->stem,
-                          shard + 1, p->shard_count);
+    int length =
+        snprintf(name, name_bytes, "%s-%05u-of-%05u" SAFETENSORS_SUFFIX,
+                 p->stem, shard + 1, p->shard_count);
 
     if (length < 0 || (size_t)length >= name_bytes)
         return p->host->fail(p->host, CKPT_OPTION, NULL, CKPT_NOWHERE,
@@ -431,8 +429,8 @@ static int
 plan_index(struct planner *p)
 {
     char name[600];
-    int length = snprintf(name, sizeof name, "%s" SAFETENSORS_INDEX_SUFFIX,
-                          p->stem);
+    int length =
+        snprintf(name, sizeof name, "%s" SAFETENSORS_INDEX_SUFFIX, p->stem);
     int status;
 
     if (length < 0 || (size_t)length >= sizeof name)

@@ -143,10 +143,9 @@ shards_by_index(struct shards *s, const struct ckpt_source *source)
     status = safetensors_index_parse(s->host, source, &s->index);
     if (status != CKPT_OK)
         return status;
-    status = safetensors_names_init(
-        s->host, &seen, s->index.mappings.data,
-        sizeof(struct safetensors_mapping),
-        safetensors_mapping_count(&s->index));
+    status = safetensors_names_init(s->host, &seen, s->index.mappings.data,
+                                    sizeof(struct safetensors_mapping),
+                                    safetensors_mapping_count(&s->index));
     for (i = 0; i < safetensors_mapping_count(&s->index); i++)
         if (status == CKPT_OK &&
             safetensors_names_put(&seen, i) == SAFETENSORS_NONE)
@@ -172,8 +171,7 @@ shards_of(const char *name, size_t *stem_bytes)
         return 0;
     end = name + length - tail;
     for (i = 0; i < tail; i++)
-        if (shape[i] == '#' ? end[i] < '0' || end[i] > '9'
-                            : end[i] != shape[i])
+        if (shape[i] == '#' ? end[i] < '0' || end[i] > '9' : end[i] != shape[i])
             return 0;
     *stem_bytes = length - tail;
     return (unsigned)strtoul(end + strlen("-#####-of-"), NULL, 10);
@@ -267,8 +265,8 @@ shards_parse(struct shards *s)
     int status = CKPT_OK;
 
     for (i = 0; i < shards_file_count(s) && status == CKPT_OK; i++) {
-        status = s->host->source_open(s->host, s->source, shards_files(s)[i],
-                                      &file);
+        status =
+            s->host->source_open(s->host, s->source, shards_files(s)[i], &file);
         if (status == CKPT_OK)
             status = safetensors_parse(s->host, file, &s->set);
     }
@@ -291,8 +289,7 @@ shards_check_mapping(struct shards *s,
         strcmp(safetensors_file_name(host, &s->set, entry->file),
                mapping->file.data) != 0)
         return host->fail(host, CKPT_FORMAT, mapping->tensor.data, place,
-                          "index: the tensor is not in %s",
-                          mapping->file.data);
+                          "index: the tensor is not in %s", mapping->file.data);
     if (entry->expected)
         return host->fail(host, CKPT_FORMAT, mapping->tensor.data, place,
                           "index: the tensor comes twice");
