@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The plan of a torch zip. Records alternate with gaps: gap i closes record
+ * i - 1 and opens record i, and is filled late, because it begins with a
+ * CRC. After the last gap come the central headers, also late, in runs.
+ */
+#include "torch_zip_plan.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "checked.h"
+#include "json.h"
+#include "torch_write.h"
+#include "torch_zip_id.h"
+#include "torch_zip_layout.h"
+
+/* Records before and after the storages, in order. */
+enum {
+    RECORD_PICKLE,
+    RECORD_FORMAT_VERSION,
+    RECORD_ALIGNMENT,
+    RECORD_BYTE_ORDER,
+    RECORD_STORAGES
+};
+
+/* Tags of late segments: the number of a gap, of the first record of a run of
+ * central headers, or the serialization id. */
+#define TAG_CENTRAL (UINT64_C(1) << 62)
+#define TAG_ID (UINT64_C(1) << 63)
+
+/* Central headers in one segment. */
+#define CENTRAL_RUN 1024
+
+/* Longest name of a record without the archive. */
+#define RECORD_NAME_BYTES 40
+
+#define FILE_MAX (UINT64_C(1) << 62)
+
+struct plan_record {
+    uint64_t offset;
+    uint64_t size_bytes;
+    uint64_t segment; /* of its bytes, if there are any */
+};
+
+struct torch_zip_plan {
+    size_t archive_bytes; /* of `name`: the archive with its slash */
+    char name[512];       /* and, for the moment, one record */
+    struct plan_record *records;
+    size_t record_count, storage_count;
+    bool has_attributes;
+    uint64_t names; /* combined hash of the names of all but the id */
+};
+
+static int
+torch_zip_plan_open(const struct ckpt_host *host,
+                    const struct ckpt_option_value *options, void **self)
+{
+    struct torch_zip_plan *plan = host->allocate(host, sizeof *plan);
+
+    (void)options;
+    if (plan == NULL)
+        return CKPT_MEMORY;
+    *self = plan;
+    return CKPT_OK;
+}
+
+static void
+torch_zip_plan_close(const struct ckpt_host *host, void *self)
+{
+    struct torch_zip_plan *plan = self;
+
+    host->release(host, plan->records);
+    host->release(host, plan);
+}
+
+/* The file's name without its last extension. Where that leaves nothing, or
+ * is not ASCII, torch says "archive". */
+static void
+plan_name_archive(struct torch_zip_plan *plan, const char *file)
+{
+    const char *from = strrchr(file, '\\');
+    const char *dot, *p;
+    size_t size_bytes;
+
+    from = from != NULL ? from + 1 : file;
+    dot = strrchr(from, '.');
+    size_bytes = dot != NULL ? (size_t)(dot - from) : strlen(from);
+    for (p = from; p < from + size_bytes; p++)
+        if ((unsigned char)*p >= 0x80)
+            size_bytes = 0;
+    if (size_bytes == 0 ||
+        size_bytes + 1 + RECORD_NAME_BYTES > sizeof plan->name) {
+        from = "archive";
+        size_bytes = strlen(from);
+    }
+    memcpy(plan->name, from, size_bytes);
+    plan->name[size_bytes] = '/';
+    plan->archive_bytes = size_bytes + 1;
+}
+
+/* The name of a record, without the archive. */
+static const char *
+plan_record_name(struct torch_zip_plan *plan, size_t i)
+{
+    static const char *const first[] = {"data.pkl", ".format_version",
+                                        ".storage_alignment", "byteorder"};
+    static const char *const last[] = {".data/serialization_id", "version",
+                                       TORCH_ZIP_ATTRIBUTES};
+    char *name = plan->name + plan->archive_bytes;
+    bool storage =
+        i >= RECORD_STORAGES && i < RECORD_STORAGES + plan->storage_count;
+
+    if (storage) {
+        memcpy(name, "data/", 5);
+        sdk_torch_key(i - RECORD_STORAGES, name + 5);
+    } else {
+        snprintf(name, RECORD_NAME_BYTES, "%s",
+                 i < RECORD_STORAGES ? first[i]
+                                     : last[plan->record_count - 1 - i]);
+    }
+    return name;
+}
+
+/* Fills in all but the CRC. */
+static void
+plan_record_get(struct torch_zip_plan *plan, size_t i,
+                struct torch_zip_record *record)
+{
+    const char *name = plan_record_name(plan, i);
+
+    memset(record, 0, sizeof *record);
+    record->name = plan->name;
+    record->name_bytes = plan->archive_bytes + strlen(name);
+    record->offset = plan->records[i].offset;
+    record->size_bytes = plan->records[i].size_bytes;
+}
+
+/* The same without the name, which a descriptor does not hold. */
+static void
+plan_record_get_sizes(const struct torch_zip_plan *plan, size_t i,
+                      struct torch_zip_record *record)
+{
+    memset(record, 0, sizeof *record);
+    record->offset = plan->records[i].offset;
+    record->size_bytes = plan->records[i].size_bytes;
+}
+
+static int
+plan_late(const struct ckpt_host *host, struct ckpt_plan *output, uint64_t tag,
+          uint64_t size_bytes)
+{
+    struct ckpt_segment late = {
+        .kind = CKPT_SEGMENT_LATE, .size_bytes = size_bytes, .tag = tag};
+
+    if (size_bytes == 0)
+        return CKPT_OK;
+    return host->plan_add(host, output, &late, sizeof late, NULL);
+}
+
+/* The gap before record i. */
+static int
+plan_gap(const struct ckpt_host *host, struct torch_zip_plan *plan,
+         struct ckpt_plan *output, size_t i)
+{
+    struct torch_zip_record record;
+    size_t size_bytes = 0;
+
+    if (i > 0) {
+        plan_record_get_sizes(plan, i - 1, &record);
+        size_bytes = torch_zip_descriptor_bytes(&record);
+    }
+    if (i < plan->record_count) {
+        plan->records[i].offset =
+            host->plan_position(host, output) + size_bytes;
+        plan_record_get(plan, i, &record);
+        size_bytes += torch_zip_local_bytes(&record);
+    }
+    return plan_late(host, output, i, size_bytes);
+}
+
+/* Record i, whose bytes are `body`. */
+static int
+plan_record(const struct ckpt_host *host, struct torch_zip_plan *plan,
+            struct ckpt_plan *output, size_t i, struct ckpt_segment *body)
+{
+    struct plan_record *record = &plan->records[i];
+    int status;
+
+    if (body->kind == CKPT_SEGMENT_STORAGE)
+        body->size_bytes = body->storage->size_bytes;
+    if (body->size_bytes > FILE_MAX - host->plan_position(host, output))
+        return host->fail(host, CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
+                          "a file of more than 2^62 bytes");
+    record->size_bytes = body->size_bytes;
+    status = plan_gap(host, plan, output, i);
+    if (status != CKPT_OK || body->size_bytes == 0)
+        return status;
+    body->checks = CKPT_CHECK_CRC32;
+    return host->plan_add(host, output, body, sizeof *body, &record->segment);
+}
+
+static int
+plan_text(const struct ckpt_host *host, struct torch_zip_plan *plan,
+          struct ckpt_plan *output, size_t i, const char *text)
+{
+    struct ckpt_segment body = {
+        .kind = CKPT_SEGMENT_BYTES, .size_bytes = strlen(text), .data = text};
+
+    return plan_record(host, plan, output, i, &body);
+}
+
+static int
+plan_buffer(const struct ckpt_host *host, struct torch_zip_plan *plan,
+            struct ckpt_plan *output, size_t i, const struct sdk_buffer *buffer)
+{
+    struct ckpt_segment body = {.kind = CKPT_SEGMENT_BYTES,
+                                .size_bytes = buffer->size_bytes,
+                                .data = buffer->data};
+
+    return plan_record(host, plan, output, i, &body);
+}
+
+static int
+plan_storages(const struct ckpt_host *host, struct torch_zip_plan *plan,
+              struct ckpt_plan *output, const struct sdk_torch_pickle *pickle)
+{
+    struct ckpt_segment body = {.kind = CKPT_SEGMENT_STORAGE};
+    int status = CKPT_OK;
+    size_t i;
+
+    for (i = 0; status == CKPT_OK && i < pickle->use_count; i++) {
+        body.storage = pickle->uses[i].storage;
+        status = plan_record(host, plan, output, RECORD_STORAGES + i, &body);
+    }
+    return status;
+}
+
+/* The attributes of the graph that are strings; the hub leaves no others. */
+static int
+plan_attributes_text(const struct ckpt_host *host,
+                     const struct ckpt_graph *graph, struct sdk_buffer *json)
+{
+    const struct ckpt_attr *attr;
+    const char *before = "{";
+    int status = CKPT_OK;
+
+    for (attr = graph->attrs; attr != NULL; attr = attr->next) {
+        if (attr->value->kind != CKPT_KIND_STRING)
+            continue;
+        status = sdk_buffer_append(host, json, before, 1);
+        if (status == CKPT_OK)
+            status = sdk_json_write_string(host, json, attr->name,
+                                           strlen(attr->name));
+        if (status == CKPT_OK)
+            status = sdk_buffer_append(host, json, ":", 1);
+        if (status == CKPT_OK)
+            status =
+                sdk_json_write_string(host, json, attr->value->as.text.data,
+                                      attr->value->as.text.size_bytes);
+        if (status != CKPT_OK)
+            return status;
+        before = ",";
+    }
+    return *before == ',' ? sdk_buffer_append(host, json, "}", 1) : CKPT_OK;
+}
+
+static int
+plan_names(const struct ckpt_host *host, struct torch_zip_plan *plan)
+{
+    size_t i, count = plan->record_count - 1;
+    uint64_t *hashes = host->allocate(host, count * sizeof *hashes);
+    const char *name;
+    int status;
+
+    if (hashes == NULL)
+        return CKPT_MEMORY;
+    for (i = 0; i < count; i++) {
+        name = plan_record_name(plan, i);
+        hashes[i] = torch_zip_id_name(name, strlen(name));
+    }
+    status = torch_zip_id_names(host, hashes, count, &plan->names);
+    host->release(host, hashes);
+    return status;
+}
+
+static int
+plan_end(const struct ckpt_host *host, struct torch_zip_plan *plan,
+         struct ckpt_plan *output)
+{
+    uint64_t offset = host->plan_position(host, output), size_bytes;
+    unsigned char end[TORCH_ZIP_END_BYTES];
+    struct ckpt_segment bytes = {
+        .kind = CKPT_SEGMENT_BYTES, .size_bytes = sizeof end, .data = end};
+    struct torch_zip_record record;
+    size_t i = 0, first;
+    int status = CKPT_OK;
+
+    while (status == CKPT_OK && i < plan->record_count) {
+        size_bytes = 0;
+        first = i;
+        do {
+            plan_record_get(plan, i++, &record);
+            size_bytes += torch_zip_central_bytes(&record);
+        } while (i < plan->record_count && i % CENTRAL_RUN != 0);
+        status = plan_late(host, output, TAG_CENTRAL | first, size_bytes);
+    }
+    if (status != CKPT_OK)
+        return status;
+    size_bytes = host->plan_position(host, output) - offset;
+    torch_zip_put_end(end, plan->record_count, offset, size_bytes);
+    return host->plan_add(host, output, &bytes, sizeof bytes, NULL);
+}
+
+static int
+plan_id(const struct ckpt_host *host, struct torch_zip_plan *plan,
+        struct ckpt_plan *output, size_t i)
+{
+    struct ckpt_segment body = {.kind = CKPT_SEGMENT_LATE,
+                                .size_bytes = TORCH_ZIP_ID_BYTES,
+                                .tag = TAG_ID};
+
+    return plan_record(host, plan, output, i, &body);
+}
+
+/* All records, in order. */
+static int
+plan_records(const struct ckpt_host *host, struct torch_zip_plan *plan,
+             struct ckpt_plan *output, const struct sdk_torch_pickle *pickle,
+             const struct sdk_buffer *attributes)
+{
+    size_t next = RECORD_STORAGES + plan->storage_count;
+    int status =
+        plan_buffer(host, plan, output, RECORD_PICKLE, &pickle->pickle.out);
+
+    if (status == CKPT_OK)
+        status = plan_text(host, plan, output, RECORD_FORMAT_VERSION, "1");
+    if (status == CKPT_OK)
+        status = plan_text(host, plan, output, RECORD_ALIGNMENT, "64");
+    if (status == CKPT_OK)
+        status = plan_text(host, plan, output, RECORD_BYTE_ORDER, "little");
+    if (status == CKPT_OK)
+        status = plan_storages(host, plan, output, pickle);
+    if (status == CKPT_OK && plan->has_attributes)
+        status = plan_buffer(host, plan, output, next++, attributes);
+    if (status == CKPT_OK)
+        status = plan_text(host, plan, output, next++, "3\n");
+    if (status == CKPT_OK)
+        status = plan_id(host, plan, output, next++);
+    return status == CKPT_OK ? plan_gap(host, plan, output, next) : status;
+}
+
+static int
+torch_zip_plan_plan(const struct ckpt_host *host, void *self,
+                    const struct ckpt_graph *graph, struct ckpt_plan *output)
+{
+    struct torch_zip_plan *plan = self;
+    struct sdk_torch_pickle pickle = {0};
+    struct sdk_buffer attributes = {0};
+    int status = sdk_torch_write(host, graph, SDK_TORCH_ZIP, &pickle);
+
+    if (status == CKPT_OK)
+        status = plan_attributes_text(host, graph, &attributes);
+    if (status != CKPT_OK)
+        goto out;
+    plan_name_archive(plan, host->plan_name(host, output));
+    plan->storage_count = pickle.use_count;
+    plan->has_attributes = attributes.size_bytes > 0;
+    plan->record_count = RECORD_STORAGES + plan->storage_count + 2 +
+                         (plan->has_attributes ? 1 : 0);
+    plan->records =
+        host->allocate(host, plan->record_count * sizeof *plan->records);
+    status = plan->records == NULL ? CKPT_MEMORY : plan_names(host, plan);
+    if (status == CKPT_OK)
+        status = plan_records(host, plan, output, &pickle, &attributes);
+    if (status == CKPT_OK)
+        status = plan_end(host, plan, output);
+out:
+    sdk_buffer_fini(host, &attributes);
+    sdk_torch_fini(host, &pickle);
+    return status;
+}
+
+/* ---- late ---- */
+
+static uint32_t
+late_crc32(const struct ckpt_host *host, const struct ckpt_plan *output,
+           const struct plan_record *record)
+{
+    if (record->size_bytes == 0)
+        return 0;
+    return host->plan_crc32(host, output, record->segment);
+}
+
+static void
+late_gap(const struct ckpt_host *host, struct torch_zip_plan *plan,
+         const struct ckpt_plan *output, size_t gap, unsigned char *to)
+{
+    struct torch_zip_record record;
+
+    if (gap > 0) {
+        plan_record_get_sizes(plan, gap - 1, &record);
+        record.crc32 = late_crc32(host, output, &plan->records[gap - 1]);
+        to = torch_zip_put_descriptor(to, &record);
+    }
+    if (gap < plan->record_count) {
+        plan_record_get(plan, gap, &record);
+        torch_zip_put_local(to, &record);
+    }
+}
+
+static void
+late_central(const struct ckpt_host *host, struct torch_zip_plan *plan,
+             const struct ckpt_plan *output, size_t i, unsigned char *to)
+{
+    struct torch_zip_record record;
+
+    do {
+        plan_record_get(plan, i, &record);
+        record.crc32 = late_crc32(host, output, &plan->records[i++]);
+        to = torch_zip_put_central(to, &record);
+    } while (i < plan->record_count && i % CENTRAL_RUN != 0);
+}
+
+/* torch takes the CRCs from the descriptors, so empty records have none. */
+static void
+late_id(const struct ckpt_host *host, const struct torch_zip_plan *plan,
+        const struct ckpt_plan *output, char *to)
+{
+    const struct plan_record *record = plan->records;
+    const struct plan_record *end = record + plan->record_count - 1;
+    uint64_t checks = 0;
+
+    for (; record < end; record++)
+        if (record->size_bytes > 0)
+            checks =
+                torch_zip_id_combine(checks, late_crc32(host, output, record));
+    torch_zip_id_text(plan->names, checks, to);
+}
+
+static int
+torch_zip_plan_late(const struct ckpt_host *host, void *self,
+                    const struct ckpt_plan *output, uint64_t tag, void *buffer,
+                    size_t size_bytes)
+{
+    struct torch_zip_plan *plan = self;
+
+    (void)size_bytes;
+    if (tag & TAG_ID)
+        late_id(host, plan, output, buffer);
+    else if (tag & TAG_CENTRAL)
+        late_central(host, plan, output, (size_t)(tag & ~TAG_CENTRAL), buffer);
+    else
+        late_gap(host, plan, output, (size_t)tag, buffer);
+    return CKPT_OK;
+}
+
+static const char *const torch_zip_plan_suffixes[] = {".pt", ".pth", ".bin",
+                                                      ".ckpt", NULL};
+
+const struct ckpt_writer torch_zip_writer = {
+    .size = sizeof(struct ckpt_writer),
+    .id = "torch-zip",
+    .summary = "the zip archive of torch.save",
+    .suffixes = torch_zip_plan_suffixes,
+    .limits = {.holds = CKPT_HOLDS_TREE | CKPT_HOLDS_TIES | CKPT_HOLDS_STRIDES |
+                        CKPT_HOLDS_DEVICES | CKPT_HOLDS_GRAD |
+                        CKPT_HOLDS_ROLES | CKPT_HOLDS_STRINGS,
+               .dtypes = SDK_TORCH_DTYPES},
+    .open = torch_zip_plan_open,
+    .plan = torch_zip_plan_plan,
+    .late = torch_zip_plan_late,
+    .close = torch_zip_plan_close};

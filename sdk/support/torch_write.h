@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Turns a graph into the pickle that torch.save would have written of it,
+ * with the storages left out and numbered. The containers (zip, legacy
+ * stream) are for others.
+ *
+ * How values are said:
+ *   map            dict; of type collections.OrderedDict or with attributes:
+ *                  OrderedDict, its attributes by BUILD
+ *   tensor         torch._utils._rebuild_tensor_v2, or _v3 for dtypes that
+ *                  have no storage class; a parameter by _rebuild_parameter,
+ *                  with its attributes by _rebuild_parameter_with_state
+ *   size, device   torch.Size, torch.device
+ *   dtype          a bare global: torch float32
+ *   bytes          _codecs.encode
+ *   object         as it was made; one made PERSISTENT is a bare storage
+ * One value is written once and then fetched from the memo.
+ *
+ * Tensors of different dtypes on one storage, or on a storage whose size is
+ * no multiple of the element, are written by _v3 on an untyped storage.
+ */
+#ifndef SDK_TORCH_WRITE_H
+#define SDK_TORCH_WRITE_H
+
+#include "pickle_write.h"
+
+/* The forms differ in how they name a storage. */
+enum sdk_torch_form {
+    SDK_TORCH_ZIP,   /* ('storage', class, key, device, count) */
+    SDK_TORCH_LEGACY /* and a None behind it */
+};
+
+/* A storage that the pickle names. */
+struct sdk_torch_use {
+    const struct ckpt_storage *storage;
+    uint32_t item_bytes; /* of the storage's class */
+};
+
+/* A zeroed struct is empty. */
+struct sdk_torch_pickle {
+    struct sdk_pickler pickle; /* the bytes are pickle.out */
+    struct sdk_torch_use *uses;
+    size_t use_count;
+};
+
+/* Every dtype that torch has a name for, as ckpt_limits.dtypes. */
+#define SDK_TORCH_DTYPES                                                     \
+    (((UINT64_C(1) << CKPT_DTYPE_COUNT) - 2) &                               \
+     ~(CKPT_DTYPE_BIT(CKPT_FLOAT4_E2M1) | CKPT_DTYPE_BIT(CKPT_FLOAT6_E2M3) | \
+       CKPT_DTYPE_BIT(CKPT_FLOAT6_E3M2)))
+
+/* How deep values may nest; the recursion limit of CPython's pickler is the
+ * half of it. */
+#define SDK_TORCH_DEPTH_MAX 2000
+
+/* Writes the root of `graph`. `result` is empty before; sdk_torch_fini
+ * releases it, after a failure too. CKPT_UNSUPPORTED: a thing that torch or
+ * protocol 2 cannot say, by its name. */
+int sdk_torch_write(const struct ckpt_host *host,
+                    const struct ckpt_graph *graph, uint32_t form,
+                    struct sdk_torch_pickle *result);
+
+/* The key of a use by its index, in decimal and NUL-terminated. Returns its
+ * size. */
+#define SDK_TORCH_KEY_BYTES 24
+size_t sdk_torch_key(size_t index, char key[SDK_TORCH_KEY_BYTES]);
+
+void sdk_torch_fini(const struct ckpt_host *host,
+                    struct sdk_torch_pickle *result);
+
+#endif

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Tensors as calls of torch's rebuild functions, and the tuples that name
+ * their storages.
+ */
+#include "torch_write_walk.h"
+
+#include <string.h>
+
+/* The class of a storage of that dtype, or NULL: newer dtypes have none. */
+static const char *
+torch_class(uint32_t dtype)
+{
+    static const char *const classes[CKPT_DTYPE_COUNT] = {
+        [CKPT_BOOL] = "BoolStorage",
+        [CKPT_UINT8] = "ByteStorage",
+        [CKPT_INT8] = "CharStorage",
+        [CKPT_INT16] = "ShortStorage",
+        [CKPT_INT32] = "IntStorage",
+        [CKPT_INT64] = "LongStorage",
+        [CKPT_FLOAT16] = "HalfStorage",
+        [CKPT_BFLOAT16] = "BFloat16Storage",
+        [CKPT_FLOAT32] = "FloatStorage",
+        [CKPT_FLOAT64] = "DoubleStorage",
+        [CKPT_COMPLEX64] = "ComplexFloatStorage",
+        [CKPT_COMPLEX128] = "ComplexDoubleStorage",
+        [CKPT_QINT8] = "QInt8Storage",
+        [CKPT_QUINT8] = "QUInt8Storage",
+        [CKPT_QINT32] = "QInt32Storage",
+        [CKPT_QUINT4X2] = "QUInt4x2Storage",
+        [CKPT_QUINT2X4] = "QUInt2x4Storage"};
+
+    return dtype < CKPT_DTYPE_COUNT ? classes[dtype] : NULL;
+}
+
+/* The dtype by which torch compares the classes of a storage: one without a
+ * class counts as bytes. */
+static uint32_t
+torch_class_dtype(uint32_t dtype)
+{
+    return torch_class(dtype) != NULL ? dtype : CKPT_UINT8;
+}
+
+/* What a storage's class counts in; packed values count by their bytes. */
+static uint32_t
+torch_item_bytes(uint32_t dtype)
+{
+    uint32_t width_bits = ckpt_dtype_width_bits(dtype);
+
+    return width_bits < 8 ? 1 : width_bits / 8;
+}
+
+void
+sdk_torch_walk_words(struct torch_walk *walk)
+{
+    struct sdk_pickler *pickle = walk->pickle;
+    uint32_t *words = walk->words;
+
+    words[TORCH_ORDERED_DICT] =
+        sdk_pickler_global_word(pickle, "collections", "OrderedDict");
+    words[TORCH_TENSOR_V2] =
+        sdk_pickler_global_word(pickle, "torch._utils", "_rebuild_tensor_v2");
+    words[TORCH_TENSOR_V3] =
+        sdk_pickler_global_word(pickle, "torch._utils", "_rebuild_tensor_v3");
+    words[TORCH_PARAMETER] =
+        sdk_pickler_global_word(pickle, "torch._utils", "_rebuild_parameter");
+    words[TORCH_PARAMETER_STATE] = sdk_pickler_global_word(
+        pickle, "torch._utils", "_rebuild_parameter_with_state");
+    words[TORCH_STORAGE] = sdk_pickler_string_word(pickle, "storage", 7);
+    words[TORCH_CPU] = sdk_pickler_string_word(pickle, "cpu", 3);
+    sdk_pickler_string_word(pickle, "meta", 4);
+    sdk_pickler_string_word(pickle, "mps", 3);
+    sdk_pickler_string_word(pickle, "latin1", 6);
+    sdk_pickler_string_word(pickle, "_metadata", 9);
+}
+
+/* One storage has one class. Where dtypes differ or do not divide it, it is
+ * untyped. */
+void
+sdk_torch_walk_scan(struct torch_walk *walk)
+{
+    const struct ckpt_graph *graph = walk->graph;
+    const struct ckpt_tensor *tensor;
+    struct torch_storage *storage;
+    uint32_t dtype;
+    size_t i;
+
+    for (i = 0; i < graph->entry_count; i++) {
+        tensor = graph->entries[i].value->as.tensor;
+        storage = &walk->storages[tensor->storage->id];
+        dtype = torch_class_dtype(tensor->dtype);
+        if (storage->dtype == 0)
+            storage->dtype = dtype;
+        if (storage->dtype != dtype ||
+            tensor->storage->size_bytes % torch_item_bytes(dtype) != 0)
+            storage->untyped = true;
+    }
+}
+
+/* Appends to the list of uses, which becomes the list of records. */
+static void
+torch_use_add(struct torch_walk *walk, const struct ckpt_storage *storage,
+              uint32_t item_bytes)
+{
+    struct sdk_torch_pickle *result = walk->result;
+    struct sdk_torch_use *uses = result->uses;
+    size_t capacity = walk->use_capacity ? walk->use_capacity * 2 : 64;
+
+    if (result->use_count == walk->use_capacity) {
+        uses =
+            walk->host->reallocate(walk->host, uses, capacity * sizeof *uses);
+        if (uses == NULL) {
+            walk->pickle->status = CKPT_MEMORY;
+            return;
+        }
+        result->uses = uses;
+        walk->use_capacity = capacity;
+    }
+    uses[result->use_count].storage = storage;
+    uses[result->use_count].item_bytes = item_bytes;
+    result->use_count++;
+}
+
+size_t
+sdk_torch_key(size_t index, char key[SDK_TORCH_KEY_BYTES])
+{
+    char digits[SDK_TORCH_KEY_BYTES], *end = digits + sizeof digits;
+    char *p = end;
+
+    *--p = 0;
+    do
+        *--p = (char)('0' + index % 10);
+    while ((index /= 10) > 0);
+    memcpy(key, p, (size_t)(end - p));
+    return (size_t)(end - p) - 1;
+}
+
+static void
+torch_walk_key(struct torch_walk *walk, const struct ckpt_storage *storage,
+               uint32_t item_bytes)
+{
+    struct torch_storage *state = &walk->storages[storage->id];
+    char key[SDK_TORCH_KEY_BYTES];
+    size_t size_bytes;
+
+    if (state->key != 0) {
+        sdk_pickler_get(walk->pickle, state->key_memo);
+        return;
+    }
+    size_bytes = sdk_torch_key(walk->result->use_count, key);
+    torch_use_add(walk, storage, item_bytes);
+    state->key = (uint32_t)walk->result->use_count;
+    sdk_pickler_text(walk->pickle, key, size_bytes);
+    state->key_memo = sdk_pickler_put(walk->pickle);
+}
+
+/* torch's constants are one string; "cuda:0" is made anew each time. */
+static void
+torch_walk_label(struct torch_walk *walk, const char *label)
+{
+    if (strcmp(label, "cpu") == 0) {
+        sdk_pickler_word(walk->pickle, walk->words[TORCH_CPU]);
+    } else if (strchr(label, ':') == NULL) {
+        sdk_pickler_string(walk->pickle, label);
+    } else {
+        sdk_pickler_text(walk->pickle, label, strlen(label));
+        sdk_pickler_put(walk->pickle);
+    }
+}
+
+static void
+torch_walk_class(struct torch_walk *walk, uint32_t dtype)
+{
+    uint32_t *word = &walk->class_words[dtype];
+
+    if (*word == 0)
+        *word = 1 + (dtype == 0 ? sdk_pickler_global_word(walk->pickle,
+                                                          "torch.storage",
+                                                          "UntypedStorage")
+                                : sdk_pickler_global_word(walk->pickle, "torch",
+                                                          torch_class(dtype)));
+    sdk_pickler_word(walk->pickle, *word - 1);
+}
+
+/* The tuple that names a storage; `dtype` is that of its class, or 0. */
+static void
+torch_walk_id(struct torch_walk *walk, const struct ckpt_storage *storage,
+              uint32_t dtype)
+{
+    struct sdk_pickler *pickle = walk->pickle;
+    uint32_t item_bytes = dtype == 0 ? 1 : torch_item_bytes(dtype);
+
+    sdk_pickler_op(pickle, SDK_OP_MARK);
+    sdk_pickler_word(pickle, walk->words[TORCH_STORAGE]);
+    torch_walk_class(walk, dtype);
+    torch_walk_key(walk, storage, item_bytes);
+    torch_walk_label(walk, storage->device);
+    sdk_pickler_int(pickle, (int64_t)(storage->size_bytes / item_bytes));
+    if (walk->form == SDK_TORCH_LEGACY)
+        sdk_pickler_op(pickle, SDK_OP_NONE);
+    sdk_pickler_op(pickle, SDK_OP_TUPLE);
+    sdk_pickler_put(pickle);
+    sdk_pickler_op(pickle, SDK_OP_BINPERSID);
+}
+
+/* The dtype of the class of a tensor's storage; 0: untyped. A tensor that is
+ * a key of a map was not seen by the scan, and cannot change what is. */
+static uint32_t
+torch_walk_dtype(struct torch_walk *walk, const struct ckpt_value *value)
+{
+    const struct ckpt_tensor *tensor = value->as.tensor;
+    struct torch_storage *storage = &walk->storages[tensor->storage->id];
+    uint32_t dtype = torch_class_dtype(tensor->dtype);
+
+    if (storage->dtype == 0)
+        storage->dtype = dtype;
+    if (storage->dtype != dtype && !storage->untyped)
+        sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
+                            "a tensor as a key, of another dtype than others "
+                            "on its storage");
+    if (storage->untyped || torch_class(tensor->dtype) == NULL)
+        return 0;
+    return dtype;
+}
+
+void
+sdk_torch_walk_storage(struct torch_walk *walk, const struct ckpt_value *value,
+                       bool untyped)
+{
+    const struct ckpt_storage *storage = value->as.tensor->storage;
+    uint32_t dtype = torch_walk_dtype(walk, value);
+
+    if (!untyped && dtype == 0)
+        sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
+                            "a bare storage that has no one class");
+    torch_walk_id(walk, storage, untyped ? 0 : dtype);
+}
+
+/* A shape or strides: a tuple of its own. */
+static void
+torch_walk_dims(struct torch_walk *walk, const struct ckpt_value *value,
+                const uint64_t *dims)
+{
+    uint32_t i, rank = value->as.tensor->rank;
+
+    if (rank > 3)
+        sdk_pickler_op(walk->pickle, SDK_OP_MARK);
+    for (i = 0; i < rank; i++) {
+        if (dims[i] > INT64_MAX)
+            sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
+                                "a size or stride of 2^63 or more");
+        sdk_pickler_int(walk->pickle, (int64_t)dims[i]);
+    }
+    sdk_pickler_tuple(walk->pickle, rank);
+    if (rank > 0)
+        sdk_pickler_put(walk->pickle);
+}
+
+/* Hooks are never saved: an empty OrderedDict stands for them. */
+static void
+torch_walk_hooks(struct torch_walk *walk)
+{
+    sdk_pickler_word(walk->pickle, walk->words[TORCH_ORDERED_DICT]);
+    sdk_pickler_op(walk->pickle, SDK_OP_EMPTY_TUPLE);
+    sdk_pickler_op(walk->pickle, SDK_OP_REDUCE);
+    sdk_pickler_put(walk->pickle);
+}
+
+static void
+torch_walk_plain(struct torch_walk *walk, const struct ckpt_value *value,
+                 bool requires_grad)
+{
+    const struct ckpt_tensor *tensor = value->as.tensor;
+    struct sdk_pickler *pickle = walk->pickle;
+    uint32_t dtype = torch_walk_dtype(walk, value);
+
+    if (tensor->offset > INT64_MAX)
+        sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
+                            "an offset of 2^63 or more");
+    sdk_pickler_word(
+        pickle, walk->words[dtype == 0 ? TORCH_TENSOR_V3 : TORCH_TENSOR_V2]);
+    sdk_pickler_op(pickle, SDK_OP_MARK);
+    torch_walk_id(walk, tensor->storage, dtype);
+    sdk_pickler_int(pickle, (int64_t)tensor->offset);
+    torch_walk_dims(walk, value, tensor->shape);
+    torch_walk_dims(walk, value, tensor->strides);
+    sdk_pickler_bool(pickle, requires_grad);
+    torch_walk_hooks(walk);
+    if (dtype == 0)
+        sdk_pickler_global(pickle, "torch", ckpt_dtype_name(tensor->dtype));
+    sdk_pickler_op(pickle, SDK_OP_TUPLE);
+    sdk_pickler_put(pickle);
+    sdk_pickler_op(pickle, SDK_OP_REDUCE);
+}
+
+/* The tensor under it is an object of its own, which nothing else names. */
+static void
+torch_walk_parameter(struct torch_walk *walk, const struct ckpt_value *value)
+{
+    struct sdk_pickler *pickle = walk->pickle;
+    bool state = value->attrs != NULL;
+
+    sdk_pickler_word(
+        pickle, walk->words[state ? TORCH_PARAMETER_STATE : TORCH_PARAMETER]);
+    if (state)
+        sdk_pickler_op(pickle, SDK_OP_MARK);
+    torch_walk_plain(walk, value, false);
+    sdk_pickler_put(pickle);
+    sdk_pickler_bool(pickle, value->as.tensor->requires_grad);
+    torch_walk_hooks(walk);
+    if (state)
+        sdk_torch_walk_attrs(walk, value->attrs);
+    sdk_pickler_tuple(pickle, state ? 4 : 3);
+    sdk_pickler_put(pickle);
+    sdk_pickler_op(pickle, SDK_OP_REDUCE);
+}
+
+void
+sdk_torch_walk_tensor(struct torch_walk *walk, const struct ckpt_value *value)
+{
+    const struct ckpt_tensor *tensor = value->as.tensor;
+
+    if (tensor->role == CKPT_ROLE_PARAMETER)
+        torch_walk_parameter(walk, value);
+    else
+        torch_walk_plain(walk, value, tensor->requires_grad);
+    sdk_torch_walk_put(walk, value);
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the files of torch_write share. All of them keep the pickle's rule:
+ * after a failure the rest does nothing.
+ */
+#ifndef SDK_TORCH_WRITE_WALK_H
+#define SDK_TORCH_WRITE_WALK_H
+
+#include "torch_write.h"
+
+/* The words that every tensor needs. */
+enum torch_word {
+    TORCH_ORDERED_DICT,
+    TORCH_TENSOR_V2,
+    TORCH_TENSOR_V3,
+    TORCH_PARAMETER,
+    TORCH_PARAMETER_STATE,
+    TORCH_STORAGE,
+    TORCH_CPU,
+    TORCH_WORD_COUNT
+};
+
+/* What is known of one storage, by its id. */
+struct torch_storage {
+    uint32_t key;      /* and one; 0: not used yet */
+    uint32_t key_memo; /* where its key is in the memo */
+    uint32_t dtype;    /* of its class; 0: not seen yet */
+    bool untyped;      /* no one class serves all its tensors */
+};
+
+/* Text that lives as long as the walk. */
+struct torch_text {
+    struct torch_text *next;
+    char data[];
+};
+
+struct torch_walk {
+    const struct ckpt_host *host;
+    const struct ckpt_graph *graph;
+    uint32_t form; /* enum sdk_torch_form */
+    struct sdk_torch_pickle *result;
+    struct sdk_pickler *pickle; /* of the result */
+    size_t use_capacity;
+    uint32_t *memo; /* by value id: place and one; 0: not written yet */
+    struct torch_storage *storages;
+    struct torch_text *texts;
+    uint32_t words[TORCH_WORD_COUNT];
+    uint32_t class_words[CKPT_DTYPE_COUNT]; /* and one; 0: not asked for yet;
+                                               at 0: the untyped class */
+    uint32_t depth;
+    uint64_t visits;
+};
+
+/* Fails with the name of the value, if it has one. */
+void sdk_torch_walk_fail(struct torch_walk *walk, int status,
+                         const struct ckpt_value *value, const char *what);
+
+/* Memoises the top of the stack as `value`. */
+void sdk_torch_walk_put(struct torch_walk *walk,
+                        const struct ckpt_value *value);
+
+/* Writes any value. */
+void sdk_torch_walk_value(struct torch_walk *walk,
+                          const struct ckpt_value *value);
+
+/* Items and pairs in the batches of something that iterates. */
+void sdk_torch_walk_items(struct torch_walk *walk,
+                          const struct ckpt_value *const *items, size_t count,
+                          bool list);
+void sdk_torch_walk_pairs(struct torch_walk *walk,
+                          const struct ckpt_pair *pairs, size_t count,
+                          bool dict);
+
+/* Attributes, at least one, as the dict of an object. */
+void sdk_torch_walk_attrs(struct torch_walk *walk,
+                          const struct ckpt_attr *attr);
+
+bool sdk_torch_walk_atom(struct torch_walk *walk,
+                         const struct ckpt_value *value);
+void sdk_torch_walk_scalar(struct torch_walk *walk,
+                           const struct ckpt_value *value);
+void sdk_torch_walk_object(struct torch_walk *walk,
+                           const struct ckpt_value *value);
+void sdk_torch_walk_tensor(struct torch_walk *walk,
+                           const struct ckpt_value *value);
+
+/* A bare storage, given as a tensor over it. */
+void sdk_torch_walk_storage(struct torch_walk *walk,
+                            const struct ckpt_value *value, bool untyped);
+
+/* Enters the words, and looks through all tensors for the classes of their
+ * storages. */
+void sdk_torch_walk_words(struct torch_walk *walk);
+void sdk_torch_walk_scan(struct torch_walk *walk);
+
+#endif
