@@ -6,8 +6,13 @@
 #   NAME            the module NAME.so, in lib/ckpt/plugins of the build tree
 #   NAME.plugin     its description, by which the hub tells whether to load it
 #   NAME-static     the same, to be linked into test programs
-#   fuzz-READER     a fuzz target for each reader, seeded from fuzz/ and data/
+#   fuzz-NAME       a fuzz target for its readers, seeded from fuzz/ and cases/
 #   and one test for each cases/*.case.
+
+if(CKPT_FUZZ)
+    add_custom_target(fuzz-all)
+    add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
 
 function(ckpt_add_plugin NAME)
     cmake_parse_arguments(ARG "" "" "SOURCES;LIBRARIES" ${ARGN})
@@ -57,7 +62,8 @@ function(ckpt_add_cases folder)
     endforeach()
 endfunction()
 
-# A libFuzzer target over the static twin; see tests/fuzz.
+# A libFuzzer target over the static twin, and the test that runs it; see
+# tests/fuzz.
 function(ckpt_add_fuzz_target NAME symbol)
     set(target fuzz-${NAME})
     add_executable(${target} ${PROJECT_SOURCE_DIR}/tests/fuzz/fuzz_reader.c)
@@ -66,4 +72,9 @@ function(ckpt_add_fuzz_target NAME symbol)
     target_link_libraries(${target} PRIVATE ${NAME}-static hub-static
                           -fsanitize=fuzzer)
     target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
+    add_dependencies(fuzz-all ${target})
+    add_test(NAME fuzz.${NAME}
+             COMMAND ${PROJECT_SOURCE_DIR}/tests/fuzz/run
+                     $<TARGET_FILE:${target}> ${CMAKE_CURRENT_SOURCE_DIR}
+                     ${PROJECT_BINARY_DIR}/fuzz/${NAME})
 endfunction()

@@ -17,6 +17,8 @@ DATA = re.compile(r"^([ \t]*)((?:static|_Thread_local|thread_local)\b[^;={]*)"
 
 def is_state(declaration):
     """Whether a static declaration is data that can change."""
+    if "sig_atomic_t" in declaration:  # all that a signal handler may touch
+        return False
     if "_Static_assert" in declaration or "(" in declaration:
         return "_Thread_local" in declaration
     after_star = declaration.rsplit("*", 1)[-1]

@@ -188,8 +188,7 @@ args_long(struct cli_parser *parser, const char *word)
         cli_out_string(&parser->problem, " takes no value");
         return CKPT_OPTION;
     }
-    return args_value(parser, option, equals ? equals + 1 : NULL, word,
-                      length);
+    return args_value(parser, option, equals ? equals + 1 : NULL, word, length);
 }
 
 /* One or more letters behind one dash. */
@@ -206,8 +205,8 @@ args_short(struct cli_parser *parser, const char *word)
         if (option == NULL)
             return args_problem(parser, "unknown option", shown, 2);
         if (option->value != NULL)
-            return args_value(parser, option, word[1] ? word + 1 : NULL,
-                              shown, 2);
+            return args_value(parser, option, word[1] ? word + 1 : NULL, shown,
+                              2);
         status = args_store(parser, option, NULL);
         if (status != CKPT_OK)
             return status;
@@ -228,8 +227,8 @@ cli_args_head(struct cli_parser *parser)
             parser->plain = true;
             return CKPT_OK;
         }
-        status = word[1] == '-' ? args_long(parser, word)
-                                : args_short(parser, word);
+        status =
+            word[1] == '-' ? args_long(parser, word) : args_short(parser, word);
         if (status != CKPT_OK)
             return status;
     }

@@ -54,8 +54,8 @@ extern const struct cli_option cli_global_options[];
 
 /* One run over the words of a command line. */
 struct cli_parser {
-    char **words; /* NULL-ended */
-    size_t next;  /* the word to look at */
+    char **words;                       /* NULL-ended */
+    size_t next;                        /* the word to look at */
     const struct cli_option *tables[2]; /* either may be NULL */
     struct cli_args *args;
     bool plain; /* `--` was met */

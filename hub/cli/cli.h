@@ -11,6 +11,7 @@
 #include "ckpt.h"
 #include "out.h"
 #include "progress.h"
+#include "sandbox.h"
 
 enum cli_exit {
     CLI_DONE = 0,
@@ -27,8 +28,10 @@ struct cli {
     struct cli_args args;
     struct cli_out out, err;
     struct cli_progress progress;
+    struct cli_sandbox sandbox;
     struct ckpt *user;
-    bool colour;            /* on stderr */
+    bool clever_terminal;    /* on stderr: not a dumb one */
+    bool colour;             /* on stderr */
     bool warnings_in_result; /* so they are not messages */
 };
 
@@ -39,7 +42,7 @@ struct cli_command {
     const char *about;    /* the rest of the help; lines end with \n */
     const struct cli_option *options;
     size_t operand_min, operand_max;
-    bool bare;                    /* needs no library */
+    bool bare;                   /* needs no library */
     int (*run)(struct cli *cli); /* returns an enum cli_exit */
 };
 

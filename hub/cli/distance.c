@@ -31,9 +31,9 @@ cli_distance(const char *word, const char *name)
     for (i = 1; i <= words; i++) {
         row[0] = i;
         for (j = 1; j <= names; j++) {
-            row[j] = distance_least(above[j] + 1, row[j - 1] + 1,
-                                    above[j - 1] +
-                                        (word[i - 1] != name[j - 1]));
+            row[j] =
+                distance_least(above[j] + 1, row[j - 1] + 1,
+                               above[j - 1] + (word[i - 1] != name[j - 1]));
             if (i > 1 && j > 1 && word[i - 1] == name[j - 2] &&
                 word[i - 2] == name[j - 1] && before[j - 2] + 1 < row[j])
                 row[j] = before[j - 2] + 1;

@@ -115,7 +115,7 @@ escape_one(struct cli_out *out, const unsigned char *p, size_t left)
     if (length != 0 && escape_short(out, point, '\0'))
         return length;
     if (length <= 1)
-        snprintf(text, sizeof text, "\\x%02x", p[0]);
+        snprintf(text, sizeof text, "\\%03o", p[0]);
     else if (point < 0x10000)
         snprintf(text, sizeof text, "\\u%04x", (unsigned)point);
     else

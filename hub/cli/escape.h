@@ -13,15 +13,14 @@
 #include "out.h"
 
 /* One line of valid, printable UTF-8 without tabs: \n \t \r \\ as in C,
- * \xNN for other control bytes and for bytes that are not UTF-8, \uNNNN for
- * invisible and direction-changing characters. Two different texts never look
- * the same. */
+ * \NNN (octal) for other control bytes and for bytes that are not UTF-8,
+ * \uNNNN for invisible and direction-changing characters. Two different texts
+ * never look the same. */
 void cli_escape(struct cli_out *out, const char *data, size_t size_bytes);
 
 void cli_escape_string(struct cli_out *out, const char *text);
 
 /* A JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD. */
-void cli_escape_json(struct cli_out *out, const char *data,
-                     size_t size_bytes);
+void cli_escape_json(struct cli_out *out, const char *data, size_t size_bytes);
 
 #endif

@@ -23,13 +23,11 @@ void cli_json_break(struct cli_json *json);
 
 /* A key of the program's own; cli_json_name is for keys from files. */
 void cli_json_key(struct cli_json *json, const char *key);
-void cli_json_name(struct cli_json *json, const char *data,
-                   size_t size_bytes);
+void cli_json_name(struct cli_json *json, const char *data, size_t size_bytes);
 
 /* NULL is `null`. */
 void cli_json_string(struct cli_json *json, const char *text);
-void cli_json_text(struct cli_json *json, const char *data,
-                   size_t size_bytes);
+void cli_json_text(struct cli_json *json, const char *data, size_t size_bytes);
 void cli_json_u64(struct cli_json *json, uint64_t number);
 void cli_json_i64(struct cli_json *json, int64_t number);
 void cli_json_bool(struct cli_json *json, bool truth);

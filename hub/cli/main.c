@@ -37,8 +37,7 @@ main_catch_signals(void)
     action.sa_handler = main_on_signal;
     action.sa_flags = (int)SA_RESETHAND;
     for (i = 0; i < sizeof signals / sizeof signals[0]; i++)
-        if (sigaction(signals[i], NULL, &old) == 0 &&
-            old.sa_handler != SIG_IGN)
+        if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
             sigaction(signals[i], &action, NULL);
     /* A pipe that closes is seen by write, where there is time to tidy. */
     signal(SIGPIPE, SIG_IGN);
@@ -79,13 +78,14 @@ main_start_library(struct cli *cli)
     struct ckpt_settings settings = CKPT_SETTINGS;
     int status;
 
+    cli->sandbox.refused = cli->args.no_sandbox;
     settings.plugin_files = cli->args.plugin_files.items;
     settings.memory_max_bytes = cli->args.memory_max_bytes;
     settings.user = cli;
     settings.message = cli_message;
     settings.progress = main_progress;
     settings.cancelled = main_is_cancelled;
-    if (cli->err.terminal && !cli->args.quiet)
+    if (cli->clever_terminal && !cli->args.quiet)
         cli_progress_begin(&cli->progress, &cli->err);
     status = ckpt_new(&settings, &cli->user);
     return status == CKPT_OK ? CLI_DONE : cli_fail(cli, status);
@@ -120,6 +120,15 @@ main_check_operands(struct cli *cli)
 }
 
 static int
+main_version(struct cli *cli)
+{
+    cli_out_string(&cli->out, "ckpt ");
+    cli_out_string(&cli->out, ckpt_version());
+    cli_out_char(&cli->out, '\n');
+    return CLI_DONE;
+}
+
+static int
 main_run_command(struct cli *cli, struct cli_parser *parser)
 {
     int exit_status, status;
@@ -128,6 +137,8 @@ main_run_command(struct cli *cli, struct cli_parser *parser)
     status = cli_args_rest(parser);
     if (status != CKPT_OK)
         return main_parse_failed(cli, parser, status);
+    if (cli->args.version)
+        return main_version(cli);
     if (cli->args.help) {
         cli_help_command(&cli->out, cli->command);
         return CLI_DONE;
@@ -148,12 +159,8 @@ main_dispatch(struct cli *cli, struct cli_parser *parser)
     if (status != CKPT_OK)
         return main_parse_failed(cli, parser, status);
     name = parser->words[parser->next];
-    if (cli->args.version) {
-        cli_out_string(&cli->out, "ckpt ");
-        cli_out_string(&cli->out, ckpt_version());
-        cli_out_char(&cli->out, '\n');
-        return CLI_DONE;
-    }
+    if (cli->args.version)
+        return main_version(cli);
     if (name == NULL) {
         cli_help_all(cli->args.help ? &cli->out : &cli->err);
         return cli->args.help ? CLI_DONE : CLI_USAGE;
@@ -186,14 +193,17 @@ main_finish(struct cli *cli, int exit_status)
     return exit_status > CLI_IO ? exit_status : CLI_IO;
 }
 
-static bool
-main_wants_colour(const struct cli_out *err)
+/* Whether stderr understands more than plain lines, and is to be in colour. */
+static void
+main_look_at_terminal(struct cli *cli)
 {
     const char *no_color = getenv("NO_COLOR");
     const char *term = getenv("TERM");
 
-    return err->terminal && (no_color == NULL || no_color[0] == '\0') &&
-           term != NULL && strcmp(term, "dumb") != 0;
+    cli->clever_terminal =
+        cli->err.terminal && term != NULL && strcmp(term, "dumb") != 0;
+    cli->colour =
+        cli->clever_terminal && (no_color == NULL || no_color[0] == '\0');
 }
 
 int
@@ -208,7 +218,7 @@ main(int argc, char **argv)
     cli_out_init(&cli.out, STDOUT_FILENO);
     cli_out_init(&cli.err, STDERR_FILENO);
     cli_out_init(&parser.problem, -1);
-    cli.colour = main_wants_colour(&cli.err);
+    main_look_at_terminal(&cli);
     parser.words = argv;
     parser.tables[0] = cli_global_options;
     if (argc < 1)

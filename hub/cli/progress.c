@@ -53,8 +53,7 @@ progress_draw(const struct cli_progress *progress, uint64_t done_bytes,
     cli_out_string(out, "% of ");
     cli_out_size(out, total_bytes);
     cli_out_string(out, ", ");
-    cli_out_size(out, (uint64_t)((double)done_bytes * 1000 /
-                                 (double)taken_ms));
+    cli_out_size(out, (uint64_t)((double)done_bytes * 1000 / (double)taken_ms));
     cli_out_string(out, "/s");
     cli_out_flush(out);
 }
@@ -74,8 +73,7 @@ cli_progress_update(struct cli_progress *progress, uint64_t done_bytes,
     now_ms = progress_now();
     if (total_bytes == 0 || done_bytes > total_bytes ||
         now_ms - progress->began_ms < PROGRESS_PATIENCE_MS ||
-        (progress->shown &&
-         now_ms - progress->drawn_ms < PROGRESS_INTERVAL_MS))
+        (progress->shown && now_ms - progress->drawn_ms < PROGRESS_INTERVAL_MS))
         return;
     progress->drawn_ms = now_ms;
     progress_draw(progress, done_bytes, total_bytes);

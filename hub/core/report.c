@@ -26,6 +26,9 @@ hub_report_clear(struct hub_report *report)
 }
 
 /* Appends at `used`; returns the new length, never past the end. */
+static size_t report_append(char *text, size_t size, size_t used,
+                            const char *format, ...) CKPT_PRINTF(4, 5);
+
 static size_t
 report_append(char *text, size_t size, size_t used, const char *format, ...)
 {

@@ -378,6 +378,9 @@ hub_attr_set(struct hub_graph *graph, struct ckpt_value *owner,
         owner != NULL ? &owner->attrs : &graph->public.attrs;
     struct ckpt_attr *attr;
 
+    if (owner != NULL && owner->kind < CKPT_KIND_SIZE)
+        return hub_fail(graph->report, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
+                        "an attribute of a scalar");
     for (; *slot != NULL; slot = (const struct ckpt_attr **)&(*slot)->next) {
         if (strcmp((*slot)->name, name) == 0) {
             ((struct ckpt_attr *)(uintptr_t)*slot)->value = value;

@@ -38,6 +38,29 @@ child_of_object(struct hub_children *children, struct hub_child *child)
     return false;
 }
 
+/* Scalars as keys are labels; any other key is a child before its value. */
+static bool
+child_of_map(struct hub_children *children, struct hub_child *child)
+{
+    const struct ckpt_value *map = children->parent;
+    const struct ckpt_pair *pair;
+
+    while (children->next < 2 * map->as.map.count) {
+        pair = &map->as.map.pairs[children->next / 2];
+        if (children->next++ % 2 != 0) {
+            child->value = pair->value;
+            child->key = pair->key;
+            return true;
+        }
+        if (pair->key->kind >= CKPT_KIND_SIZE) {
+            child->value = pair->key;
+            child->label = "key";
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool
 child_of_content(struct hub_children *children, struct hub_child *child)
 {
@@ -54,11 +77,7 @@ child_of_content(struct hub_children *children, struct hub_child *child)
         child->index = at;
         break;
     case CKPT_KIND_MAP:
-        if (at >= parent->as.map.count)
-            return false;
-        child->value = parent->as.map.pairs[at].value;
-        child->key = parent->as.map.pairs[at].key;
-        break;
+        return child_of_map(children, child);
     case CKPT_KIND_OBJECT:
         return child_of_object(children, child);
     default:

@@ -8,12 +8,12 @@
 #include "hub/graph/graph.h"
 
 /* The parts of a value that are values, in order: items, then what a map
- * holds, then the parts of an object, then attributes. Keys are not among
- * them. */
+ * holds, then the parts of an object, then attributes. A key is among them
+ * only if it is no scalar, before its value and labelled "key". */
 struct hub_child {
     const struct ckpt_value *value;
     const struct ckpt_value *key; /* in a map, else NULL */
-    const char *label;            /* of an attribute or part, else NULL */
+    const char *label;            /* of an attribute, part or key, else NULL */
     size_t index;                 /* in a list */
 };
 

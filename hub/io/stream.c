@@ -350,6 +350,8 @@ stream_next(struct hub_stream *stream, struct hub_run *run)
 void
 hub_stream_fini(struct hub_stream *stream)
 {
+    if (stream->spool == NULL)
+        return;
     if (stream->cursor != NULL)
         stream->storage->coder->close(stream->storage->coder, stream->cursor);
     hub_gather_free(stream->gather);

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "endian.h"
 #include "utf8.h"
 
 enum json_state {
@@ -25,6 +26,7 @@ sdk_json_init(struct sdk_json *json, const void *data, size_t size_bytes)
     json->data = data;
     json->size_bytes = size_bytes;
     json->text = "";
+    json->depth_max = SDK_JSON_DEPTH_MAX;
 }
 
 static enum sdk_json_event
@@ -78,7 +80,7 @@ json_open(struct sdk_json *json, enum sdk_json_event event)
     unsigned level = json->depth;
     uint64_t bit = UINT64_C(1) << level % 64;
 
-    if (level == SDK_JSON_DEPTH_MAX)
+    if (level >= json->depth_max)
         return json_stop(json, json->position, "nesting is too deep");
     if (event == SDK_JSON_OBJECT_BEGIN) {
         json->objects[level / 64] |= bit;
@@ -131,8 +133,7 @@ json_is_surrogate(int code, int first)
 /* Bytes of the escape at `p`, which is a backslash; 0 with a reason if it is
  * none. */
 static size_t
-json_escape_bytes(const unsigned char *p, size_t size_bytes,
-                  const char **error)
+json_escape_bytes(const unsigned char *p, size_t size_bytes, const char **error)
 {
     int code;
 
@@ -155,6 +156,38 @@ json_escape_bytes(const unsigned char *p, size_t size_bytes,
     return 12;
 }
 
+static bool
+json_is_plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
+/* Eight bytes are looked at together: each term sets the top bit of every
+ * byte that is not plain, and, by its borrow, perhaps of bytes after such a
+ * one. */
+size_t
+sdk_json_plain_bytes(const void *text, size_t size_bytes)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    const unsigned char *p = text;
+    uint64_t word, quote, slash, found;
+    size_t at;
+
+    for (at = 0; size_bytes - at >= 8; at += 8) {
+        word = sdk_load_le64(p + at);
+        quote = word ^ ones * '"';
+        slash = word ^ ones * '\\';
+        found = (word | ((word - ones * 0x20) & ~word) |
+                 ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) &
+                ones * 0x80;
+        if (found != 0)
+            return at + (size_t)__builtin_ctzll(found) / 8;
+    }
+    while (at < size_bytes && json_is_plain(p[at]))
+        at++;
+    return at;
+}
+
 /* Scans the string whose opening quote is at the position. */
 static enum sdk_json_event
 json_string(struct sdk_json *json, enum sdk_json_event event)
@@ -165,7 +198,10 @@ json_string(struct sdk_json *json, enum sdk_json_event event)
 
     json->escaped = false;
     json->text = (const char *)data + at;
-    for (; at < end && data[at] != '"'; at += length) {
+    for (;; at += length) {
+        at += sdk_json_plain_bytes(data + at, end - at);
+        if (at == end || data[at] == '"')
+            break;
         length = 1;
         if (data[at] == '\\') {
             length = json_escape_bytes(data + at, end - at, &error);
@@ -180,7 +216,7 @@ json_string(struct sdk_json *json, enum sdk_json_event event)
             return json_stop(json, at, "a control character in a string");
         }
     }
-    if (at >= end)
+    if (at == end)
         return json_stop(json, end, "the text ends within a string");
     json->text_bytes = at - (json->position + 1);
     json->position = at + 1;
@@ -232,8 +268,7 @@ json_number(struct sdk_json *json)
 }
 
 static enum sdk_json_event
-json_literal(struct sdk_json *json, const char *word,
-             enum sdk_json_event event)
+json_literal(struct sdk_json *json, const char *word, enum sdk_json_event event)
 {
     size_t length = strlen(word);
 
@@ -417,20 +452,31 @@ sdk_json_is(const struct sdk_json *json, const char *text)
     return done == length;
 }
 
+size_t
+sdk_json_unescape(const struct sdk_json *json, void *out)
+{
+    const unsigned char *p = (const unsigned char *)json->text;
+    unsigned char *to = out, bytes[4];
+    size_t at, count;
+
+    for (at = 0; at < json->text_bytes; to += count) {
+        at += json_decode(p + at, bytes, &count);
+        memcpy(to, bytes, count);
+    }
+    return (size_t)(to - (unsigned char *)out);
+}
+
 int
 sdk_json_copy(const struct ckpt_host *host, const struct sdk_json *json,
               struct sdk_buffer *buffer)
 {
-    const unsigned char *p = (const unsigned char *)json->text;
-    size_t at, count;
-    /* Decoded text is never longer; four more, since json_decode may be
-     * handed the very last bytes. */
-    int status = sdk_buffer_reserve(host, buffer, json->text_bytes + 4);
+    int status = sdk_buffer_reserve(host, buffer, json->text_bytes);
 
     if (status != CKPT_OK)
         return status;
-    for (at = 0; at < json->text_bytes; buffer->size_bytes += count)
-        at += json_decode(p + at, buffer->data + buffer->size_bytes, &count);
+    if (json->text_bytes > 0)
+        buffer->size_bytes +=
+            sdk_json_unescape(json, buffer->data + buffer->size_bytes);
     return CKPT_OK;
 }
 

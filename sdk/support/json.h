@@ -30,7 +30,8 @@
 
 #include "buffer.h"
 
-#define SDK_JSON_DEPTH_MAX 128
+#define SDK_JSON_DEPTH_MAX 128   /* unless the caller says otherwise */
+#define SDK_JSON_DEPTH_ROOM 1280 /* the most that a caller can ask for */
 
 enum sdk_json_event {
     SDK_JSON_ERROR = 0,    /* see `error`; every later call gives it again */
@@ -61,13 +62,17 @@ struct sdk_json {
     /* After ERROR: what is wrong, lower case; `at` is then its place. */
     const char *error;
 
+    /* The deepest nesting that is taken; set after init, if at all, to at
+     * most SDK_JSON_DEPTH_ROOM. */
+    unsigned depth_max;
+
     /* The scanner's own. */
     const unsigned char *data;
     size_t size_bytes;
     size_t position;
     unsigned state;
     unsigned depth;
-    uint64_t objects[SDK_JSON_DEPTH_MAX / 64]; /* a bit per open object */
+    uint64_t objects[SDK_JSON_DEPTH_ROOM / 64]; /* a bit per open object */
 };
 
 /* Begins to scan. The input is borrowed. */
@@ -101,6 +106,11 @@ int sdk_json_text(const struct ckpt_host *host, const struct sdk_json *json,
 int sdk_json_copy(const struct ckpt_host *host, const struct sdk_json *json,
                   struct sdk_buffer *buffer);
 
+/* Writes it to `out`, which has room for text_bytes bytes and may be the very
+ * place of the text, where the input is the caller's to change: decoded text
+ * is never longer. Returns its size. */
+size_t sdk_json_unescape(const struct sdk_json *json, void *out);
+
 /* The NUMBER, exactly. False, and nothing written, if it is not a plain
  * decimal integer (no fraction, no exponent, no -0) or does not fit. */
 bool sdk_json_u64(const struct sdk_json *json, uint64_t *value);
@@ -111,6 +121,10 @@ bool sdk_json_i64(const struct sdk_json *json, int64_t *value);
 bool sdk_json_double(const struct sdk_json *json, double *value);
 
 /* ---- Writing ---- */
+
+/* How many bytes at the start of a text stand for themselves in a string:
+ * printable ASCII but for the quote and the backslash. */
+size_t sdk_json_plain_bytes(const void *text, size_t size_bytes);
 
 /* Appends a string with its quotes: escapes where JSON demands them, all else
  * as it is. CKPT_FORMAT: the text is not UTF-8. */

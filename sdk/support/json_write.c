@@ -43,35 +43,57 @@ json_escape(unsigned char c, unsigned char *out)
     return 6;
 }
 
-int
-sdk_json_write_string(const struct ckpt_host *host, struct sdk_buffer *buffer,
-                      const void *text, size_t size_bytes)
+/* Writes a string that may need escapes. */
+static int
+json_write_escaped(const struct ckpt_host *host, struct sdk_buffer *buffer,
+                   const unsigned char *text, size_t size_bytes)
 {
-    const unsigned char *from = text;
     unsigned char *out;
     size_t i, escapes = 0;
     int status;
 
-    if (!sdk_utf8_valid(text, size_bytes))
-        return host->fail(host, CKPT_FORMAT, NULL, CKPT_NOWHERE,
-                          "text for json that is not utf-8");
     for (i = 0; i < size_bytes; i++)
-        escapes += json_needs_escape(from[i]);
-    if (size_bytes > SIZE_MAX / 16)
-        return host->fail(host, CKPT_LIMIT, NULL, CKPT_NOWHERE,
-                          "text for json that is too long");
+        escapes += json_needs_escape(text[i]);
     status = sdk_buffer_reserve(host, buffer, size_bytes + 5 * escapes + 2);
     if (status != CKPT_OK)
         return status;
     out = buffer->data + buffer->size_bytes;
     *out++ = '"';
     for (i = 0; i < size_bytes; i++)
-        if (json_needs_escape(from[i]))
-            out += json_escape(from[i], out);
+        if (json_needs_escape(text[i]))
+            out += json_escape(text[i], out);
         else
-            *out++ = from[i];
+            *out++ = text[i];
     *out++ = '"';
     buffer->size_bytes = (size_t)(out - buffer->data);
+    return CKPT_OK;
+}
+
+int
+sdk_json_write_string(const struct ckpt_host *host, struct sdk_buffer *buffer,
+                      const void *text, size_t size_bytes)
+{
+    unsigned char *out;
+    int status;
+
+    if (size_bytes > SIZE_MAX / 16)
+        return host->fail(host, CKPT_LIMIT, NULL, CKPT_NOWHERE,
+                          "text for json that is too long");
+    if (sdk_json_plain_bytes(text, size_bytes) < size_bytes) {
+        if (!sdk_utf8_valid(text, size_bytes))
+            return host->fail(host, CKPT_FORMAT, NULL, CKPT_NOWHERE,
+                              "text for json that is not utf-8");
+        return json_write_escaped(host, buffer, text, size_bytes);
+    }
+    status = sdk_buffer_reserve(host, buffer, size_bytes + 2);
+    if (status != CKPT_OK)
+        return status;
+    out = buffer->data + buffer->size_bytes;
+    out[0] = '"';
+    if (size_bytes > 0)
+        memcpy(out + 1, text, size_bytes);
+    out[size_bytes + 1] = '"';
+    buffer->size_bytes += size_bytes + 2;
     return CKPT_OK;
 }
 

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "endian.h"
+
 static inline bool
 sdk_utf8_tail(unsigned char byte)
 {
@@ -50,6 +52,11 @@ sdk_utf8_valid(const void *text, size_t size_bytes)
     size_t at, length;
 
     for (at = 0; at < size_bytes; at += length) {
+        while (size_bytes - at >= 8 &&
+               (sdk_load_le64(p + at) & UINT64_C(0x8080808080808080)) == 0)
+            at += 8;
+        if (at == size_bytes)
+            break;
         length = sdk_utf8_length(p + at, size_bytes - at);
         if (length == 0)
             return false;

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * `ckpt convert`: the main job. The library does it; what cannot be kept
+ * comes back through cli_message, and nothing goes to stdout.
+ */
+#include "cli.h"
+
+static void
+convert_summary(struct cli *cli, const struct ckpt_summary *summary)
+{
+    struct cli_out text;
+
+    cli_out_init(&text, -1);
+    cli_out_string(&text, cli->args.operands.items[1]);
+    cli_out_string(&text, cli->args.dry_run ? ": would be " : ": ");
+    cli_out_string(&text, summary->format ? summary->format : "?");
+    cli_out_string(&text, ", ");
+    cli_out_u64(&text, summary->tensor_count);
+    cli_out_string(&text,
+                   summary->tensor_count == 1 ? " tensor, " : " tensors, ");
+    cli_out_size(&text, summary->size_bytes);
+    cli_out_string(&text, " in ");
+    cli_out_u64(&text, summary->file_count);
+    cli_out_string(&text, summary->file_count == 1 ? " file, " : " files, ");
+    cli_out_u64(&text, summary->loss_count);
+    cli_out_string(&text, summary->loss_count == 1 ? " loss" : " losses");
+    cli_say(cli, NULL, cli_out_text(&text));
+    cli_out_fini(&text);
+}
+
+static int
+convert_run(struct cli *cli)
+{
+    struct ckpt_conversion conversion = CKPT_CONVERSION;
+    struct ckpt_summary summary = {.format = NULL};
+    const struct cli_args *args = &cli->args;
+    int status;
+
+    conversion.input.path = args->operands.items[0];
+    conversion.input.from = args->from;
+    conversion.input.options = args->input_options.items;
+    conversion.output = args->operands.items[1];
+    conversion.to = args->to;
+    conversion.output_options = args->output_options.items;
+    conversion.strict = args->strict;
+    conversion.dry_run = args->dry_run;
+    conversion.force = args->force;
+    conversion.sync = args->sync;
+    cli_sandbox_enter(&cli->sandbox, cli->user, args->operands.items, 1,
+                      args->dry_run ? NULL : conversion.output);
+    status = ckpt_convert(cli->user, &conversion, &summary);
+    cli_progress_clear(&cli->progress);
+    if (status != CKPT_OK)
+        return cli_fail(cli, status);
+    if (args->verbose > 0 || (args->dry_run && !args->quiet))
+        convert_summary(cli, &summary);
+    return CLI_DONE;
+}
+
+static const struct cli_option convert_options[] = {
+    {"from", 0, "FORMAT", CLI_OPTION_TEXT, offsetof(struct cli_args, from),
+     "read as this format instead of telling it by content"},
+    {"to", 0, "FORMAT", CLI_OPTION_TEXT, offsetof(struct cli_args, to),
+     "write this format instead of that of OUT's suffix"},
+    {NULL, 'o', "KEY=VALUE", CLI_OPTION_LIST,
+     offsetof(struct cli_args, output_options),
+     "an option of the writer; may be repeated"},
+    {"in-option", 0, "KEY=VALUE", CLI_OPTION_LIST,
+     offsetof(struct cli_args, input_options),
+     "an option of the reader; may be repeated"},
+    {"strict", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, strict),
+     "refuse if anything would be lost"},
+    {"dry-run", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, dry_run),
+     "say what would be lost, and write nothing"},
+    {"force", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, force),
+     "replace OUT if it exists"},
+    {"sync", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, sync),
+     "wait until OUT is safe on the disk"},
+    {NULL, 0, NULL, CLI_OPTION_END, 0, NULL},
+};
+
+const struct cli_command cli_convert = {
+    .name = "convert",
+    .operands = "IN OUT",
+    .summary = "convert a checkpoint",
+    .about =
+        "Reads the checkpoint IN and writes it to OUT in another format or\n"
+        "in the same. What OUT cannot hold is listed on stderr, each loss on\n"
+        "a line. OUT appears under its name when it is complete; after a\n"
+        "failure there is none. 'ckpt plugins NAME' tells the options that\n"
+        "-o and --in-option take.\n",
+    .options = convert_options,
+    .operand_min = 2,
+    .operand_max = 2,
+    .run = convert_run,
+};

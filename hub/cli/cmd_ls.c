@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * `ckpt ls`: the tensors of a file, a line each; or all its values as a tree
+ * or as JSON. Nothing is printed before all that can fail has been done.
+ */
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "escape.h"
+#include "listing.h"
+#include "table_out.h"
+#include "tree.h"
+
+/* The order is a promise; what options add comes after. */
+enum ls_column {
+    LS_NAME,
+    LS_DTYPE,
+    LS_SHAPE,
+    LS_BYTES,
+    LS_DEVICE,
+    LS_INDEX,
+    LS_PARAMETER,
+    LS_SHA256,
+    LS_COLUMN_COUNT
+};
+
+static const struct cli_column ls_columns[LS_COLUMN_COUNT] = {
+    [LS_NAME] = {"NAME", false},          [LS_DTYPE] = {"DTYPE", false},
+    [LS_SHAPE] = {"SHAPE", false},        [LS_BYTES] = {"BYTES", true},
+    [LS_DEVICE] = {"DEVICE", false},      [LS_INDEX] = {"INDEX", true},
+    [LS_PARAMETER] = {"PARAMETER", true}, [LS_SHA256] = {"SHA256", false},
+};
+
+static bool
+ls_matches(const struct ckpt_entry *entry, const char *pattern)
+{
+    return pattern == NULL || fnmatch(pattern, entry->name.data, 0) == 0;
+}
+
+/* Picks the rows and, if asked, counts the positions over all entries. */
+static int
+ls_pick(struct cli_listing *listing, const char *pattern, bool positions)
+{
+    const struct ckpt_graph *graph = listing->graph;
+    uint64_t parameters = 0;
+    const struct ckpt_entry *entry;
+    struct cli_row *row;
+    bool parameter;
+    size_t i;
+
+    listing->rows = calloc(graph->entry_count + 1, sizeof *listing->rows);
+    if (listing->rows == NULL)
+        return CKPT_MEMORY;
+    for (i = 0; i < graph->entry_count; i++) {
+        entry = &graph->entries[i];
+        parameter =
+            positions && entry->value->as.tensor->role == CKPT_ROLE_PARAMETER;
+        if (ls_matches(entry, pattern)) {
+            row = &listing->rows[listing->row_count++];
+            row->entry = entry;
+            row->index = i;
+            row->parameter_index = parameter ? parameters : UINT64_MAX;
+        }
+        parameters += parameter;
+    }
+    return CKPT_OK;
+}
+
+static int
+ls_digest(struct cli *cli, struct cli_listing *listing)
+{
+    struct cli_progress *progress = &cli->progress;
+    const struct ckpt_tensor *tensor;
+    uint64_t before = 0;
+    int status = CKPT_OK;
+    size_t i;
+
+    listing->digests = calloc(listing->row_count + 1, sizeof *listing->digests);
+    if (listing->digests == NULL)
+        return CKPT_MEMORY;
+    for (i = 0; i < listing->row_count; i++)
+        progress->all_bytes +=
+            listing->rows[i].entry->value->as.tensor->size_bytes;
+    for (i = 0; i < listing->row_count && status == CKPT_OK; i++) {
+        tensor = listing->rows[i].entry->value->as.tensor;
+        progress->before_bytes = before;
+        status = ckpt_file_digest(listing->file, tensor, listing->digests[i]);
+        before += tensor->size_bytes;
+        cli_progress_update(progress, tensor->size_bytes, 0);
+    }
+    cli_progress_clear(progress);
+    return status;
+}
+
+static void
+ls_cell(struct cli_out *out, const struct cli_listing *listing, size_t nth,
+        enum ls_column column)
+{
+    const struct cli_row *row = &listing->rows[nth];
+    const struct ckpt_tensor *tensor = row->entry->value->as.tensor;
+    const struct ckpt_text *name = &row->entry->name;
+
+    switch (column) {
+    case LS_NAME:
+        cli_escape(out, name->data, name->size_bytes);
+        break;
+    case LS_DTYPE:
+        cli_out_string(out, ckpt_dtype_name(tensor->dtype));
+        break;
+    case LS_SHAPE:
+        cli_out_shape(out, tensor->shape, tensor->rank);
+        break;
+    case LS_BYTES:
+        cli_out_u64(out, tensor->size_bytes);
+        break;
+    case LS_DEVICE:
+        cli_escape_string(out, tensor->storage->device);
+        break;
+    case LS_INDEX:
+        cli_out_u64(out, row->index);
+        break;
+    case LS_PARAMETER:
+        if (row->parameter_index == UINT64_MAX)
+            cli_out_char(out, '-');
+        else
+            cli_out_u64(out, row->parameter_index);
+        break;
+    default:
+        cli_out_hex(out, listing->digests[nth], 32);
+    }
+}
+
+static int
+ls_table(struct cli *cli, const struct cli_listing *listing)
+{
+    enum ls_column shown[LS_COLUMN_COUNT];
+    struct cli_column columns[LS_COLUMN_COUNT];
+    struct cli_table table;
+    size_t count = 0, i, j;
+
+    for (i = 0; i < LS_COLUMN_COUNT; i++) {
+        if ((i == LS_INDEX || i == LS_PARAMETER) && !cli->args.index)
+            continue;
+        if (i == LS_SHA256 && listing->digests == NULL)
+            continue;
+        columns[count] = ls_columns[i];
+        shown[count++] = (enum ls_column)i;
+    }
+    cli_table_begin(&table, &cli->out, columns, count);
+    for (i = 0; i < listing->row_count; i++) {
+        for (j = 0; j < count; j++)
+            ls_cell(cli_table_cell(&table), listing, i, shown[j]);
+        cli_table_row_end(&table);
+    }
+    return cli_table_end(&table);
+}
+
+static int
+ls_tree(struct cli *cli, const struct cli_listing *listing)
+{
+    struct cli_walk walk;
+    int status = cli_walk_init(&walk, listing->graph);
+
+    if (status != CKPT_OK)
+        return status;
+    cli_tree(&cli->out, &walk, cli->args.verbose > 0);
+    cli_walk_fini(&walk);
+    return CKPT_OK;
+}
+
+static int
+ls_print(struct cli *cli, struct cli_listing *listing, const char *pattern)
+{
+    int status;
+
+    if (cli->args.tree)
+        return ls_tree(cli, listing);
+    status = ls_pick(listing, pattern, cli->args.index);
+    if (status == CKPT_OK && cli->args.digest)
+        status = ls_digest(cli, listing);
+    if (status != CKPT_OK)
+        return status;
+    return cli->args.json ? cli_listing_json(&cli->out, listing)
+                          : ls_table(cli, listing);
+}
+
+/* What cannot be asked for at once. */
+static int
+ls_check(struct cli *cli, const char *pattern)
+{
+    const struct cli_args *args = &cli->args;
+
+    if (args->tree && (args->json || args->digest || args->index))
+        return cli_usage(cli,
+                         "--tree goes with none of --json, --digest "
+                         "and --index",
+                         NULL, NULL);
+    if (args->tree && pattern != NULL)
+        return cli_usage(cli, "--tree takes no PATTERN", NULL, NULL);
+    if (pattern != NULL && strncmp(pattern, "re:", 3) == 0)
+        return cli_usage(cli, "regular expressions (re:) are not known here",
+                         NULL, NULL);
+    return CLI_DONE;
+}
+
+static int
+ls_no_match(struct cli *cli, const char *pattern)
+{
+    struct cli_out text;
+
+    cli_out_init(&text, -1);
+    cli_out_string(&text, cli->args.operands.items[0]);
+    cli_out_string(&text, ": no tensor matches ");
+    cli_out_string(&text, pattern);
+    cli_say(cli, NULL, cli_out_text(&text));
+    cli_out_fini(&text);
+    return CLI_NO;
+}
+
+static int
+ls_run(struct cli *cli)
+{
+    const char *const *operands = cli->args.operands.items;
+    const char *pattern = cli->args.operands.count > 1 ? operands[1] : NULL;
+    struct ckpt_input input = CKPT_INPUT;
+    struct cli_listing listing = {.file = NULL};
+    int exit_status = ls_check(cli, pattern), status;
+
+    if (exit_status != CLI_DONE)
+        return exit_status;
+    cli_sandbox_enter(&cli->sandbox, cli->user, operands, 1, NULL);
+    input.path = operands[0];
+    input.from = cli->args.from;
+    input.options = cli->args.input_options.items;
+    status = ckpt_open(cli->user, &input, &listing.file);
+    if (status == CKPT_OK) {
+        listing.info = ckpt_file_info(listing.file);
+        listing.graph = ckpt_file_graph(listing.file);
+        status = ls_print(cli, &listing, pattern);
+    }
+    if (status != CKPT_OK)
+        exit_status = cli_fail(cli, status);
+    else if (pattern != NULL && listing.row_count == 0)
+        exit_status = ls_no_match(cli, pattern);
+    free(listing.digests);
+    free(listing.rows);
+    ckpt_close(listing.file);
+    return exit_status;
+}
+
+static const struct cli_option ls_options[] = {
+    {"tree", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, tree),
+     "all values, nested as they are in the file"},
+    {"json", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, json),
+     "one JSON document: tensors, values, attributes"},
+    {"digest", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, digest),
+     "SHA-256 of each tensor: contiguous, little-endian"},
+    {"index", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, index),
+     "positions from 0, among all and among parameters"},
+    {"from", 0, "FORMAT", CLI_OPTION_TEXT, offsetof(struct cli_args, from),
+     "read as this format instead of telling it by content"},
+    {"in-option", 0, "KEY=VALUE", CLI_OPTION_LIST,
+     offsetof(struct cli_args, input_options),
+     "an option of the reader; may be repeated"},
+    {NULL, 0, NULL, CLI_OPTION_END, 0, NULL},
+};
+
+const struct cli_command cli_ls = {
+    .name = "ls",
+    .operands = "FILE [PATTERN]",
+    .summary = "list the tensors, one a line",
+    .about =
+        "Lists name, dtype, shape, bytes and device of every tensor, or of\n"
+        "those whose whole name matches the shell glob PATTERN. When stdout\n"
+        "is no terminal there is no header, and tabs divide the columns.\n",
+    .options = ls_options,
+    .operand_min = 1,
+    .operand_max = 2,
+    .run = ls_run,
+};

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * `ckpt plugins`: what is installed, from where, and what it can do.
+ */
+#include <string.h>
+
+#include "cli.h"
+#include "escape.h"
+#include "table_out.h"
+
+static const struct cli_column plugins_columns[] = {
+    {"PLUGIN", false}, {"VERSION", false},  {"READS", false},
+    {"WRITES", false}, {"SUFFIXES", false}, {"ORIGIN", false},
+};
+
+static void
+plugins_words(struct cli_out *out, const char *word, size_t *count)
+{
+    if ((*count)++ > 0)
+        cli_out_char(out, ' ');
+    cli_escape_string(out, word);
+}
+
+static void
+plugins_formats(struct cli_out *out, const struct ckpt_plugin_info *plugin,
+                bool reads)
+{
+    size_t i, count = 0;
+
+    for (i = 0; i < plugin->format_count; i++)
+        if (plugin->formats[i].reads == reads)
+            plugins_words(out, plugin->formats[i].id, &count);
+    if (count == 0)
+        cli_out_char(out, '-');
+}
+
+/* Whether one of the formats before the nth has the suffix too. */
+static bool
+plugins_suffix_known(const struct ckpt_plugin_info *plugin, size_t nth,
+                     const char *suffix)
+{
+    const char *const *known;
+    size_t i;
+
+    for (i = 0; i < nth; i++)
+        for (known = plugin->formats[i].suffixes; known && *known; known++)
+            if (strcmp(*known, suffix) == 0)
+                return true;
+    return false;
+}
+
+static void
+plugins_suffixes(struct cli_out *out, const struct ckpt_plugin_info *plugin)
+{
+    const char *const *suffix;
+    size_t i, count = 0;
+
+    for (i = 0; i < plugin->format_count; i++)
+        for (suffix = plugin->formats[i].suffixes; suffix && *suffix; suffix++)
+            if (!plugins_suffix_known(plugin, i, *suffix))
+                plugins_words(out, *suffix, &count);
+    if (count == 0)
+        cli_out_char(out, '-');
+}
+
+static void
+plugins_row(struct cli_table *table, const struct ckpt_plugin_info *plugin)
+{
+    cli_escape_string(cli_table_cell(table), plugin->id);
+    cli_escape_string(cli_table_cell(table),
+                      plugin->version ? plugin->version : "-");
+    plugins_formats(cli_table_cell(table), plugin, true);
+    plugins_formats(cli_table_cell(table), plugin, false);
+    plugins_suffixes(cli_table_cell(table), plugin);
+    cli_escape_string(cli_table_cell(table), plugin->origin);
+    cli_table_row_end(table);
+}
+
+/* Plugins that cannot be used, each with its reason. */
+static void
+plugins_problems(struct cli *cli)
+{
+    const struct ckpt_plugin_info *plugin;
+    size_t i;
+
+    for (i = 0; (plugin = ckpt_plugin_at(cli->user, i)) != NULL; i++) {
+        if (plugin->problem == NULL)
+            continue;
+        cli_out_string(&cli->out, "not used: ");
+        cli_escape_string(&cli->out, plugin->path);
+        cli_out_string(&cli->out, ": ");
+        cli_escape_string(&cli->out, plugin->problem);
+        cli_out_char(&cli->out, '\n');
+    }
+}
+
+static int
+plugins_list(struct cli *cli)
+{
+    const struct ckpt_plugin_info *plugin;
+    struct cli_table table;
+    size_t i;
+    int status;
+
+    cli_table_begin(&table, &cli->out, plugins_columns,
+                    sizeof plugins_columns / sizeof plugins_columns[0]);
+    for (i = 0; (plugin = ckpt_plugin_at(cli->user, i)) != NULL; i++)
+        if (plugin->problem == NULL)
+            plugins_row(&table, plugin);
+    status = cli_table_end(&table);
+    if (status != CKPT_OK)
+        return cli_fail(cli, status);
+    plugins_problems(cli);
+    return CLI_DONE;
+}
+
+/* ---- One plugin ---- */
+
+static const char *
+plugins_option_kind(uint32_t kind)
+{
+    switch (kind) {
+    case CKPT_OPTION_BOOL:
+        return "yes|no";
+    case CKPT_OPTION_INT:
+        return "NUMBER";
+    case CKPT_OPTION_SIZE:
+        return "SIZE";
+    case CKPT_OPTION_STRING:
+        return "TEXT";
+    default:
+        return "?";
+    }
+}
+
+static void
+plugins_option(struct cli_out *out, const struct ckpt_option *option)
+{
+    const char *const *choice;
+
+    cli_out_string(out, "    ");
+    cli_escape_string(out, option->name);
+    cli_out_char(out, '=');
+    if (option->kind != CKPT_OPTION_CHOICE || option->choices == NULL)
+        cli_out_string(out, plugins_option_kind(option->kind));
+    else
+        for (choice = option->choices; *choice != NULL; choice++) {
+            cli_escape_string(out, *choice);
+            if (choice[1] != NULL)
+                cli_out_char(out, '|');
+        }
+    cli_out_string(out, "\n        ");
+    cli_escape_string(out, option->help ? option->help : "");
+    if (option->fallback != NULL) {
+        cli_out_string(out, " (default ");
+        cli_escape_string(out, option->fallback);
+        cli_out_char(out, ')');
+    }
+    cli_out_char(out, '\n');
+}
+
+static void
+plugins_format(struct cli_out *out, const struct ckpt_format_info *format)
+{
+    const struct ckpt_option *option = format->options;
+    const char *const *suffix;
+    size_t count = 0;
+
+    cli_out_string(out, format->reads ? "\nreads " : "\nwrites ");
+    cli_escape_string(out, format->id);
+    cli_out_string(out, ": ");
+    cli_escape_string(out, format->summary ? format->summary : "");
+    cli_out_string(out, "\n  suffixes ");
+    for (suffix = format->suffixes; suffix != NULL && *suffix; suffix++)
+        plugins_words(out, *suffix, &count);
+    cli_out_string(out, count ? "\n" : "-\n");
+    if (option == NULL || option->kind == CKPT_OPTION_END)
+        return;
+    cli_out_string(out, format->reads ? "  options (--in-option)\n"
+                                      : "  options (-o)\n");
+    for (; option->kind != CKPT_OPTION_END; option++)
+        plugins_option(out, option);
+}
+
+static void
+plugins_show(struct cli_out *out, const struct ckpt_plugin_info *plugin)
+{
+    size_t i;
+
+    cli_escape_string(out, plugin->id);
+    cli_out_char(out, ' ');
+    cli_escape_string(out, plugin->version ? plugin->version : "");
+    cli_out_string(out, ": ");
+    cli_escape_string(out, plugin->summary ? plugin->summary : "");
+    cli_out_string(out, "\npath ");
+    cli_escape_string(out, plugin->path);
+    cli_out_string(out, " (");
+    cli_escape_string(out, plugin->origin);
+    cli_out_string(out, ")\n");
+    for (i = 0; i < plugin->format_count; i++)
+        plugins_format(out, &plugin->formats[i]);
+}
+
+/* The plugin of that id, one in use before one that is not; else the count,
+ * and the nearest id. */
+static size_t
+plugins_find(struct cli *cli, const char *id, const char **nearest)
+{
+    const struct ckpt_plugin_info *plugin;
+    size_t i, found = SIZE_MAX, distance, least = SIZE_MAX;
+
+    *nearest = NULL;
+    for (i = 0; (plugin = ckpt_plugin_at(cli->user, i)) != NULL; i++) {
+        if (strcmp(plugin->id, id) == 0) {
+            if (plugin->problem == NULL)
+                return i;
+            found = found == SIZE_MAX ? i : found;
+        }
+        distance = cli_distance(id, plugin->id);
+        if (distance < least) {
+            least = distance;
+            *nearest = plugin->id;
+        }
+    }
+    return found;
+}
+
+static int
+plugins_one(struct cli *cli, const char *id)
+{
+    const struct ckpt_plugin_info *plugin;
+    const char *nearest;
+    size_t index = plugins_find(cli, id, &nearest);
+    struct cli_out text;
+    int status;
+
+    if (index == SIZE_MAX) {
+        cli_out_init(&text, -1);
+        cli_out_string(&text, "no plugin is called ");
+        cli_escape_string(&text, id);
+        cli_usage(cli, cli_out_text(&text), "", nearest);
+        cli_out_fini(&text);
+        return CLI_USAGE;
+    }
+    status = ckpt_plugin_load(cli->user, index);
+    if (status != CKPT_OK)
+        return cli_fail(cli, status);
+    plugin = ckpt_plugin_at(cli->user, index);
+    plugins_show(&cli->out, plugin);
+    return CLI_DONE;
+}
+
+static int
+plugins_run(struct cli *cli)
+{
+    if (cli->args.operands.count == 0)
+        return plugins_list(cli);
+    return plugins_one(cli, cli->args.operands.items[0]);
+}
+
+const struct cli_command cli_plugins = {
+    .name = "plugins",
+    .operands = "[NAME]",
+    .summary = "list plugins, or show one with its options",
+    .about =
+        "Lists every plugin with the formats it reads and writes, and those\n"
+        "that cannot be used with the reason. With NAME: where that plugin\n"
+        "is, and the options it declares.\n",
+    .operand_max = 1,
+    .run = plugins_run,
+};

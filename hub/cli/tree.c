@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The tree of `ls --tree`. Recursion ends at CLI_DEPTH_MAX, and what was
+ * shown before is only referred to.
+ */
+#include "tree.h"
+
+#include "escape.h"
+
+#define TREE_TEXT_MAX 72
+#define TREE_BYTES_MAX 24
+#define TREE_INDENT_MAX 64
+
+static void
+tree_text(struct cli_out *out, const struct ckpt_text *text, bool whole)
+{
+    size_t size = text->size_bytes;
+
+    if (!whole && size > TREE_TEXT_MAX) {
+        size = TREE_TEXT_MAX;
+        while (size > 0 && (text->data[size] & 0xc0) == 0x80)
+            size--;
+    }
+    cli_out_char(out, '"');
+    cli_escape(out, text->data, size);
+    cli_out_char(out, '"');
+    if (size == text->size_bytes)
+        return;
+    cli_out_string(out, "... (");
+    cli_out_size(out, text->size_bytes);
+    cli_out_char(out, ')');
+}
+
+static void
+tree_bytes(struct cli_out *out, const struct ckpt_text *bytes, bool whole)
+{
+    size_t size = bytes->size_bytes;
+
+    if (!whole && size > TREE_BYTES_MAX)
+        size = TREE_BYTES_MAX;
+    cli_out_hex(out, bytes->data, size);
+    cli_out_string(out, size < bytes->size_bytes ? "... (" : " (");
+    cli_out_size(out, bytes->size_bytes);
+    cli_out_char(out, ')');
+}
+
+static void
+tree_int(struct cli_out *out, const struct ckpt_value *value)
+{
+    if (!value->wide) {
+        cli_out_i64(out, value->as.integer);
+    } else if (!cli_out_wide(out, &value->as.text)) {
+        cli_out_string(out, "of ");
+        cli_out_size(out, value->as.text.size_bytes);
+    }
+}
+
+static void
+tree_size(struct cli_out *out, const struct ckpt_value *value)
+{
+    size_t i;
+
+    cli_out_char(out, '[');
+    for (i = 0; i < value->as.list.count; i++) {
+        if (i > 0)
+            cli_out_char(out, ',');
+        tree_int(out, value->as.list.items[i]);
+    }
+    cli_out_char(out, ']');
+}
+
+static void
+tree_scalar(struct cli_out *out, const struct ckpt_value *value, bool whole)
+{
+    const char *dtype;
+
+    switch (value->kind) {
+    case CKPT_KIND_BOOL:
+        cli_out_string(out, value->as.truth ? "true" : "false");
+        break;
+    case CKPT_KIND_INT:
+        tree_int(out, value);
+        break;
+    case CKPT_KIND_FLOAT:
+        cli_out_double(out, value->as.real);
+        break;
+    case CKPT_KIND_COMPLEX:
+        cli_out_double(out, value->as.parts.re);
+        cli_out_string(out, value->as.parts.im < 0 ? "" : "+");
+        cli_out_double(out, value->as.parts.im);
+        cli_out_char(out, 'j');
+        break;
+    case CKPT_KIND_STRING:
+    case CKPT_KIND_DEVICE:
+        tree_text(out, &value->as.text, whole);
+        break;
+    case CKPT_KIND_BYTES:
+        tree_bytes(out, &value->as.text, whole);
+        break;
+    case CKPT_KIND_DTYPE:
+        dtype = ckpt_dtype_name(value->as.dtype);
+        cli_out_string(out, dtype ? dtype : "unknown");
+        break;
+    case CKPT_KIND_SIZE:
+        tree_size(out, value);
+        break;
+    default:
+        break;
+    }
+}
+
+static void
+tree_tensor(struct cli_out *out, const struct ckpt_tensor *tensor)
+{
+    const char *dtype = ckpt_dtype_name(tensor->dtype);
+
+    cli_out_string(out, dtype ? dtype : "unknown");
+    cli_out_char(out, ' ');
+    cli_out_shape(out, tensor->shape, tensor->rank);
+    if (!tensor->contiguous) {
+        cli_out_string(out, " strides ");
+        cli_out_shape(out, tensor->strides, tensor->rank);
+    }
+    cli_out_char(out, ' ');
+    cli_escape_string(out, tensor->storage->device);
+    if (tensor->role != CKPT_ROLE_UNKNOWN)
+        cli_out_string(out, tensor->role == CKPT_ROLE_PARAMETER ? " parameter"
+                                                                : " buffer");
+    if (tensor->requires_grad)
+        cli_out_string(out, " requires-grad");
+}
+
+static void
+tree_object(struct cli_out *out, const struct ckpt_object *object)
+{
+    struct cli_out name;
+
+    cli_out_init(&name, -1);
+    cli_object_name(&name, object);
+    cli_out_string(out, "object ");
+    cli_escape_string(out, cli_out_text(&name));
+    cli_out_fini(&name);
+    if (object->made == CKPT_MADE_NAMED)
+        cli_out_string(out, " (by name)");
+    else if (object->made == CKPT_MADE_PERSISTENT)
+        cli_out_string(out, " (persistent)");
+}
+
+void
+cli_out_value(struct cli_out *out, const struct ckpt_value *value, bool whole)
+{
+    if (value->kind == CKPT_KIND_TENSOR) {
+        tree_tensor(out, value->as.tensor);
+        return;
+    }
+    if (value->kind == CKPT_KIND_OBJECT) {
+        tree_object(out, value->as.object);
+        return;
+    }
+    cli_out_string(out, cli_kind_name(value->kind));
+    if (value->type_name != NULL) {
+        cli_out_char(out, ' ');
+        cli_escape_string(out, value->type_name);
+    }
+    if (cli_is_container(value)) {
+        cli_out_string(out, " (");
+        cli_out_u64(out, cli_container_count(value));
+        cli_out_char(out, ')');
+    } else if (value->kind != CKPT_KIND_NONE) {
+        cli_out_char(out, ' ');
+        tree_scalar(out, value, whole);
+    }
+}
+
+static void
+tree_key(struct cli_out *out, const struct cli_step *step)
+{
+    if (step->attribute)
+        cli_out_char(out, '@');
+    if (step->part != NULL) {
+        cli_escape_string(out, step->part);
+    } else if (step->key == NULL) {
+        cli_out_char(out, '[');
+        cli_out_u64(out, step->index);
+        cli_out_char(out, ']');
+    } else if (step->key->kind == CKPT_KIND_STRING) {
+        cli_escape(out, step->key->as.text.data, step->key->as.text.size_bytes);
+    } else {
+        cli_out_char(out, '[');
+        cli_out_value(out, step->key, false);
+        cli_out_char(out, ']');
+    }
+}
+
+static void
+tree_same(struct cli_out *out, const struct cli_walk *walk,
+          const struct ckpt_value *value)
+{
+    struct cli_out path;
+
+    cli_out_init(&path, -1);
+    cli_walk_first_path(walk, &path, value);
+    cli_out_string(out, "same as ");
+    if (path.size_bytes == 0)
+        cli_out_string(out, "the root");
+    cli_escape(out, path.data, path.size_bytes);
+    cli_out_fini(&path);
+}
+
+/* Says so if an earlier tensor is on the same storage. */
+static void
+tree_tie(struct cli_out *out, const struct cli_walk *walk,
+         const struct ckpt_value *value)
+{
+    size_t first = walk->storages[value->as.tensor->storage->id];
+    const struct ckpt_entry *entry;
+
+    if (first == 0)
+        return;
+    entry = &walk->graph->entries[first - 1];
+    if (entry->value == value)
+        return;
+    cli_out_string(out, ", same storage as ");
+    cli_escape(out, entry->name.data, entry->name.size_bytes);
+}
+
+/* The line of one value; whether its children are to follow. */
+static bool
+tree_line(struct cli_out *out, struct cli_walk *walk,
+          const struct cli_child *child, bool whole)
+{
+    const struct ckpt_value *value = child->value;
+    bool first = cli_walk_enter(walk, value, &child->step);
+
+    if (!first &&
+        (cli_is_container(value) || value->kind == CKPT_KIND_TENSOR)) {
+        tree_same(out, walk, value);
+        return false;
+    }
+    cli_out_value(out, value, whole);
+    if (value->kind == CKPT_KIND_TENSOR)
+        tree_tie(out, walk, value);
+    return first;
+}
+
+static void
+tree_walk(struct cli_out *out, struct cli_walk *walk,
+          const struct cli_child *child, unsigned depth, bool whole)
+{
+    struct cli_children children;
+    struct cli_child next;
+    unsigned indent = depth < TREE_INDENT_MAX ? depth : TREE_INDENT_MAX;
+    bool more;
+
+    cli_out_fill(out, ' ', (size_t)indent * 2);
+    if (child->step.parent != NULL || child->step.attribute) {
+        tree_key(out, &child->step);
+        cli_out_string(out, ": ");
+    }
+    more = tree_line(out, walk, child, whole);
+    cli_children_init(&children, child->value);
+    if (more && depth + 1 >= CLI_DEPTH_MAX &&
+        cli_children_next(&children, &next)) {
+        cli_out_string(out, " ... too deep to show\n");
+        return;
+    }
+    cli_out_char(out, '\n');
+    while (more && cli_children_next(&children, &next))
+        tree_walk(out, walk, &next, depth + 1, whole);
+}
+
+void
+cli_tree(struct cli_out *out, struct cli_walk *walk, bool whole)
+{
+    const struct ckpt_attr *attr;
+    struct cli_child child = {.value = walk->graph->root};
+
+    if (child.value != NULL)
+        tree_walk(out, walk, &child, 0, whole);
+    for (attr = walk->graph->attrs; attr != NULL; attr = attr->next) {
+        child.step.attribute = true;
+        child.step.part = attr->name;
+        child.value = attr->value;
+        tree_walk(out, walk, &child, 0, whole);
+    }
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * An open input, as the public sees it.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "hub/io/check.h"
+#include "hub/run/reading.h"
+
+struct ckpt_file {
+    struct hub_reading reading;
+    struct hub_spool spool;
+    struct ckpt_file_info info;
+    char plugin[80];
+};
+
+static void
+file_fill_info(struct ckpt_file *file)
+{
+    static const char *const none[] = {NULL};
+    struct hub_reading *reading = &file->reading;
+    const struct ckpt_plugin_info *plugin = &reading->format->plugin->info;
+    struct ckpt_file_info *info = &file->info;
+    const struct ckpt_source *source;
+    size_t room = sizeof file->plugin - 1, used;
+
+    strncpy(file->plugin, plugin->id, room / 2);
+    used = strlen(file->plugin);
+    file->plugin[used++] = ' ';
+    strncpy(file->plugin + used, plugin->version, room - used);
+    info->path = reading->path;
+    info->format = reading->format->info.id;
+    info->how = reading->evidence.how;
+    info->plugin = file->plugin;
+    for (source = reading->host.sources; source; source = source->next) {
+        info->size_bytes += source->size_bytes;
+        info->file_count += !source->folder;
+    }
+    info->findings = reading->findings.count > 0
+                         ? (const char *const *)reading->findings.texts
+                         : none;
+    info->restored = reading->graph == &reading->restored.public;
+}
+
+int
+ckpt_open(struct ckpt *user, const struct ckpt_input *input,
+          struct ckpt_file **file)
+{
+    struct ckpt_file *made;
+    int status;
+
+    hub_user_begin(user);
+    if (input->path == NULL)
+        return hub_fail(&user->report, CKPT_OPTION, NULL, CKPT_NOWHERE,
+                        "no input is named");
+    made = calloc(1, sizeof *made);
+    if (made == NULL)
+        return hub_fail(&user->report, CKPT_MEMORY, NULL, CKPT_NOWHERE,
+                        "out of memory");
+    made->spool.budget = &user->budget;
+    made->spool.folder = secure_getenv("TMPDIR");
+    if (made->spool.folder == NULL)
+        made->spool.folder = "/tmp";
+    status = hub_reading_init(&made->reading, user, input);
+    if (status == CKPT_OK) {
+        file_fill_info(made);
+        *file = made;
+    } else {
+        ckpt_close(made);
+    }
+    user->report.file = NULL;
+    return status;
+}
+
+void
+ckpt_close(struct ckpt_file *file)
+{
+    if (file == NULL)
+        return;
+    hub_spool_fini(&file->spool);
+    hub_reading_fini(&file->reading);
+    free(file);
+}
+
+const struct ckpt_graph *
+ckpt_file_graph(const struct ckpt_file *file)
+{
+    return file->reading.graph;
+}
+
+const struct ckpt_file_info *
+ckpt_file_info(const struct ckpt_file *file)
+{
+    return &file->info;
+}
+
+static int
+digest_stream(struct hub_stream *stream, struct hub_budget *budget,
+              unsigned char digest[32])
+{
+    unsigned char *window = hub_allocate(budget, HUB_WINDOW_BYTES);
+    struct hub_check check;
+    size_t filled;
+    int status;
+
+    if (window == NULL)
+        return budget->report->status;
+    status = hub_check_init(&check, budget->report, CKPT_CHECK_SHA256);
+    while (status == CKPT_OK) {
+        status = hub_stream_fill(stream, window, HUB_WINDOW_BYTES, &filled);
+        if (status == CKPT_OK)
+            hub_check_update(&check, window, filled);
+    }
+    if (status == CKPT_END) {
+        hub_check_finish(&check, digest);
+        status = CKPT_OK;
+    }
+    hub_check_fini(&check);
+    hub_release(budget, window);
+    return status;
+}
+
+int
+ckpt_file_digest(struct ckpt_file *file, const struct ckpt_tensor *tensor,
+                 unsigned char digest[32])
+{
+    struct ckpt *user = file->reading.user;
+    struct hub_stream stream;
+    int status;
+
+    hub_user_begin(user);
+    user->report.file = file->reading.path;
+    status = hub_stream_tensor(&stream, &file->spool, tensor);
+    if (status == CKPT_OK)
+        status = digest_stream(&stream, &user->budget, digest);
+    hub_stream_fini(&stream);
+    if (status == CKPT_OK)
+        status = hub_host_unchanged(&file->reading.host);
+    user->report.file = NULL;
+    return status;
+}

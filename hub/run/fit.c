@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Fitting a graph to a writer. A writer that holds trees gets the graph as it
+ * is; all others get one map of unique names, and the side record says what
+ * that map cannot.
+ */
+#include "hub/run/fit.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "buffer.h"
+#include "hub/graph/cover.h"
+#include "hub/run/fit_flat.h"
+
+static bool
+fit_holds(const struct hub_fit *fit, uint64_t what)
+{
+    return (fit->writer->limits.holds & what) != 0;
+}
+
+static int
+fit_init(struct hub_fit *fit, struct hub_host *host,
+         const struct ckpt_graph *graph, const struct ckpt_writer *writer,
+         void *self)
+{
+    memset(fit, 0, sizeof *fit);
+    fit->report = host->report;
+    fit->host = host;
+    fit->graph = graph;
+    fit->writer = writer;
+    fit->self = self;
+    hub_graph_init(&fit->fitted, host->budget);
+    return CKPT_OK;
+}
+
+void
+hub_fit_fini(struct hub_fit *fit)
+{
+    if (fit->report != NULL)
+        hub_graph_fini(&fit->fitted);
+    fit->report = NULL;
+}
+
+/* A tree is handed on as it is; only its tensors are looked at. */
+static int
+fit_tree(struct hub_fit *fit)
+{
+    const struct ckpt_limits *limits = &fit->writer->limits;
+    const struct ckpt_tensor *tensor;
+    size_t i;
+
+    for (i = 0; i < fit->graph->entry_count; i++) {
+        tensor = fit->graph->entries[i].value->as.tensor;
+        if ((limits->dtypes & CKPT_DTYPE_BIT(tensor->dtype)) == 0)
+            return hub_fail(fit->report, CKPT_UNSUPPORTED,
+                            fit->graph->entries[i].name.data, CKPT_NOWHERE,
+                            "%s has no %s", fit->writer->id,
+                            ckpt_dtype_name(tensor->dtype));
+        if (limits->rank_max != 0 && tensor->rank > limits->rank_max)
+            return hub_fail(fit->report, CKPT_UNSUPPORTED,
+                            fit->graph->entries[i].name.data, CKPT_NOWHERE,
+                            "%s holds at most %u dimensions, not %u",
+                            fit->writer->id, limits->rank_max, tensor->rank);
+    }
+    fit->fitted.public = *fit->graph;
+    fit->fitted.public.attrs = NULL;
+    return CKPT_OK;
+}
+
+/* The graph's attributes: strings go as they are, others into the record. */
+static int
+fit_attr(struct hub_fit *fit, const struct ckpt_attr *attr)
+{
+    if (strcmp(attr->name, HUB_RECORD_NAME) == 0) {
+        hub_note(fit->report, CKPT_MESSAGE_LOSS, NULL, CKPT_NOWHERE,
+                 "a side record that does not fit its file is left out");
+        return CKPT_OK;
+    }
+    if (!fit_holds(fit, CKPT_HOLDS_STRINGS)) {
+        hub_note(fit->report, CKPT_MESSAGE_LOSS, NULL, CKPT_NOWHERE,
+                 "the attribute '%s' has no place in %s", attr->name,
+                 fit->writer->id);
+        return CKPT_OK;
+    }
+    if (attr->value->kind == CKPT_KIND_STRING)
+        return hub_attr_set(&fit->fitted, NULL, attr->name, attr->value);
+    fit->record = true;
+    return CKPT_OK;
+}
+
+static int
+fit_attrs(struct hub_fit *fit)
+{
+    const struct ckpt_attr *attr = fit->graph->attrs;
+    int status = CKPT_OK;
+
+    for (; attr != NULL && status == CKPT_OK; attr = attr->next)
+        status = fit_attr(fit, attr);
+    return status;
+}
+
+static int
+fit_record(struct hub_fit *fit)
+{
+    struct sdk_buffer buffer = {0};
+    struct ckpt_value *value;
+    int status;
+
+    if (!fit->record)
+        return CKPT_OK;
+    if (!fit_holds(fit, CKPT_HOLDS_STRINGS))
+        return hub_fit_losses(fit);
+    hub_note(fit->report, CKPT_MESSAGE_STEP, NULL, CKPT_NOWHERE,
+             "what %s has no place for goes into the record '%s'",
+             fit->writer->id, HUB_RECORD_NAME);
+    status = hub_record_write(fit, &buffer);
+    if (status == CKPT_OK)
+        status = hub_string_new(&fit->fitted, (const char *)buffer.data,
+                                buffer.size_bytes, &value);
+    if (status == CKPT_OK)
+        status = hub_attr_set(&fit->fitted, NULL, HUB_RECORD_NAME, value);
+    sdk_buffer_fini(&fit->host->table, &buffer);
+    return status;
+}
+
+int
+hub_fit(struct hub_fit *fit, struct hub_host *host,
+        const struct ckpt_graph *graph, const struct ckpt_writer *writer,
+        void *self)
+{
+    int status = fit_init(fit, host, graph, writer, self);
+
+    if (status == CKPT_OK)
+        status = fit_holds(fit, CKPT_HOLDS_TREE) ? fit_tree(fit)
+                                                 : hub_fit_flat(fit);
+    if (status == CKPT_OK)
+        status = fit_attrs(fit);
+    if (status == CKPT_OK)
+        status = fit_record(fit);
+    return status;
+}

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One flat map of names: twins, unique names, element types, order.
+ */
+#include "hub/run/fit_flat.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "hub/core/table.h"
+#include "hub/graph/walk.h"
+
+/* A view that repeats elements is written out in full; past this, and past
+ * so many times its storage, that is taken for a bomb. */
+#define EXPAND_BYTES ((uint64_t)64 << 20)
+#define EXPAND_TIMES 1024
+
+static bool
+flat_holds(const struct hub_fit *fit, uint64_t what)
+{
+    return (fit->writer->limits.holds & what) != 0;
+}
+
+/* What makes two tensors twins: one view of one storage. */
+static int
+twin_key(struct hub_fit *fit, const struct ckpt_tensor *tensor,
+         const void **key, size_t *key_bytes)
+{
+    size_t words = 4 + 2 * (size_t)tensor->rank;
+    uint64_t *packed = hub_fit_allocate(fit, words, sizeof *packed);
+
+    if (packed == NULL)
+        return fit->report->status;
+    packed[0] = tensor->storage->id;
+    packed[1] = tensor->dtype;
+    packed[2] = tensor->offset;
+    packed[3] = tensor->rank;
+    memcpy(packed + 4, tensor->shape, tensor->rank * sizeof *packed);
+    memcpy(packed + 4 + tensor->rank, tensor->strides,
+           tensor->rank * sizeof *packed);
+    *key = packed;
+    *key_bytes = words * sizeof *packed;
+    return CKPT_OK;
+}
+
+/* Finds, for each entry, the first that has the same bytes. */
+static int
+flat_twins(struct hub_fit *fit)
+{
+    struct hub_table table = {.arena = &fit->fitted.arena};
+    const struct ckpt_tensor *tensor;
+    const void *key = NULL;
+    size_t i, key_bytes = 0;
+    uint64_t *number;
+    bool added;
+
+    for (i = 0; i < fit->graph->entry_count; i++) {
+        tensor = fit->graph->entries[i].value->as.tensor;
+        fit->entries[i].entry = &fit->graph->entries[i];
+        fit->entries[i].kept = fit->first[tensor->id];
+        if (fit->storage_set[tensor->storage->id] == 0 ||
+            fit->first[tensor->id] != i)
+            continue;
+        if (twin_key(fit, tensor, &key, &key_bytes) != CKPT_OK)
+            return fit->report->status;
+        number = hub_table_add(&table, key, key_bytes, &added);
+        if (number == NULL)
+            return fit->report->status;
+        if (added)
+            *number = i;
+        fit->entries[i].kept = (size_t)*number;
+    }
+    for (i = 0; i < fit->graph->entry_count; i++)
+        fit->entries[i].kept = fit->entries[fit->entries[i].kept].kept;
+    return CKPT_OK;
+}
+
+/* The n-th try for a name that is taken: "name#n". */
+static int
+flat_name_try(struct hub_fit *fit, struct hub_fit_entry *entry,
+              const struct ckpt_text *base, unsigned n)
+{
+    char *text;
+
+    entry->name = *base;
+    if (n == 1)
+        return CKPT_OK;
+    text = hub_fit_allocate(fit, base->size_bytes + 12, 1);
+    if (text == NULL)
+        return fit->report->status;
+    memcpy(text, base->data, base->size_bytes);
+    entry->name.data = text;
+    entry->name.size_bytes +=
+        (size_t)snprintf(text + base->size_bytes, 12, "#%u", n);
+    return CKPT_OK;
+}
+
+static int
+flat_name(struct hub_fit *fit, struct hub_table *names,
+          struct hub_fit_entry *entry)
+{
+    static const struct ckpt_text unnamed = {"tensor", 6};
+    const struct ckpt_text *base = &entry->entry->name;
+    uint32_t most = fit->writer->limits.name_bytes_max;
+    bool added = false;
+    unsigned n;
+    int status = CKPT_OK;
+
+    if (base->size_bytes == 0)
+        base = &unnamed;
+    for (n = 1; !added && status == CKPT_OK; n++) {
+        status = flat_name_try(fit, entry, base, n);
+        if (status == CKPT_OK &&
+            hub_table_add(names, entry->name.data, entry->name.size_bytes,
+                          &added) == NULL)
+            status = fit->report->status;
+    }
+    if (status != CKPT_OK)
+        return status;
+    if (most != 0 && entry->name.size_bytes > most)
+        return hub_fail(fit->report, CKPT_UNSUPPORTED, entry->name.data,
+                        CKPT_NOWHERE, "%s holds names of at most %u bytes",
+                        fit->writer->id, most);
+    if (entry->name.data == entry->entry->name.data)
+        return CKPT_OK;
+    fit->record = true;
+    hub_note(fit->report, CKPT_MESSAGE_STEP, entry->entry->name.data,
+             CKPT_NOWHERE, "it is called '%s' in the output",
+             entry->name.data);
+    return CKPT_OK;
+}
+
+static int
+flat_names(struct hub_fit *fit)
+{
+    struct hub_table names = {.arena = &fit->fitted.arena};
+    size_t i;
+    int status = CKPT_OK;
+
+    for (i = 0; i < fit->graph->entry_count && status == CKPT_OK; i++)
+        status = flat_name(fit, &names, &fit->entries[i]);
+    return status;
+}
+
+/* A twin is told by name where the target can say so. */
+static int
+flat_drop(struct hub_fit *fit, struct hub_fit_entry *entry)
+{
+    const struct hub_fit_entry *kept = &fit->entries[entry->kept];
+    struct ckpt_value *value;
+    int status;
+
+    fit->record = true;
+    if (!flat_holds(fit, CKPT_HOLDS_TIE_NAMES) ||
+        strlen(entry->name.data) != entry->name.size_bytes ||
+        hub_attr_find(fit->graph->attrs, entry->name.data) != NULL)
+        return CKPT_OK;
+    hub_note(fit->report, CKPT_MESSAGE_STEP, entry->name.data, CKPT_NOWHERE,
+             "it is kept once, as '%s'", kept->name.data);
+    entry->dropped = true;
+    status = hub_string_new(&fit->fitted, kept->name.data,
+                            kept->name.size_bytes, &value);
+    if (status != CKPT_OK)
+        return status;
+    return hub_attr_set(&fit->fitted, NULL, entry->name.data, value);
+}
+
+/* A dtype of the same width that the writer has: unsigned, else bytes. */
+static uint32_t
+flat_dtype(const struct hub_fit *fit, uint32_t dtype)
+{
+    static const uint32_t substitutes[] = {CKPT_UINT8, CKPT_UINT16,
+                                           CKPT_UINT32, CKPT_UINT64};
+    uint32_t width = ckpt_dtype_width_bits(dtype);
+    size_t i;
+
+    if ((fit->writer->limits.dtypes & CKPT_DTYPE_BIT(dtype)) != 0)
+        return dtype;
+    for (i = 0; i < sizeof substitutes / sizeof *substitutes; i++)
+        if (ckpt_dtype_width_bits(substitutes[i]) == width &&
+            (fit->writer->limits.dtypes & CKPT_DTYPE_BIT(substitutes[i])))
+            return substitutes[i];
+    return CKPT_UINT8;
+}
+
+/* The tensor as the writer gets it when its own dtype is not to be had: each
+ * element is a row of bytes if no type has its width. */
+static int
+flat_substitute(struct hub_fit *fit, struct hub_fit_entry *entry,
+                struct ckpt_tensor *like, uint64_t *dims)
+{
+    uint32_t d, width = ckpt_dtype_width_bits(like->dtype);
+    uint32_t times = width / ckpt_dtype_width_bits(entry->dtype);
+
+    hub_note(fit->report, CKPT_MESSAGE_LOSS, entry->name.data, CKPT_NOWHERE,
+             "%s has no %s: its bits are kept as %s", fit->writer->id,
+             ckpt_dtype_name(like->dtype), ckpt_dtype_name(entry->dtype));
+    fit->record = true;
+    if (width % 8 != 0 || like->rank == CKPT_MAX_RANK)
+        return hub_fail(fit->report, CKPT_UNSUPPORTED, entry->name.data,
+                        CKPT_NOWHERE, "%s cannot hold %s", fit->writer->id,
+                        ckpt_dtype_name(like->dtype));
+    like->dtype = entry->dtype;
+    if (times == 1)
+        return CKPT_OK;
+    for (d = 0; d < like->rank; d++) {
+        dims[d] = like->shape[d];
+        dims[like->rank + 1 + d] = like->strides[d] * times;
+    }
+    dims[like->rank] = times;
+    dims[2 * like->rank + 1] = 1;
+    like->offset *= times;
+    like->shape = dims;
+    like->strides = dims + like->rank + 1;
+    like->rank++;
+    return CKPT_OK;
+}
+
+static int
+flat_limits(struct hub_fit *fit, const struct hub_fit_entry *entry,
+            const struct ckpt_tensor *tensor)
+{
+    uint32_t most = fit->writer->limits.rank_max;
+
+    if (most != 0 && tensor->rank > most)
+        return hub_fail(fit->report, CKPT_UNSUPPORTED, entry->name.data,
+                        CKPT_NOWHERE, "%s holds at most %u dimensions, not %u",
+                        fit->writer->id, most, tensor->rank);
+    if (tensor->size_bytes > EXPAND_BYTES &&
+        tensor->size_bytes / EXPAND_TIMES > tensor->storage->size_bytes)
+        return hub_fail(fit->report, CKPT_LIMIT, entry->name.data,
+                        CKPT_NOWHERE,
+                        "a view of %llu bytes would be written as %llu",
+                        (unsigned long long)tensor->storage->size_bytes,
+                        (unsigned long long)tensor->size_bytes);
+    return CKPT_OK;
+}
+
+static int
+flat_tensor(struct hub_fit *fit, struct hub_fit_entry *entry,
+            struct ckpt_value *root)
+{
+    const struct ckpt_tensor *tensor = entry->entry->value->as.tensor;
+    uint64_t dims[2 * CKPT_MAX_RANK + 2];
+    struct ckpt_tensor like = *tensor;
+    struct ckpt_value *key, *value;
+    int status = flat_limits(fit, entry, tensor);
+
+    entry->dtype = flat_dtype(fit, tensor->dtype);
+    like.role = CKPT_ROLE_UNKNOWN;
+    like.requires_grad = false;
+    if (status == CKPT_OK && entry->dtype != tensor->dtype)
+        status = flat_substitute(fit, entry, &like, dims);
+    if (status == CKPT_OK)
+        status = hub_tensor_new(&fit->fitted, &like, entry->name.data, &value);
+    if (status == CKPT_OK)
+        status = hub_string_new(&fit->fitted, entry->name.data,
+                                entry->name.size_bytes, &key);
+    if (status == CKPT_OK)
+        status = hub_map_set(&fit->fitted, root, key, value);
+    if (status == CKPT_OK)
+        entry->value = value;
+    return status;
+}
+
+static int
+flat_entries(struct hub_fit *fit, struct ckpt_value *root)
+{
+    struct hub_fit_entry *entry;
+    size_t i;
+    int status = CKPT_OK;
+
+    for (i = 0; i < fit->graph->entry_count && status == CKPT_OK; i++) {
+        entry = &fit->entries[i];
+        if (entry->kept != i)
+            status = flat_drop(fit, entry);
+        if (status == CKPT_OK && !entry->dropped)
+            status = flat_tensor(fit, entry, root);
+    }
+    return status;
+}
+
+/* A tensor of which a plain flat map says all. */
+static bool
+flat_says_all(const struct hub_fit *fit, const struct ckpt_value *value)
+{
+    const struct ckpt_tensor *tensor;
+
+    if (value->kind != CKPT_KIND_TENSOR || value->attrs != NULL)
+        return false;
+    tensor = value->as.tensor;
+    return fit->storage_set[tensor->storage->id] == 0 &&
+           (flat_holds(fit, CKPT_HOLDS_DEVICES) ||
+            strcmp(tensor->storage->device, "cpu") == 0) &&
+           (flat_holds(fit, CKPT_HOLDS_GRAD) || !tensor->requires_grad) &&
+           (flat_holds(fit, CKPT_HOLDS_ROLES) ||
+            tensor->role == CKPT_ROLE_UNKNOWN);
+}
+
+/* Whether the tree is the flat map itself. */
+static bool
+flat_is_plain(const struct hub_fit *fit)
+{
+    const struct ckpt_value *root = fit->graph->root;
+    size_t i;
+
+    if (root->kind != CKPT_KIND_MAP || root->type_name != NULL ||
+        root->attrs != NULL)
+        return false;
+    for (i = 0; i < root->as.map.count; i++)
+        if (root->as.map.pairs[i].key->kind != CKPT_KIND_STRING ||
+            !flat_says_all(fit, root->as.map.pairs[i].value))
+            return false;
+    return true;
+}
+
+/* Whether a reader will meet the tensors in the order of the graph. */
+static int
+flat_order(struct hub_fit *fit)
+{
+    size_t i, count = fit->fitted.public.entry_count;
+    uint32_t *order;
+    int status;
+
+    if (fit->writer->arrange == NULL || count < 2)
+        return CKPT_OK;
+    if (count > UINT32_MAX)
+        return hub_fail(fit->report, CKPT_LIMIT, NULL, CKPT_NOWHERE,
+                        "more than 4294967295 tensors");
+    order = hub_fit_allocate(fit, count, sizeof *order);
+    if (order == NULL)
+        return fit->report->status;
+    status = fit->writer->arrange(&fit->host->table, fit->self,
+                                  &fit->fitted.public, order);
+    for (i = 0; i < count && status == CKPT_OK; i++)
+        if (order[i] != i)
+            fit->record = true;
+    return status;
+}
+
+int
+hub_fit_flat(struct hub_fit *fit)
+{
+    struct ckpt_value like = {.kind = CKPT_KIND_MAP}, *root;
+    int status;
+
+    fit->entries = hub_fit_allocate(fit, fit->graph->entry_count,
+                                    sizeof *fit->entries);
+    status = fit->entries != NULL ? hub_fit_sets(fit) : fit->report->status;
+    if (status == CKPT_OK)
+        status = flat_twins(fit);
+    if (status == CKPT_OK)
+        status = flat_names(fit);
+    if (status == CKPT_OK)
+        status = hub_value_new(&fit->fitted, &like, &root);
+    if (status == CKPT_OK)
+        status = flat_entries(fit, root);
+    if (status == CKPT_OK)
+        status = hub_root_set(&fit->fitted, root);
+    if (status == CKPT_OK)
+        status = hub_graph_finish(&fit->fitted);
+    if (status == CKPT_OK)
+        status = flat_order(fit);
+    if (status == CKPT_OK && !flat_is_plain(fit))
+        fit->record = true;
+    return status;
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A conversion from beginning to end: read, fit, plan, make room, pump,
+ * commit.
+ */
+#include <string.h>
+
+#include "hub/core/options.h"
+#include "hub/load/detect.h"
+#include "hub/load/loader.h"
+#include "hub/run/fit.h"
+#include "hub/run/pump.h"
+#include "hub/run/reading.h"
+
+struct job {
+    struct ckpt *user;
+    const struct ckpt_conversion *order;
+    struct hub_reading reading;
+    struct hub_format *format;
+    void *self; /* the writer's */
+    bool opened;
+    struct hub_fit fit;
+    struct ckpt_plan plan;
+    struct hub_spool spool;
+    char *folder; /* of the output */
+    size_t folder_bytes;
+    const char *name; /* of the output in it */
+    struct hub_sink **sinks;
+};
+
+static struct hub_report *
+job_report(const struct job *job)
+{
+    return &job->user->report;
+}
+
+/* Splits the output's path; its folder is where all temporary files go. */
+static int
+job_output(struct job *job)
+{
+    const char *path = job->order->output;
+    const char *slash = path != NULL ? strrchr(path, '/') : NULL;
+
+    if (path == NULL || path[0] == '\0' || (slash != NULL && slash[1] == '\0'))
+        return hub_fail(job_report(job), CKPT_OPTION, NULL, CKPT_NOWHERE,
+                        "the output is not named");
+    job->name = slash != NULL ? slash + 1 : path;
+    job->folder_bytes = (size_t)(job->name - path);
+    if (job->folder_bytes > 1)
+        job->folder_bytes--;
+    job->folder = slash != NULL
+                      ? hub_arena_text(&job->reading.arena, path,
+                                       job->folder_bytes)
+                      : hub_arena_text(&job->reading.arena, ".", 1);
+    return job->folder != NULL ? CKPT_OK : job_report(job)->status;
+}
+
+/* A plugin that fails without a word broke the rules. */
+static int
+job_blame(struct job *job, int status)
+{
+    if (status < 0 && job_report(job)->status == CKPT_OK)
+        return hub_fail(job_report(job), CKPT_CONTRACT, NULL, CKPT_NOWHERE,
+                        "it failed with status %d, no reason", status);
+    return status < 0 ? job_report(job)->status : CKPT_OK;
+}
+
+static int
+job_format(struct job *job)
+{
+    struct hub_registry *registry = &job->user->registry;
+
+    if (job->order->to == NULL)
+        return hub_detect_writer(registry, job->name, &job->format);
+    job->format = hub_registry_find(registry, job->order->to, false);
+    if (job->format != NULL)
+        return CKPT_OK;
+    hub_remedy(job_report(job), "ckpt plugins lists the formats");
+    return hub_fail(job_report(job), CKPT_OPTION, NULL, CKPT_NOWHERE,
+                    "no plugin writes '%s'", job->order->to);
+}
+
+static int
+job_writer(struct job *job)
+{
+    struct ckpt_option_value *values;
+    int status;
+
+    job_report(job)->file = job->order->output;
+    status = job_format(job);
+    if (status == CKPT_OK)
+        status = hub_format_load(&job->user->registry, job->format);
+    if (status != CKPT_OK)
+        return status;
+    job_report(job)->plugin = job->format->info.id;
+    status = hub_options_parse(&job->reading.arena, job->format->info.options,
+                               job->order->output_options, &values);
+    if (status != CKPT_OK)
+        return status;
+    status = job_blame(job, job->format->writer.open(&job->reading.host.table,
+                                                     values, &job->self));
+    job->opened = status == CKPT_OK;
+    return status;
+}
+
+static int
+job_plan(struct job *job)
+{
+    struct hub_host *host = &job->reading.host;
+    int status = job_blame(job, hub_fit(&job->fit, host, job->reading.graph,
+                                        &job->format->writer, job->self));
+
+    if (status == CKPT_OK && job->order->strict &&
+        job_report(job)->loss_count > 0) {
+        hub_remedy(job_report(job), "to accept it, leave --strict out");
+        status = hub_fail(job_report(job), CKPT_UNSUPPORTED, NULL,
+                          CKPT_NOWHERE, "%zu things would be lost",
+                          job_report(job)->loss_count);
+    }
+    if (status != CKPT_OK)
+        return status;
+    hub_plan_init(&job->plan, &job->user->budget, job->name);
+    hub_plan_lend(&host->table);
+    status = job_blame(job, job->format->writer.plan(
+                                &host->table, job->self,
+                                &job->fit.fitted.public, &job->plan));
+    return status == CKPT_OK ? hub_plan_finish(&job->plan) : status;
+}
+
+static int
+job_begin_file(struct job *job, uint32_t file)
+{
+    const struct hub_plan_file *planned = &job->plan.files[file];
+    const char *name = planned->name != NULL ? planned->name : job->name;
+    char *path;
+    int status;
+
+    path = hub_path_join(&job->user->budget, job->folder,
+                         strlen(job->folder), name);
+    if (path == NULL)
+        return job_report(job)->status;
+    job_report(job)->file = planned->name != NULL ? planned->name
+                                                  : job->order->output;
+    job_report(job)->plugin = NULL;
+    status = hub_sink_begin(&job->user->budget, path, planned->size_bytes,
+                            job->order->force, &job->sinks[file]);
+    hub_release(&job->user->budget, path);
+    return status;
+}
+
+/* Room for all files before the first byte of any. */
+static int
+job_begin(struct job *job)
+{
+    uint32_t i;
+    int status = CKPT_OK;
+
+    job->sinks = hub_allocate(&job->user->budget,
+                              job->plan.file_count * sizeof *job->sinks);
+    if (job->sinks == NULL)
+        return job_report(job)->status;
+    for (i = 0; i < job->plan.file_count && status == CKPT_OK; i++)
+        status = job_begin_file(job, i);
+    return status;
+}
+
+static bool
+job_syncs(const struct job *job, uint32_t file)
+{
+    return job->order->sync || job->sinks[file]->replaces;
+}
+
+static int
+job_pump(struct job *job)
+{
+    struct hub_pump pump = {.user = job->user,
+                            .host = &job->reading.host,
+                            .plan = &job->plan,
+                            .writer = &job->format->writer,
+                            .self = job->self,
+                            .spool = &job->spool};
+    size_t segment = 0;
+    uint32_t i;
+    int status = CKPT_OK;
+
+    job->spool.budget = &job->user->budget;
+    job->spool.folder = job->folder;
+    job_report(job)->file = job->reading.path;
+    for (i = 0; i < job->plan.file_count && status == CKPT_OK; i++) {
+        status = job_blame(job, hub_pump_file(&pump, job->sinks[i], i,
+                                              &segment));
+        if (status == CKPT_OK)
+            status = hub_sink_finish(job->sinks[i], job_syncs(job, i));
+    }
+    return status == CKPT_OK ? hub_host_unchanged(&job->reading.host) : status;
+}
+
+static int
+job_commit(struct job *job)
+{
+    uint32_t i;
+    int status = CKPT_OK;
+
+    job_report(job)->file = job->order->output;
+    for (i = 0; i < job->plan.file_count && status == CKPT_OK; i++)
+        status = hub_sink_commit(job->sinks[i], job->order->force,
+                                 job_syncs(job, i));
+    return status;
+}
+
+static void
+job_summary(const struct job *job, struct ckpt_summary *summary)
+{
+    size_t i;
+
+    if (summary == NULL)
+        return;
+    memset(summary, 0, sizeof *summary);
+    summary->format = job->format->info.id;
+    summary->tensor_count = job->fit.fitted.public.entry_count;
+    summary->file_count = job->plan.file_count;
+    summary->loss_count = job_report(job)->loss_count;
+    for (i = 0; i < job->plan.file_count; i++)
+        summary->size_bytes += job->plan.files[i].size_bytes;
+}
+
+static void
+job_fini(struct job *job)
+{
+    size_t i;
+
+    for (i = 0; job->sinks != NULL && i < job->plan.file_count; i++)
+        hub_sink_free(job->sinks[i]);
+    hub_release(&job->user->budget, job->sinks);
+    hub_plan_fini(&job->plan);
+    if (job->opened)
+        job->format->writer.close(&job->reading.host.table, job->self);
+    hub_fit_fini(&job->fit);
+    hub_spool_fini(&job->spool);
+    hub_reading_fini(&job->reading);
+    job_report(job)->file = NULL;
+    job_report(job)->plugin = NULL;
+}
+
+int
+ckpt_convert(struct ckpt *user, const struct ckpt_conversion *conversion,
+             struct ckpt_summary *summary)
+{
+    struct job job = {.user = user, .order = conversion};
+    int status;
+
+    hub_user_begin(user);
+    if (conversion->input.path == NULL)
+        return hub_fail(&user->report, CKPT_OPTION, NULL, CKPT_NOWHERE,
+                        "no input is named");
+    status = hub_reading_init(&job.reading, user, &conversion->input);
+    if (status == CKPT_OK)
+        status = job_output(&job);
+    if (status == CKPT_OK)
+        status = job_writer(&job);
+    if (status == CKPT_OK)
+        status = job_plan(&job);
+    if (status == CKPT_OK && !conversion->dry_run)
+        status = job_begin(&job);
+    if (status == CKPT_OK && !conversion->dry_run)
+        status = job_pump(&job);
+    if (status == CKPT_OK && !conversion->dry_run)
+        status = job_commit(&job);
+    if (status == CKPT_OK)
+        job_summary(&job, summary);
+    job_fini(&job);
+    return status;
+}

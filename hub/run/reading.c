@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * From a path to a graph.
+ */
+#include "hub/run/reading.h"
+
+#include <string.h>
+
+#include "hub/core/options.h"
+#include "hub/load/detect.h"
+#include "hub/load/loader.h"
+#include "hub/run/restore.h"
+
+static struct hub_reading *
+coder_reading(struct hub_coder *coder)
+{
+    return (struct hub_reading *)coder;
+}
+
+/* A plugin that fails without a word broke the rules. */
+static int
+reading_blame(struct hub_reading *reading, int status)
+{
+    if (status < 0 && reading->user->report.status == CKPT_OK)
+        return hub_fail(&reading->user->report, CKPT_CONTRACT, NULL,
+                        CKPT_NOWHERE, "it failed with status %d, no reason",
+                        status);
+    return status < 0 ? reading->user->report.status : status;
+}
+
+static int
+reading_cursor_open(struct hub_coder *coder,
+                    const struct ckpt_storage *storage, void **cursor)
+{
+    struct hub_reading *reading = coder_reading(coder);
+    const struct ckpt_reader *reader = &reading->format->reader;
+
+    if (reader->cursor_open == NULL)
+        return hub_fail(&reading->user->report, CKPT_CONTRACT, NULL,
+                        CKPT_NOWHERE, "a coded storage, but no cursors");
+    return reading_blame(reading,
+                         reader->cursor_open(&reading->host.table,
+                                             reading->self, storage, cursor));
+}
+
+static int
+reading_cursor_next(struct hub_coder *coder, void *cursor,
+                    struct ckpt_span *span)
+{
+    struct hub_reading *reading = coder_reading(coder);
+
+    return reading_blame(reading, reading->format->reader.cursor_next(
+                                      &reading->host.table, cursor, span));
+}
+
+static void
+reading_cursor_close(struct hub_coder *coder, void *cursor)
+{
+    struct hub_reading *reading = coder_reading(coder);
+
+    reading->format->reader.cursor_close(&reading->host.table, cursor);
+}
+
+static int
+reading_format(struct hub_reading *reading, const char *from)
+{
+    struct hub_registry *registry = &reading->user->registry;
+
+    if (from == NULL)
+        return hub_detect(registry, &reading->host, reading->source,
+                          &reading->format, &reading->evidence);
+    reading->format = hub_registry_find(registry, from, true);
+    if (reading->format == NULL) {
+        hub_remedy(&reading->user->report, "ckpt plugins lists the formats");
+        return hub_fail(&reading->user->report, CKPT_OPTION, NULL,
+                        CKPT_NOWHERE, "no plugin reads '%s'", from);
+    }
+    memcpy(reading->evidence.how, "told by the user", 17);
+    return CKPT_OK;
+}
+
+static int
+reading_open(struct hub_reading *reading, const char *const *options)
+{
+    struct ckpt_option_value *values;
+    int status =
+        hub_format_load(&reading->user->registry, reading->format);
+
+    if (status != CKPT_OK)
+        return status;
+    reading->user->report.plugin = reading->format->info.id;
+    status = hub_options_parse(&reading->arena, reading->format->info.options,
+                               options, &values);
+    if (status != CKPT_OK)
+        return status;
+    status = reading_blame(reading, reading->format->reader.open(
+                                        &reading->host.table, reading->source,
+                                        values, &reading->self));
+    reading->opened = status == CKPT_OK;
+    return status;
+}
+
+static int
+reading_describe(struct hub_reading *reading)
+{
+    int status = reading_blame(
+        reading, reading->format->reader.describe(&reading->host.table,
+                                                  reading->self,
+                                                  &reading->described.public));
+
+    if (status == CKPT_OK)
+        status = hub_graph_finish(&reading->described);
+    if (status != CKPT_OK)
+        return status;
+    reading->graph = &reading->described.public;
+    return hub_restore(&reading->host.table, &reading->described,
+                       &reading->restored, &reading->graph);
+}
+
+static void
+reading_prepare(struct hub_reading *reading, struct ckpt *user)
+{
+    reading->user = user;
+    reading->arena.budget = &user->budget;
+    hub_host_init(&reading->host, &user->budget);
+    reading->host.user = user->settings.user;
+    reading->host.cancelled = user->settings.cancelled;
+    hub_graph_init(&reading->described, &user->budget);
+    hub_graph_init(&reading->restored, &user->budget);
+    reading->coder.open = reading_cursor_open;
+    reading->coder.next = reading_cursor_next;
+    reading->coder.close = reading_cursor_close;
+    reading->described.coder = &reading->coder;
+    reading->restored.coder = &reading->coder;
+}
+
+int
+hub_reading_init(struct hub_reading *reading, struct ckpt *user,
+                 const struct ckpt_input *input)
+{
+    int status;
+
+    reading_prepare(reading, user);
+    reading->path =
+        hub_arena_text(&reading->arena, input->path, strlen(input->path));
+    if (reading->path == NULL)
+        return user->report.status;
+    user->report.file = reading->path;
+    user->report.findings = &reading->findings;
+    status = hub_host_open(&reading->host, input->path, &reading->source);
+    if (status == CKPT_OK)
+        status = reading_format(reading, input->from);
+    if (status == CKPT_OK)
+        status = reading_open(reading, input->options);
+    if (status == CKPT_OK)
+        status = reading_describe(reading);
+    if (status == CKPT_OK)
+        status = hub_host_unchanged(&reading->host);
+    if (status == CKPT_OK)
+        user->report.plugin = NULL;
+    user->report.findings = NULL;
+    return status;
+}
+
+void
+hub_reading_fini(struct hub_reading *reading)
+{
+    if (reading->user == NULL)
+        return;
+    if (reading->opened)
+        reading->format->reader.close(&reading->host.table, reading->self);
+    hub_graph_fini(&reading->restored);
+    hub_graph_fini(&reading->described);
+    hub_host_fini(&reading->host);
+    hub_findings_fini(&reading->findings);
+    hub_arena_fini(&reading->arena);
+    reading->user = NULL;
+}

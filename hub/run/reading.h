@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One input: its sources, its reader, and the graph that came of it.
+ */
+#ifndef HUB_RUN_READING_H
+#define HUB_RUN_READING_H
+
+#include "hub/graph/graph.h"
+#include "hub/io/stream.h"
+#include "hub/run/user.h"
+
+struct hub_reading {
+    struct hub_coder coder; /* first: how coded storages find back here */
+    struct ckpt *user;
+    struct hub_host host;
+    struct hub_arena arena;
+    struct hub_format *format;
+    struct ckpt_evidence evidence;
+    struct hub_findings findings;
+    const struct ckpt_source *source;
+    char *path; /* as it is shown */
+    void *self; /* the reader's */
+    bool opened;
+    struct hub_graph described; /* what the reader said */
+    struct hub_graph restored;  /* what the side record made of it */
+    const struct ckpt_graph *graph; /* the one that counts */
+};
+
+/* Opens, detects, describes, restores. The reading must be zeroed and may be
+ * given to fini whatever comes of it. */
+int hub_reading_init(struct hub_reading *reading, struct ckpt *user,
+                     const struct ckpt_input *input);
+void hub_reading_fini(struct hub_reading *reading);
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the two halves of restoring share: the tree, and its tensors.
+ */
+#ifndef HUB_RUN_RESTORE_PRIVATE_H
+#define HUB_RUN_RESTORE_PRIVATE_H
+
+#include "hub/core/table.h"
+#include "hub/graph/graph.h"
+#include "json.h"
+
+/* A tensor of the record. Its value exists from when it is met; the view is
+ * filled in when all of them are known. */
+struct restore_tensor {
+    struct restore_tensor *next; /* in order of the record */
+    struct ckpt_tensor *slot;    /* inside the value */
+    size_t flat;                 /* index among the described entries */
+    size_t set;                  /* index of its storage, or SIZE_MAX */
+    const char *device;
+    struct ckpt_tensor view; /* as the record tells it */
+    bool has_dtype, has_shape, has_strides;
+};
+
+struct restore {
+    struct hub_report *report;
+    const struct ckpt_graph *flat;
+    struct hub_graph *graph;
+    const char *reason; /* why the record is not taken, or NULL */
+    struct sdk_json json;
+    const struct ckpt_host *host; /* for the memory of text with escapes */
+    struct sdk_buffer scratch;
+    struct hub_table names;      /* of the flat entries: 1 + index */
+    const char **set_devices;
+    size_t set_count;
+    struct ckpt_value **ids; /* by the record's ids */
+    size_t id_count;
+    struct restore_tensor *tensors, **tensors_end;
+    size_t tensor_count;
+    bool *used; /* of each flat entry */
+};
+
+/* The record is wrong: remembers why, once. */
+int restore_refuse(struct restore *restore, const char *reason);
+
+/* One node, whose first event has been read. */
+int restore_node(struct restore *restore, struct ckpt_value **value);
+
+/* The last event's text, without escapes, NUL-terminated, in the arena. */
+int restore_text(struct restore *restore, struct ckpt_text *text);
+
+/* The keys of a tensor node; `*taken` is false for a key of another kind. */
+int restore_tensor_begin(struct restore *restore, struct restore_tensor **made,
+                         struct ckpt_value **value);
+int restore_tensor_key(struct restore *restore, struct restore_tensor *tensor,
+                       bool *taken);
+
+/* Gives every tensor its storage and its view. */
+int restore_tensors(struct restore *restore);
+
+#endif

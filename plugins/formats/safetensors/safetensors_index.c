@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The layout of an index, a JSON file beside its shards:
+ *
+ *     {"metadata": {"total_size": BYTES, ...},
+ *      "weight_map": {TENSOR: FILE, ...}}
+ *
+ * Other members are passed over. Files are plain names in the same folder.
+ */
+#include "safetensors_index.h"
+
+#include <string.h>
+
+#include "json.h"
+#include "safetensors_parse.h"
+#include "safetensors_shards.h"
+
+struct index_parser {
+    const struct ckpt_host *host;
+    struct safetensors_index *index;
+    struct sdk_json json;
+};
+
+size_t
+safetensors_mapping_count(const struct safetensors_index *index)
+{
+    return index->mappings.size_bytes / sizeof(struct safetensors_mapping);
+}
+
+const struct safetensors_mapping *
+safetensors_mapping_at(const struct safetensors_index *index, size_t at)
+{
+    return (const struct safetensors_mapping *)(void *)index->mappings.data +
+           at;
+}
+
+uint64_t
+safetensors_index_place(const struct safetensors_index *index,
+                        const struct ckpt_text *text)
+{
+    return (uint64_t)(text->data - index->text) - 1;
+}
+
+static int
+index_refuse(struct index_parser *p, const char *reason)
+{
+    sdk_json_refuse(&p->json, reason);
+    return p->host->fail(p->host, CKPT_FORMAT, NULL, p->json.at, "index: %s",
+                         p->json.error);
+}
+
+/* The text of the last event, decoded in its place. */
+static struct ckpt_text
+index_text(struct index_parser *p)
+{
+    char *at = p->index->text + (p->json.text - p->index->text);
+    struct ckpt_text text = {at, p->json.text_bytes};
+
+    if (p->json.escaped)
+        text.size_bytes = sdk_json_unescape(&p->json, at);
+    at[text.size_bytes] = '\0';
+    return text;
+}
+
+static bool
+index_is_plain(const struct ckpt_text *name)
+{
+    const char *p = name->data;
+
+    return name->size_bytes > 0 && strcmp(p, ".") != 0 &&
+           strcmp(p, "..") != 0 && strlen(p) == name->size_bytes &&
+           strpbrk(p, "/\\") == NULL;
+}
+
+static int
+index_weight_map(struct index_parser *p)
+{
+    struct safetensors_mapping mapping;
+    int status;
+
+    if (safetensors_mapping_count(p->index) > 0)
+        return index_refuse(p, "weight_map comes twice");
+    if (sdk_json_next(&p->json) != SDK_JSON_OBJECT_BEGIN)
+        return index_refuse(p, "weight_map is not an object");
+    while (sdk_json_next(&p->json) == SDK_JSON_KEY) {
+        mapping.tensor = index_text(p);
+        if (sdk_json_next(&p->json) != SDK_JSON_STRING)
+            return index_refuse(p, "a file name that is not a string");
+        mapping.file = index_text(p);
+        if (!index_is_plain(&mapping.file))
+            return index_refuse(p, "a file name that leads out of the folder");
+        status = sdk_buffer_append(p->host, &p->index->mappings, &mapping,
+                                   sizeof mapping);
+        if (status != CKPT_OK)
+            return status;
+    }
+    if (p->json.event != SDK_JSON_OBJECT_END)
+        return index_refuse(p, NULL);
+    return CKPT_OK;
+}
+
+static int
+index_metadata(struct index_parser *p)
+{
+    bool total;
+
+    if (sdk_json_next(&p->json) != SDK_JSON_OBJECT_BEGIN)
+        return sdk_json_skip(&p->json) ? CKPT_OK : index_refuse(p, NULL);
+    while (sdk_json_next(&p->json) == SDK_JSON_KEY) {
+        total = sdk_json_is(&p->json, "total_size");
+        if (total && sdk_json_next(&p->json) == SDK_JSON_NUMBER)
+            p->index->has_total =
+                sdk_json_double(&p->json, &p->index->total_bytes);
+        else if (!sdk_json_skip(&p->json))
+            break;
+    }
+    if (p->json.event != SDK_JSON_OBJECT_END)
+        return index_refuse(p, NULL);
+    return CKPT_OK;
+}
+
+static int
+index_object(struct index_parser *p)
+{
+    int status = CKPT_OK;
+
+    if (sdk_json_next(&p->json) != SDK_JSON_OBJECT_BEGIN)
+        return index_refuse(p, "it is not an object");
+    while (status == CKPT_OK && sdk_json_next(&p->json) == SDK_JSON_KEY) {
+        if (sdk_json_is(&p->json, "weight_map"))
+            status = index_weight_map(p);
+        else if (sdk_json_is(&p->json, "metadata"))
+            status = index_metadata(p);
+        else if (!sdk_json_skip(&p->json))
+            break;
+    }
+    if (status != CKPT_OK)
+        return status;
+    if (p->json.event != SDK_JSON_OBJECT_END ||
+        sdk_json_next(&p->json) != SDK_JSON_END)
+        return index_refuse(p, NULL);
+    if (safetensors_mapping_count(p->index) == 0)
+        return index_refuse(p, "its weight_map names no tensor");
+    return CKPT_OK;
+}
+
+int
+safetensors_index_parse(const struct ckpt_host *host,
+                        const struct ckpt_source *source,
+                        struct safetensors_index *index)
+{
+    struct index_parser parser = {.host = host, .index = index};
+    uint64_t size = host->source_size(host, source);
+    int status;
+
+    if (size > SAFETENSORS_HEADER_MAX)
+        return host->fail(host, CKPT_LIMIT, NULL, 0,
+                          "an index of %llu bytes; at most %llu are read",
+                          (unsigned long long)size,
+                          (unsigned long long)SAFETENSORS_HEADER_MAX);
+    index->text = host->allocate(host, (size_t)size + 1);
+    if (index->text == NULL)
+        return CKPT_MEMORY;
+    index->text_bytes = (size_t)size;
+    status = host->source_read(host, source, 0, index->text, (size_t)size);
+    if (status != CKPT_OK)
+        return status;
+    sdk_json_init(&parser.json, index->text, index->text_bytes);
+    return index_object(&parser);
+}
+
+void
+safetensors_index_fini(const struct ckpt_host *host,
+                       struct safetensors_index *index)
+{
+    host->release(host, index->text);
+    sdk_buffer_fini(host, &index->mappings);
+}
+
+bool
+safetensors_index_is(const struct ckpt_span *head)
+{
+    static const char suffix[] = SAFETENSORS_SUFFIX;
+    size_t length = sizeof suffix - 1;
+    struct sdk_json json;
+
+    sdk_json_init(&json, head->data, head->size_bytes);
+    if (sdk_json_next(&json) != SDK_JSON_OBJECT_BEGIN)
+        return false;
+    while (sdk_json_next(&json) == SDK_JSON_KEY) {
+        if (!sdk_json_is(&json, "weight_map")) {
+            sdk_json_skip(&json);
+            continue;
+        }
+        return sdk_json_next(&json) == SDK_JSON_OBJECT_BEGIN &&
+               sdk_json_next(&json) == SDK_JSON_KEY &&
+               sdk_json_next(&json) == SDK_JSON_STRING &&
+               json.text_bytes >= length &&
+               memcmp(json.text + json.text_bytes - length, suffix, length) ==
+                   0;
+    }
+    return false;
+}

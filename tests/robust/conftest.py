@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+"""Samples of each format that is read, small enough to be cut at every byte,
+made from the standard library alone."""
+import pathlib
+import sys
+import zipfile
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+import tools  # noqa: E402
+
+
+def torch_members():
+    return tools.members(tools.p_whole(tools.p_dict(
+        weight=tools.p_tensor(tools.p_storage()),
+        tied=tools.p_tensor(tools.p_storage(), strides=(1, 2)),
+        steps=tools.p_int(2**40), name=tools.p_text("n"))))
+
+
+SAMPLES = {
+    "safetensors": ("safetensors", ".safetensors", tools.safetensors(
+        {"a.weight": ("F32", [2, 2], bytes(range(16))),
+         "b": ("U8", [3], b"xyz")}, {"format": "pt"})),
+    "torch-zip": ("torch-zip", ".pt", tools.zipped(torch_members())),
+    "torch-zip-deflated": ("torch-zip", ".pt", tools.zipped(
+        torch_members(), zipfile.ZIP_DEFLATED)),
+}
+
+
+@pytest.fixture(params=SAMPLES)
+def sample(request):
+    """(reader, suffix, bytes)"""
+    return SAMPLES[request.param]

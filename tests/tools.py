@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""What the Python tests share: the command under test, and files made by
+hand from the standard library alone."""
+import io
+import json
+import os
+import pathlib
+import struct
+import subprocess
+import zipfile
+
+TOP = pathlib.Path(__file__).resolve().parents[1]
+CKPT = os.environ.get("CKPT", str(TOP / "build/debug/bin/ckpt"))
+# A build without sanitizers, for tests that start the command very often.
+CKPT_PLAIN = os.environ.get("CKPT_PLAIN", CKPT)
+ENV = {"LC_ALL": "C", "NO_COLOR": "1", "PATH": os.environ["PATH"],
+       **{key: value for key, value in os.environ.items()
+          if key.endswith("SAN_OPTIONS")}}
+
+
+def run(*args, program=CKPT, cwd=None, under=()):
+    return subprocess.run([*under, program, *map(str, args)], cwd=cwd,
+                          env=ENV, capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, timeout=300)
+
+
+def ckpt(*args, **options):
+    """Runs the command, which must succeed; its standard output."""
+    done = run(*args, **options)
+    assert done.returncode == 0, f"ckpt {args}: {done.stderr}"
+    return done.stdout
+
+
+def ls(path, *args):
+    return json.loads(ckpt("ls", "--json", "--digest", path, *args))
+
+
+def safetensors(tensors, metadata=None):
+    """A file of {name: (dtype, shape, bytes)}, in that order."""
+    header, data = {}, b""
+    if metadata is not None:
+        header["__metadata__"] = metadata
+    for name, (dtype, shape, content) in tensors.items():
+        header[name] = {"dtype": dtype, "shape": shape,
+                        "data_offsets": [len(data), len(data) + len(content)]}
+        data += content
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text + data
+
+
+# ---- Pickles by hand, protocol 2 ----
+
+def p_text(text):
+    data = text.encode()
+    return b"X" + struct.pack("<I", len(data)) + data
+
+
+def p_int(value):
+    if value == 0:
+        return b"K\0"
+    size = value.bit_length() // 8 + 1
+    return b"\x8a" + bytes([size]) + value.to_bytes(size, "little",
+                                                    signed=True)
+
+
+def p_tuple(*items):
+    return b"(" + b"".join(items) + b"t"
+
+
+def p_ints(values):
+    return p_tuple(*map(p_int, values))
+
+
+def p_global(module, name):
+    return f"c{module}\n{name}\n".encode()
+
+
+def p_storage(key="0", kind="FloatStorage", count=4, device="cpu"):
+    return p_tuple(p_text("storage"), p_global("torch", kind), p_text(key),
+                   p_text(device), p_int(count)) + b"Q"
+
+
+def p_tensor(storage, offset=0, shape=(2, 2), strides=(2, 1), grad=b"\x89"):
+    return p_global("torch._utils", "_rebuild_tensor_v2") + p_tuple(
+        storage, p_int(offset), p_ints(shape), p_ints(strides), grad,
+        p_global("collections", "OrderedDict") + b")R") + b"R"
+
+
+def p_dict(**values):
+    items = b"".join(p_text(key) + value for key, value in values.items())
+    return b"}(" + items + b"u"
+
+
+def p_whole(value):
+    return b"\x80\x02" + value + b"."
+
+
+def members(pickle, records=None, name="m", version=b"3\n"):
+    """The members of a torch zip, in torch's order."""
+    entries = {f"{name}/data.pkl": pickle, f"{name}/byteorder": b"little"}
+    for key, data in (records or {"0": bytes(range(16))}).items():
+        entries[f"{name}/data/{key}"] = data
+    entries[f"{name}/version"] = version
+    return entries
+
+
+def zipped(entries, method=zipfile.ZIP_STORED):
+    """A zip of (name, data) pairs or of a dict of them."""
+    out = io.BytesIO()
+    pairs = entries.items() if isinstance(entries, dict) else entries
+    with zipfile.ZipFile(out, "w", method) as archive:
+        for name, data in pairs:
+            archive.writestr(zipfile.ZipInfo(name), data,
+                             compress_type=method)
+    return out.getvalue()
+
+
+def torch_zip(**values):
+    """A torch zip whose map holds the given pickled values."""
+    if not values:
+        values = {"weight": p_tensor(p_storage())}
+    return zipped(members(p_whole(p_dict(**values))))
