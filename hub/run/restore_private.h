@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the two halves of restoring share: the tree, and its tensors.
+ * What the parts of restoring share: the record, its nodes, its tensors.
  */
 #ifndef HUB_RUN_RESTORE_PRIVATE_H
 #define HUB_RUN_RESTORE_PRIVATE_H
@@ -41,6 +41,13 @@ struct restore {
 
 /* The record is wrong: remembers why, once. */
 int restore_refuse(struct restore *restore, const char *reason);
+
+/* Reads the next event, which must be this one. */
+int restore_expect(struct restore *restore, enum sdk_json_event event);
+
+/* A list of names and nodes: attributes of a value, or of the graph if
+ * `owner` is NULL. */
+int restore_attrs(struct restore *restore, struct ckpt_value *owner);
 
 /* One node, whose first event has been read. */
 int restore_node(struct restore *restore, struct ckpt_value **value);
