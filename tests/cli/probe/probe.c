@@ -42,9 +42,8 @@ probe_note(const struct ckpt_host *host, struct ckpt_graph *graph,
 
     like.as.truth = allowed;
     status = host->value_new(host, graph, &like, sizeof like, &value);
-    return status != CKPT_OK
-               ? status
-               : host->attr_set(host, graph, NULL, name, value);
+    return status != CKPT_OK ? status
+                             : host->attr_set(host, graph, NULL, name, value);
 }
 
 static bool
@@ -120,8 +119,7 @@ probe_close(const struct ckpt_host *host, void *self)
     (void)self;
 }
 
-static const struct ckpt_magic probe_magics[] = {{0, "PROBE", 5},
-                                                 {0, NULL, 0}};
+static const struct ckpt_magic probe_magics[] = {{0, "PROBE", 5}, {0, NULL, 0}};
 
 static const struct ckpt_reader probe_reader = {
     .size = sizeof(struct ckpt_reader),
