@@ -50,8 +50,8 @@ flat_twins(struct hub_fit *fit)
 {
     struct hub_table table = {.arena = &fit->fitted.arena};
     const struct ckpt_tensor *tensor;
-    const void *key;
-    size_t i, key_bytes;
+    const void *key = NULL;
+    size_t i, key_bytes = 0;
     uint64_t *number;
     bool added;
 

@@ -22,6 +22,7 @@
 
 #define FLAG_ENCRYPTED 0x0001
 #define FLAG_MASKED 0x2000
+#define DEFLATE_RATIO_MAX 1040 /* 1032, and the ends */
 
 static const unsigned char end_mark[4] = {'P', 'K', 5, 6};
 static const unsigned char locator_mark[4] = {'P', 'K', 6, 7};
@@ -272,6 +273,10 @@ check_entry(const struct sdk_zip_walk *walk,
     if (member->method == SDK_ZIP_STORED &&
         member->packed_bytes != member->size_bytes)
         return fail_at(walk, walk->at, "a stored member of two sizes");
+    if (member->method == SDK_ZIP_DEFLATED &&
+        member->size_bytes / DEFLATE_RATIO_MAX > member->packed_bytes)
+        return fail_at(walk, walk->at,
+                       "a member larger than deflate could make it");
     if (!sdk_within(member->header_offset, member->packed_bytes,
                     walk->directory_offset))
         return fail_at(walk, walk->at, "a member beyond the directory");

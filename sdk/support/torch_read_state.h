@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the files that read torch pickles share. Nobody else includes this.
+ */
+#ifndef SDK_TORCH_READ_STATE_H
+#define SDK_TORCH_READ_STATE_H
+
+#include "buffer.h"
+#include "torch_read.h"
+
+/* The globals that mean something here. */
+enum torch_known {
+    TORCH_UNKNOWN = 0,
+    TORCH_ORDERED_DICT,
+    TORCH_REBUILD_TENSOR, /* the rebuild functions stand together, in order */
+    TORCH_REBUILD_TENSOR_V2,
+    TORCH_REBUILD_TENSOR_V3,
+    TORCH_REBUILD_PARAMETER,
+    TORCH_REBUILD_PARAMETER_STATE,
+    TORCH_SIZE,
+    TORCH_DEVICE,
+    TORCH_COMPLEX,
+    TORCH_ENCODE,
+    TORCH_BYTES,
+    TORCH_DTYPE,  /* `dtype` says which */
+    TORCH_STORAGE /* `dtype` says of what; NONE is untyped */
+};
+
+struct torch_name {
+    const char *module, *name; /* as Python 3 has them */
+    uint32_t known;            /* enum torch_known */
+    uint32_t dtype;
+};
+
+struct torch_entry; /* one storage */
+
+#define TORCH_CACHED 64
+
+struct torch_reader {
+    const struct ckpt_host *host;
+    struct ckpt_graph *graph;
+    const struct sdk_pickled *pickled;
+    const struct sdk_torch_source *source;
+
+    /* By node: the value, and in the lowest bit whether it is a container
+     * that has yet to be filled. */
+    uintptr_t *values;
+
+    struct torch_frame *frames;
+    size_t frame_count, frame_capacity;
+    struct sdk_buffer path; /* keys joined by '.', without NUL */
+
+    struct torch_entry *entries;
+    size_t entry_count, entry_capacity;
+    uint32_t *slots;
+    size_t slot_count;
+
+    uint32_t device_node; /* whose text `device` is */
+    char device[256];
+
+    struct {
+        uint32_t ref; /* plus one; 0 is none */
+        struct torch_name name;
+    } cache[TORCH_CACHED];
+};
+
+/* ---- Names ---- */
+
+/* What a global is. */
+const struct torch_name *torch_name_of(struct torch_reader *r, uint32_t ref);
+
+/* What the callee of a call is; TORCH_UNKNOWN if it is no global. */
+uint32_t torch_known_call(struct torch_reader *r, uint32_t ref);
+
+/* ---- Messages ---- */
+
+/* The path, NUL-terminated, or NULL at the root. */
+const char *torch_path(struct torch_reader *r);
+
+/* Position in the file of a node's opcode. */
+uint64_t torch_byte(const struct torch_reader *r, uint32_t ref);
+
+int torch_fail(struct torch_reader *r, int status, uint32_t ref,
+               const char *what);
+
+/* ---- Tensors and storages ---- */
+
+/* Makes the tensor of a call to a rebuild function. CKPT_END, with nothing
+ * said: the call is for others to keep as an object. `*state` is the dict of
+ * its attributes, or NOTHING. */
+int torch_tensor_new(struct torch_reader *r, uint32_t ref, uint32_t *state,
+                     struct ckpt_value **value);
+
+/* Makes the object of a bare storage, or gives it again. */
+int torch_storage_object(struct torch_reader *r, uint32_t ref,
+                         struct ckpt_value **value);
+
+void torch_entries_fini(struct torch_reader *r);
+
+/* ---- Small values ---- */
+
+/* Whether the node is a call without arguments, items, pairs or state of what
+ * is known as `known`. */
+bool torch_is_plain_call(struct torch_reader *r, uint32_t ref, uint32_t known);
+
+/* Makes the size, device, complex or bytes of a call to what is known as
+ * `known`. CKPT_END: the arguments are not its own. */
+int torch_scalar_call(struct torch_reader *r, uint32_t ref, uint32_t known,
+                      struct ckpt_value **value);
+
+/* host->value_new on the reader's graph. */
+int torch_value(struct torch_reader *r, const struct ckpt_value *like,
+                struct ckpt_value **value);
+
+#endif

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Persistent ids of torch: ('storage', class, key, location, count). The
+ * first one of a key decides what the storage is; a later one that says
+ * something else is reported and otherwise ignored, as torch does.
+ */
+#include "torch_read_storage.h"
+
+#include <string.h>
+
+#include "utf8.h"
+
+#define PROBES_MAX 1000
+
+/* What a persistent id says. */
+struct pid {
+    const struct torch_name *class;
+    struct ckpt_text key;
+    uint32_t location;
+    uint64_t size_bytes;
+    uint32_t dtype; /* uint8 for an untyped class */
+};
+
+static bool
+is_text(const struct torch_reader *r, uint32_t ref)
+{
+    uint32_t kind = sdk_pickled_kind(r->pickled, ref);
+
+    return kind == SDK_PICKLED_TEXT || kind == SDK_PICKLED_STR;
+}
+
+bool
+torch_is_attr_name(struct torch_reader *r, uint32_t ref)
+{
+    struct ckpt_text text;
+
+    if (!is_text(r, ref))
+        return false;
+    text = sdk_pickled_text(r->pickled, ref);
+    return memchr(text.data, '\0', text.size_bytes) == NULL &&
+           sdk_utf8_valid(text.data, text.size_bytes);
+}
+
+/* Counts of the packed quantised classes are of bytes already. */
+static bool
+count_to_bytes(uint32_t dtype, int64_t count, uint64_t *size_bytes)
+{
+    uint32_t width_bits = ckpt_dtype_width_bits(dtype);
+
+    if (count < 0 || count > INT64_MAX / 64)
+        return false;
+    *size_bytes = (uint64_t)count * (width_bits < 8 ? 1 : width_bits / 8);
+    return true;
+}
+
+static int
+read_pid(struct torch_reader *r, uint32_t ref, struct pid *pid)
+{
+    const struct sdk_pickled *p = r->pickled;
+    uint32_t tuple = sdk_pickled_pid(p, ref);
+    struct sdk_pickled_list list;
+
+    if (sdk_pickled_kind(p, tuple) != SDK_PICKLED_TUPLE)
+        return torch_fail(r, CKPT_UNSUPPORTED, ref,
+                          "a persistent id that is no tuple");
+    list = sdk_pickled_list(p, tuple);
+    if (list.count != 5 || !sdk_pickled_is_text(p, list.refs[0], "storage") ||
+        sdk_pickled_kind(p, list.refs[1]) != SDK_PICKLED_GLOBAL ||
+        !is_text(r, list.refs[2]) || !is_text(r, list.refs[3]) ||
+        sdk_pickled_kind(p, list.refs[4]) != SDK_PICKLED_INT)
+        return torch_fail(r, CKPT_UNSUPPORTED, ref,
+                          "a persistent id that is no storage");
+    pid->class = torch_name_of(r, list.refs[1]);
+    if (pid->class->known != TORCH_STORAGE)
+        return torch_fail(r, CKPT_UNSUPPORTED, ref,
+                          "a storage of an unknown class");
+    pid->key = sdk_pickled_text(p, list.refs[2]);
+    pid->location = list.refs[3];
+    pid->dtype = pid->class->dtype ? pid->class->dtype : CKPT_UINT8;
+    if (!count_to_bytes(pid->dtype, sdk_pickled_at(p, list.refs[4])->as.integer,
+                        &pid->size_bytes))
+        return torch_fail(r, CKPT_FORMAT, ref,
+                          "a storage of an impossible size");
+    return CKPT_OK;
+}
+
+static int
+find_device(struct torch_reader *r, uint32_t location, uint32_t ref)
+{
+    struct ckpt_text text;
+
+    if (r->device_node == location)
+        return CKPT_OK;
+    text = sdk_pickled_text(r->pickled, location);
+    if (text.size_bytes >= sizeof r->device ||
+        memchr(text.data, '\0', text.size_bytes) != NULL)
+        return torch_fail(r, CKPT_FORMAT, ref, "a location that is no device");
+    memcpy(r->device, text.data, text.size_bytes);
+    r->device[text.size_bytes] = '\0';
+    r->device_node = location;
+    return CKPT_OK;
+}
+
+/* ---- The table of keys ---- */
+
+static uint64_t
+hash_key(const struct ckpt_text *key)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    size_t i;
+
+    for (i = 0; i < key->size_bytes; i++)
+        hash = (hash ^ (unsigned char)key->data[i]) * UINT64_C(0x100000001b3);
+    return hash ^ hash >> 29;
+}
+
+/* The slot of a key, taken or free; NULL if the search takes too long. */
+static uint32_t *
+find_slot(const struct torch_reader *r, const struct ckpt_text *key)
+{
+    size_t at = (size_t)hash_key(key);
+    unsigned probes;
+
+    for (probes = 0; probes < PROBES_MAX; probes++) {
+        uint32_t *slot = &r->slots[(at + probes) & (r->slot_count - 1)];
+        const struct torch_entry *entry;
+
+        if (*slot == 0)
+            return slot;
+        entry = &r->entries[*slot - 1];
+        if (entry->key.size_bytes == key->size_bytes &&
+            memcmp(entry->key.data, key->data, key->size_bytes) == 0)
+            return slot;
+    }
+    return NULL;
+}
+
+static int
+fail_hash(struct torch_reader *r)
+{
+    return r->host->fail(r->host, CKPT_LIMIT, NULL, CKPT_NOWHERE,
+                         "too many storage keys with one hash");
+}
+
+static int
+grow_slots(struct torch_reader *r)
+{
+    size_t i, wanted = r->slot_count ? r->slot_count * 4 : 64;
+    uint32_t *slots = r->host->allocate(r->host, wanted * sizeof *slots);
+
+    if (slots == NULL)
+        return CKPT_MEMORY;
+    r->host->release(r->host, r->slots);
+    r->slots = slots;
+    r->slot_count = wanted;
+    for (i = 0; i < r->entry_count; i++) {
+        uint32_t *slot = find_slot(r, &r->entries[i].key);
+
+        if (slot == NULL)
+            return fail_hash(r);
+        *slot = (uint32_t)(i + 1);
+    }
+    return CKPT_OK;
+}
+
+static int
+grow_entries(struct torch_reader *r)
+{
+    size_t wanted = r->entry_capacity ? r->entry_capacity * 2 : 32;
+    struct torch_entry *entries;
+
+    if (r->entry_count < r->entry_capacity)
+        return CKPT_OK;
+    entries =
+        r->host->reallocate(r->host, r->entries, wanted * sizeof *entries);
+    if (entries == NULL)
+        return CKPT_MEMORY;
+    r->entries = entries;
+    r->entry_capacity = wanted;
+    return CKPT_OK;
+}
+
+static int
+make_storage(struct torch_reader *r, const struct pid *pid, uint32_t ref,
+             uint32_t dtype, const struct ckpt_storage **storage)
+{
+    struct sdk_torch_storage wanted = {
+        .key = pid->key,
+        .size_bytes = pid->size_bytes,
+        .device = r->device,
+        .tensor = torch_path(r),
+        .byte = torch_byte(r, ref),
+    };
+    struct ckpt_storage like = {0};
+    int status;
+
+    wanted.word_bytes = ckpt_dtype_word_bytes(
+        pid->class->dtype != CKPT_DTYPE_NONE || dtype == CKPT_DTYPE_NONE
+            ? pid->dtype
+            : dtype);
+    like.size_bytes = pid->size_bytes;
+    like.word_bytes = wanted.word_bytes;
+    like.device = r->device;
+    status = r->source->find(r->host, r->source->user, &wanted, &like);
+    if (status != CKPT_OK)
+        return status;
+    return r->host->storage_new(r->host, r->graph, &like, sizeof like, storage);
+}
+
+static int
+add_entry(struct torch_reader *r, const struct pid *pid, uint32_t ref,
+          uint32_t dtype)
+{
+    struct torch_entry made = {
+        .key = pid->key,
+        .dtype = pid->dtype,
+        .class_name = pid->class->name,
+        .size_bytes = pid->size_bytes,
+    };
+    int status = find_device(r, pid->location, ref);
+
+    if (status == CKPT_OK)
+        status = make_storage(r, pid, ref, dtype, &made.storage);
+    if (status == CKPT_OK)
+        status = grow_entries(r);
+    if (status == CKPT_OK)
+        r->entries[r->entry_count++] = made;
+    return status;
+}
+
+static int
+find_entry(struct torch_reader *r, uint32_t ref, uint32_t dtype,
+           struct torch_entry **found)
+{
+    struct torch_entry *entry;
+    struct pid pid;
+    uint32_t *slot;
+    int status = read_pid(r, ref, &pid);
+
+    if (status == CKPT_OK && r->entry_count * 2 >= r->slot_count)
+        status = grow_slots(r);
+    if (status != CKPT_OK)
+        return status;
+    slot = find_slot(r, &pid.key);
+    if (slot == NULL)
+        return fail_hash(r);
+    if (*slot == 0) {
+        status = add_entry(r, &pid, ref, dtype);
+        if (status != CKPT_OK)
+            return status;
+        *slot = (uint32_t)r->entry_count;
+    }
+    entry = &r->entries[*slot - 1];
+    if ((entry->dtype != pid.dtype || entry->size_bytes != pid.size_bytes) &&
+        !entry->warned) {
+        entry->warned = true;
+        r->host->warn(
+            r->host, torch_path(r), torch_byte(r, ref),
+            "storage %.*s is given another type or size than before",
+            (int)(pid.key.size_bytes < 100 ? pid.key.size_bytes : 100),
+            pid.key.data);
+    }
+    *found = entry;
+    return CKPT_OK;
+}
+
+int
+torch_entry_find(struct torch_reader *r, uint32_t ref, uint32_t dtype,
+                 const struct torch_entry **found)
+{
+    struct torch_entry *entry = NULL;
+    int status = find_entry(r, ref, dtype, &entry);
+
+    if (status == CKPT_OK)
+        *found = entry;
+    return status;
+}
+
+void
+torch_entries_fini(struct torch_reader *r)
+{
+    r->host->release(r->host, r->entries);
+    r->host->release(r->host, r->slots);
+}
+
+/* ---- A bare storage ---- */
+
+static int
+make_object(struct torch_reader *r, const struct torch_entry *entry,
+            struct ckpt_value **value)
+{
+    uint64_t width_bits = ckpt_dtype_width_bits(entry->dtype);
+    uint64_t count, step = 1;
+    struct ckpt_tensor view = {.dtype = entry->dtype, .rank = 1};
+    struct ckpt_value like = {.kind = CKPT_KIND_TUPLE}, *tensor, *args;
+    struct ckpt_object object = {.made = CKPT_MADE_PERSISTENT,
+                                 .module = "torch"};
+    int status;
+
+    if (width_bits < 8)
+        count = entry->size_bytes * (8 / width_bits);
+    else
+        count = entry->size_bytes / (width_bits / 8);
+    view.shape = &count;
+    view.strides = &step;
+    view.storage = entry->storage;
+    status = r->host->tensor_new(r->host, r->graph, &view, sizeof view,
+                                 torch_path(r), &tensor);
+    if (status == CKPT_OK)
+        status = torch_value(r, &like, &args);
+    if (status == CKPT_OK)
+        status = r->host->list_add(r->host, r->graph, args, tensor);
+    if (status != CKPT_OK)
+        return status;
+    object.name = entry->class_name;
+    object.args = args;
+    like.kind = CKPT_KIND_OBJECT;
+    like.as.object = &object;
+    return torch_value(r, &like, value);
+}
+
+int
+torch_storage_object(struct torch_reader *r, uint32_t ref,
+                     struct ckpt_value **value)
+{
+    struct torch_entry *entry = NULL;
+    struct ckpt_value *made;
+    int status = find_entry(r, ref, CKPT_DTYPE_NONE, &entry);
+
+    if (status != CKPT_OK)
+        return status;
+    if (entry->object == NULL) {
+        status = make_object(r, entry, &made);
+        if (status != CKPT_OK)
+            return status;
+        entry->object = made;
+    }
+    *value = entry->object;
+    return CKPT_OK;
+}

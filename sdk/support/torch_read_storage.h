@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The storages that a torch pickle names, each once, by its key.
+ */
+#ifndef SDK_TORCH_READ_STORAGE_H
+#define SDK_TORCH_READ_STORAGE_H
+
+#include "torch_read_state.h"
+
+struct torch_entry {
+    struct ckpt_text key;
+    uint32_t dtype; /* of the class; uint8 if that is untyped */
+    const char *class_name;
+    uint64_t size_bytes;
+    const struct ckpt_storage *storage;
+    struct ckpt_value *object; /* the bare storage as a value, or NULL */
+    bool warned;
+};
+
+/* More entries of a state than this make no attributes. */
+#define TORCH_ATTRS_MAX 1000
+
+/* Whether a key of a state can be the name of an attribute. */
+bool torch_is_attr_name(struct torch_reader *r, uint32_t ref);
+
+/* The storage of a persistent node, made when its key is met first. `dtype`
+ * is that of the view it is met in, or NONE. The entry lives until the next
+ * call. */
+int torch_entry_find(struct torch_reader *r, uint32_t ref, uint32_t dtype,
+                     const struct torch_entry **entry);
+
+#endif

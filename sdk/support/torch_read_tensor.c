@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Calls to the rebuild functions of torch._utils, by count and type of their
+ * arguments:
+ *
+ *   _rebuild_tensor     storage, offset, size, stride
+ *   _rebuild_tensor_v2  the same, requires_grad, hooks[, metadata]
+ *   _rebuild_tensor_v3  the same, requires_grad, hooks, dtype[, metadata]
+ *   _rebuild_parameter  tensor, requires_grad, hooks
+ *   _rebuild_parameter_with_state               the same, state
+ */
+#include "torch_read_storage.h"
+
+#include <string.h>
+
+struct rebuilt {
+    uint32_t storage; /* a persistent node */
+    uint32_t dtype;   /* NONE: that of the storage */
+    uint32_t role;
+    uint32_t state;
+    bool requires_grad;
+    uint64_t offset;
+    uint32_t rank;
+    uint64_t shape[CKPT_MAX_RANK], strides[CKPT_MAX_RANK];
+};
+
+static bool
+read_count(const struct torch_reader *r, uint32_t ref, uint64_t *count)
+{
+    const struct sdk_pickled_node *node = sdk_pickled_at(r->pickled, ref);
+
+    if (node->kind != SDK_PICKLED_INT || node->as.integer < 0)
+        return false;
+    *count = (uint64_t)node->as.integer;
+    return true;
+}
+
+/* What is not a count is an int that is too wide or negative, or no int. */
+static int
+fail_count(struct torch_reader *r, uint32_t ref, uint32_t owner,
+           const char *what)
+{
+    uint32_t kind = sdk_pickled_kind(r->pickled, ref);
+
+    if (kind == SDK_PICKLED_INT || kind == SDK_PICKLED_WIDE)
+        return torch_fail(r, CKPT_FORMAT, owner, what);
+    return torch_fail(r, CKPT_UNSUPPORTED, owner,
+                      "a tensor of dimensions that are no ints");
+}
+
+static int
+read_dims(struct torch_reader *r, uint32_t owner,
+          const struct sdk_pickled_list *args, struct rebuilt *rebuilt)
+{
+    struct sdk_pickled_list shape = sdk_pickled_list(r->pickled, args->refs[2]);
+    struct sdk_pickled_list steps = sdk_pickled_list(r->pickled, args->refs[3]);
+    uint32_t i;
+
+    if (!read_count(r, args->refs[1], &rebuilt->offset))
+        return fail_count(r, args->refs[1], owner, "an offset out of range");
+    if (shape.count != steps.count)
+        return torch_fail(r, CKPT_FORMAT, owner,
+                          "a size and a stride of unequal length");
+    if (shape.count > CKPT_MAX_RANK)
+        return torch_fail(r, CKPT_FORMAT, owner, "more than 64 dimensions");
+    rebuilt->rank = shape.count;
+    for (i = 0; i < shape.count; i++) {
+        if (!read_count(r, shape.refs[i], &rebuilt->shape[i]))
+            return fail_count(r, shape.refs[i], owner, "a size out of range");
+        if (!read_count(r, steps.refs[i], &rebuilt->strides[i]))
+            return fail_count(r, steps.refs[i], owner, "a stride out of range");
+    }
+    return CKPT_OK;
+}
+
+static void
+check_hooks(struct torch_reader *r, uint32_t hooks, uint32_t owner)
+{
+    if (sdk_pickled_kind(r->pickled, hooks) == SDK_PICKLED_NONE ||
+        torch_is_plain_call(r, hooks, TORCH_ORDERED_DICT))
+        return;
+    r->host->warn(r->host, torch_path(r), torch_byte(r, owner),
+                  "backward hooks of a tensor are left out");
+}
+
+/* Bits such as conj and neg say that the tensor is not its stored bytes. */
+static int
+check_metadata(struct torch_reader *r, uint32_t metadata, uint32_t owner)
+{
+    uint32_t kind = sdk_pickled_kind(r->pickled, metadata);
+
+    if (kind == SDK_PICKLED_NONE ||
+        (kind == SDK_PICKLED_DICT &&
+         sdk_pickled_list(r->pickled, metadata).count == 0))
+        return CKPT_OK;
+    return torch_fail(r, CKPT_UNSUPPORTED, owner,
+                      "a tensor with metadata, as conjugate and negative "
+                      "views have");
+}
+
+static bool
+args_fit(struct torch_reader *r, const struct sdk_pickled_list *args,
+         uint32_t known)
+{
+    uint32_t least = known == TORCH_REBUILD_TENSOR      ? 4
+                     : known == TORCH_REBUILD_TENSOR_V2 ? 6
+                                                        : 7;
+    const struct sdk_pickled *p = r->pickled;
+    uint32_t most = least == 4 ? 4 : least + 1;
+
+    if (args->count < least || args->count > most ||
+        sdk_pickled_kind(p, args->refs[0]) != SDK_PICKLED_PERSISTENT ||
+        sdk_pickled_kind(p, args->refs[2]) != SDK_PICKLED_TUPLE ||
+        sdk_pickled_kind(p, args->refs[3]) != SDK_PICKLED_TUPLE)
+        return false;
+    if (least > 4 && sdk_pickled_kind(p, args->refs[4]) != SDK_PICKLED_BOOL)
+        return false;
+    return least < 7 ||
+           (sdk_pickled_kind(p, args->refs[6]) == SDK_PICKLED_GLOBAL &&
+            torch_name_of(r, args->refs[6])->known == TORCH_DTYPE);
+}
+
+static int
+read_rebuild(struct torch_reader *r, uint32_t ref, uint32_t known,
+             struct rebuilt *rebuilt)
+{
+    struct sdk_pickled_call call = sdk_pickled_call(r->pickled, ref);
+    struct sdk_pickled_list args = sdk_pickled_list(r->pickled, call.args);
+    uint32_t metadata = known == TORCH_REBUILD_TENSOR_V2 ? 6 : 7;
+    int status;
+
+    if (call.items.count > 0 || call.pairs.count > 0)
+        return torch_fail(r, CKPT_FORMAT, ref,
+                          "a tensor that is filled like a list or a dict");
+    if (call.state != SDK_PICKLED_NOTHING || !args_fit(r, &args, known))
+        return torch_fail(r, CKPT_UNSUPPORTED, ref,
+                          "a tensor that is rebuilt in a way not known here");
+    status = read_dims(r, ref, &args, rebuilt);
+    if (status != CKPT_OK)
+        return status;
+    rebuilt->storage = args.refs[0];
+    if (args.count > 4) {
+        rebuilt->requires_grad =
+            sdk_pickled_at(r->pickled, args.refs[4])->as.truth;
+        check_hooks(r, args.refs[5], ref);
+    }
+    if (known == TORCH_REBUILD_TENSOR_V3)
+        rebuilt->dtype = torch_name_of(r, args.refs[6])->dtype;
+    return args.count > metadata ? check_metadata(r, args.refs[metadata], ref)
+                                 : CKPT_OK;
+}
+
+static bool
+is_rebuild(uint32_t known)
+{
+    return known >= TORCH_REBUILD_TENSOR && known <= TORCH_REBUILD_TENSOR_V3;
+}
+
+/* The attributes that a parameter was saved with: a dict of text keys. */
+static bool
+state_fits(struct torch_reader *r, uint32_t state)
+{
+    struct sdk_pickled_list pairs;
+    uint32_t i;
+
+    if (sdk_pickled_kind(r->pickled, state) != SDK_PICKLED_DICT)
+        return sdk_pickled_kind(r->pickled, state) == SDK_PICKLED_NONE;
+    pairs = sdk_pickled_list(r->pickled, state);
+    for (i = 0; i < pairs.count; i += 2)
+        if (!torch_is_attr_name(r, pairs.refs[i]))
+            return false;
+    return pairs.count <= TORCH_ATTRS_MAX * 2;
+}
+
+static int
+read_parameter(struct torch_reader *r, uint32_t ref, uint32_t known,
+               struct rebuilt *rebuilt)
+{
+    struct sdk_pickled_call call = sdk_pickled_call(r->pickled, ref);
+    struct sdk_pickled_list args = sdk_pickled_list(r->pickled, call.args);
+    uint32_t inner;
+    int status;
+
+    if (args.count != (known == TORCH_REBUILD_PARAMETER ? 3u : 4u) ||
+        sdk_pickled_kind(r->pickled, args.refs[1]) != SDK_PICKLED_BOOL ||
+        call.items.count > 0 || call.pairs.count > 0 ||
+        call.state != SDK_PICKLED_NOTHING)
+        return CKPT_END;
+    inner = torch_known_call(r, args.refs[0]);
+    if (!is_rebuild(inner) || (args.count == 4 && !state_fits(r, args.refs[3])))
+        return CKPT_END;
+    status = read_rebuild(r, args.refs[0], inner, rebuilt);
+    if (status != CKPT_OK)
+        return status;
+    rebuilt->role = CKPT_ROLE_PARAMETER;
+    rebuilt->requires_grad = sdk_pickled_at(r->pickled, args.refs[1])->as.truth;
+    check_hooks(r, args.refs[2], ref);
+    if (args.count == 4 &&
+        sdk_pickled_kind(r->pickled, args.refs[3]) == SDK_PICKLED_DICT)
+        rebuilt->state = args.refs[3];
+    return CKPT_OK;
+}
+
+int
+torch_tensor_new(struct torch_reader *r, uint32_t ref, uint32_t *state,
+                 struct ckpt_value **value)
+{
+    uint32_t known = torch_known_call(r, ref);
+    struct rebuilt rebuilt;
+    struct ckpt_tensor like = {0};
+    const struct torch_entry *entry;
+    int status;
+
+    rebuilt.dtype = CKPT_DTYPE_NONE;
+    rebuilt.role = CKPT_ROLE_UNKNOWN;
+    rebuilt.state = SDK_PICKLED_NOTHING;
+    rebuilt.requires_grad = false;
+    status = is_rebuild(known) ? read_rebuild(r, ref, known, &rebuilt)
+                               : read_parameter(r, ref, known, &rebuilt);
+    if (status != CKPT_OK)
+        return status;
+    status = torch_entry_find(r, rebuilt.storage, rebuilt.dtype, &entry);
+    if (status != CKPT_OK)
+        return status;
+    like.dtype = rebuilt.dtype ? rebuilt.dtype : entry->dtype;
+    like.rank = rebuilt.rank;
+    like.shape = rebuilt.shape;
+    like.strides = rebuilt.strides;
+    like.offset = rebuilt.offset;
+    like.storage = entry->storage;
+    like.role = rebuilt.role;
+    like.requires_grad = rebuilt.requires_grad;
+    status = r->host->tensor_new(r->host, r->graph, &like, sizeof like,
+                                 torch_path(r), value);
+    if (status == CKPT_OK)
+        *state = rebuilt.state;
+    return status;
+}
