@@ -354,7 +354,8 @@ safetensors_shards_describe(const struct ckpt_host *host,
     if (status == CKPT_OK && s.indexed)
         status = shards_check_index(&s);
     if (status == CKPT_OK)
-        status = safetensors_build(host, &s.set, &s.names, graph);
+        status = safetensors_build(
+            host, &s.set, safetensors_may_tie(&s.set) ? &s.names : NULL, graph);
     safetensors_names_fini(host, &s.names);
     safetensors_index_fini(host, &s.index);
     sdk_buffer_fini(host, &s.files);
