@@ -12,6 +12,7 @@
 #include "json.h"
 #include "torch_read.h"
 #include "torch_zip_parse.h"
+#include "torch_zip_plan.h"
 
 #define CURSOR_BYTES ((size_t)256 << 10)
 #define ATTRIBUTES ".data/ckpt.attributes"
@@ -329,6 +330,7 @@ static const struct ckpt_reader torch_zip_reader = {
 };
 
 static const struct ckpt_reader *const readers[] = {&torch_zip_reader, NULL};
+static const struct ckpt_writer *const writers[] = {&torch_zip_writer, NULL};
 
 CKPT_PLUGIN(torch_zip) = {
     .abi = CKPT_ABI,
@@ -337,4 +339,5 @@ CKPT_PLUGIN(torch_zip) = {
     .version = "0.1.0",
     .summary = "PyTorch checkpoints in the zip form of torch.save",
     .readers = readers,
+    .writers = writers,
 };
