@@ -67,7 +67,7 @@ shards_probe_folder(const struct ckpt_host *host,
                     struct ckpt_evidence *evidence)
 {
     const char *const *names;
-    const char *first;
+    const char *first = NULL;
     int status = host->source_list(host, folder, &names);
 
     if (status != CKPT_OK)
@@ -234,7 +234,7 @@ shards_find(struct shards *s)
     const struct ckpt_host *host = s->host;
     const struct ckpt_source *index;
     const char *const *names;
-    const char *first;
+    const char *first = NULL;
     size_t count;
     int status;
 

@@ -6,7 +6,6 @@
  */
 #include "torch_zip_plan.h"
 
-#include <libdeflate.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -50,8 +49,7 @@ struct torch_zip_plan {
     struct plan_record *records;
     size_t record_count, storage_count;
     bool has_attributes;
-    uint64_t names;    /* combined hash of the names of all but the id */
-    uint32_t id_crc32; /* the hub takes none of what is filled late */
+    uint64_t names; /* combined hash of the names of all but the id */
 };
 
 static int
@@ -198,8 +196,7 @@ plan_record(const struct ckpt_host *host, struct torch_zip_plan *plan,
     status = plan_gap(host, plan, output, i);
     if (status != CKPT_OK || body->size_bytes == 0)
         return status;
-    if (body->kind != CKPT_SEGMENT_LATE)
-        body->checks = CKPT_CHECK_CRC32;
+    body->checks = CKPT_CHECK_CRC32;
     return host->plan_add(host, output, body, sizeof *body, &record->segment);
 }
 
@@ -390,8 +387,6 @@ static uint32_t
 late_crc32(const struct ckpt_host *host, const struct torch_zip_plan *plan,
            const struct ckpt_plan *output, size_t i)
 {
-    if (i == plan->record_count - 1)
-        return plan->id_crc32;
     if (plan->records[i].size_bytes == 0)
         return 0;
     return host->plan_crc32(host, output, plan->records[i].segment);
@@ -429,7 +424,7 @@ late_central(const struct ckpt_host *host, struct torch_zip_plan *plan,
 
 /* torch takes the CRCs from the descriptors, so empty records have none. */
 static void
-late_id(const struct ckpt_host *host, struct torch_zip_plan *plan,
+late_id(const struct ckpt_host *host, const struct torch_zip_plan *plan,
         const struct ckpt_plan *output, char *to)
 {
     uint64_t checks = 0;
@@ -440,7 +435,6 @@ late_id(const struct ckpt_host *host, struct torch_zip_plan *plan,
             checks =
                 torch_zip_id_combine(checks, late_crc32(host, plan, output, i));
     torch_zip_id_text(plan->names, checks, to);
-    plan->id_crc32 = libdeflate_crc32(0, to, TORCH_ZIP_ID_BYTES);
 }
 
 static int
