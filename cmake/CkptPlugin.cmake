@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: MIT
 #
-# ckpt_add_plugin(NAME SOURCES file... [LIBRARIES target...])
+# ckpt_add_plugin(NAME SOURCES file... [PACKAGES package...])
 #
-# All that the CMakeLists.txt of a plugin's folder holds. It makes
+# All that the CMakeLists.txt of a plugin's folder holds. The packages are
+# those of pkg-config that the plugin, and nothing else, links with. It makes
 #   NAME            the module NAME.so, in lib/ckpt/plugins of the build tree
 #   NAME.plugin     its description, by which the hub tells whether to load it
 #   NAME-static     the same, to be linked into test programs
 #   fuzz-NAME       a fuzz target for its readers, seeded from fuzz/ and cases/
 #   and one test for each cases/*.case.
+
+find_package(PkgConfig REQUIRED)
 
 if(CKPT_FUZZ)
     add_custom_target(fuzz-all)
@@ -15,7 +18,12 @@ if(CKPT_FUZZ)
 endif()
 
 function(ckpt_add_plugin NAME)
-    cmake_parse_arguments(ARG "" "" "SOURCES;LIBRARIES" ${ARGN})
+    cmake_parse_arguments(ARG "" "" "SOURCES;PACKAGES" ${ARGN})
+    set(libraries ckpt-sdk ckpt-support)
+    foreach(package ${ARG_PACKAGES})
+        pkg_check_modules(${package} REQUIRED IMPORTED_TARGET ${package})
+        list(APPEND libraries PkgConfig::${package})
+    endforeach()
     string(REPLACE "-" "_" symbol ${NAME})
     set_property(GLOBAL APPEND PROPERTY CKPT_PLUGINS ${NAME})
     set(plugin_dir ${PROJECT_BINARY_DIR}/lib/ckpt/plugins)
@@ -23,8 +31,7 @@ function(ckpt_add_plugin NAME)
     add_library(${NAME} MODULE ${ARG_SOURCES})
     set_target_properties(${NAME} PROPERTIES PREFIX ""
                           LIBRARY_OUTPUT_DIRECTORY ${plugin_dir})
-    target_link_libraries(${NAME} PRIVATE ckpt-sdk ckpt-support
-                          ${ARG_LIBRARIES})
+    target_link_libraries(${NAME} PRIVATE ${libraries})
     add_custom_command(TARGET ${NAME} POST_BUILD
         COMMAND ckpt-describe-plugin $<TARGET_FILE:${NAME}>
                 ${plugin_dir}/${NAME}.plugin
@@ -38,8 +45,7 @@ function(ckpt_add_plugin NAME)
 
     add_library(${NAME}-static STATIC EXCLUDE_FROM_ALL ${ARG_SOURCES})
     target_compile_definitions(${NAME}-static PRIVATE CKPT_STATIC)
-    target_link_libraries(${NAME}-static PUBLIC ckpt-sdk ckpt-support
-                          ${ARG_LIBRARIES})
+    target_link_libraries(${NAME}-static PUBLIC ${libraries})
 
     ckpt_add_cases(${CMAKE_CURRENT_SOURCE_DIR})
     if(CKPT_FUZZ)

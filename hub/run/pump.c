@@ -86,14 +86,12 @@ pump_stream(struct hub_pump *pump, struct hub_sink *sink,
             run->size_bytes >= COPY_MIN)
             status = pump_copy(pump, sink, stream, run, &able);
         else
-            status = pump_fill(pump, sink, stream, check,
-                               end - sink->position);
+            status = pump_fill(pump, sink, stream, check, end - sink->position);
         if (status != CKPT_OK)
             return status;
     }
     if (status == CKPT_END && sink->position != end)
-        return hub_fail(&pump->user->report, CKPT_CONTRACT, NULL,
-                        CKPT_NOWHERE,
+        return hub_fail(&pump->user->report, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
                         "%llu bytes came where %llu were planned",
                         (unsigned long long)(sink->position + size_bytes - end),
                         (unsigned long long)size_bytes);
@@ -105,8 +103,7 @@ static int
 pump_check(struct hub_pump *pump, struct hub_segment *segment,
            struct hub_check *check)
 {
-    int status =
-        hub_check_init(check, &pump->user->report, segment->checks);
+    int status = hub_check_init(check, &pump->user->report, segment->checks);
 
     if (status != CKPT_OK || check->sha256 == NULL)
         return status;
@@ -123,8 +120,7 @@ pump_payload(struct hub_pump *pump, struct hub_sink *sink,
     int status = pump_check(pump, segment, &check);
 
     if (status == CKPT_OK && segment->kind == CKPT_SEGMENT_TENSOR)
-        status = hub_stream_tensor(&stream, pump->spool,
-                                   segment->from.tensor);
+        status = hub_stream_tensor(&stream, pump->spool, segment->from.tensor);
     else if (status == CKPT_OK)
         hub_stream_storage(&stream, pump->spool, segment->from.storage);
     if (status == CKPT_OK)
@@ -155,13 +151,31 @@ pump_padding(struct hub_sink *sink, uint64_t size_bytes)
     return status;
 }
 
+/* Bytes in memory: checked, then written. */
+static int
+pump_bytes(struct hub_pump *pump, struct hub_sink *sink,
+           struct hub_segment *segment, const void *bytes)
+{
+    size_t size_bytes = (size_t)segment->size_bytes;
+    struct hub_check check;
+    int status = pump_check(pump, segment, &check);
+
+    if (status == CKPT_OK) {
+        hub_check_update(&check, bytes, size_bytes);
+        hub_check_finish(&check, segment->sha256);
+        segment->crc32 = check.crc32;
+        status = hub_sink_write(sink, bytes, size_bytes);
+    }
+    hub_check_fini(&check);
+    return status;
+}
+
 static int
 pump_late(struct hub_pump *pump, struct hub_sink *sink,
-          const struct hub_segment *segment)
+          struct hub_segment *segment)
 {
     struct hub_budget *budget = &pump->user->budget;
-    size_t size_bytes = (size_t)segment->size_bytes;
-    void *bytes = hub_allocate(budget, size_bytes + 1);
+    void *bytes = hub_allocate(budget, (size_t)segment->size_bytes + 1);
     int status;
 
     if (bytes == NULL)
@@ -171,29 +185,11 @@ pump_late(struct hub_pump *pump, struct hub_sink *sink,
                           "a late segment, but nobody to fill it");
     else
         status = pump->writer->late(&pump->host->table, pump->self, pump->plan,
-                                    segment->from.tag, bytes, size_bytes);
+                                    segment->from.tag, bytes,
+                                    (size_t)segment->size_bytes);
     if (status == CKPT_OK)
-        status = hub_sink_write(sink, bytes, size_bytes);
+        status = pump_bytes(pump, sink, segment, bytes);
     hub_release(budget, bytes);
-    return status;
-}
-
-static int
-pump_literal(struct hub_pump *pump, struct hub_sink *sink,
-             struct hub_segment *segment)
-{
-    struct hub_check check;
-    int status = pump_check(pump, segment, &check);
-
-    if (status == CKPT_OK) {
-        hub_check_update(&check, segment->from.data,
-                         (size_t)segment->size_bytes);
-        hub_check_finish(&check, segment->sha256);
-        segment->crc32 = check.crc32;
-        status = hub_sink_write(sink, segment->from.data,
-                                (size_t)segment->size_bytes);
-    }
-    hub_check_fini(&check);
     return status;
 }
 
@@ -203,7 +199,7 @@ pump_segment(struct hub_pump *pump, struct hub_sink *sink,
 {
     switch (segment->kind) {
     case CKPT_SEGMENT_BYTES:
-        return pump_literal(pump, sink, segment);
+        return pump_bytes(pump, sink, segment, segment->from.data);
     case CKPT_SEGMENT_PADDING:
         return pump_padding(sink, segment->size_bytes);
     case CKPT_SEGMENT_LATE:

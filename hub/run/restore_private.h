@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the two halves of restoring share: the tree, and its tensors.
+ * What the parts of restoring share: the record, its nodes, its tensors.
  */
 #ifndef HUB_RUN_RESTORE_PRIVATE_H
 #define HUB_RUN_RESTORE_PRIVATE_H
@@ -29,7 +29,7 @@ struct restore {
     struct sdk_json json;
     const struct ckpt_host *host; /* for the memory of text with escapes */
     struct sdk_buffer scratch;
-    struct hub_table names;      /* of the flat entries: 1 + index */
+    struct hub_table names; /* of the flat entries: 1 + index */
     const char **set_devices;
     size_t set_count;
     struct ckpt_value **ids; /* by the record's ids */
@@ -41,6 +41,13 @@ struct restore {
 
 /* The record is wrong: remembers why, once. */
 int restore_refuse(struct restore *restore, const char *reason);
+
+/* Reads the next event, which must be this one. */
+int restore_expect(struct restore *restore, enum sdk_json_event event);
+
+/* A list of names and nodes: attributes of a value, or of the graph if
+ * `owner` is NULL. */
+int restore_attrs(struct restore *restore, struct ckpt_value *owner);
 
 /* One node, whose first event has been read. */
 int restore_node(struct restore *restore, struct ckpt_value **value);
