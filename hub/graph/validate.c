@@ -97,8 +97,8 @@ tensor_extent(const struct ckpt_tensor *tensor, uint64_t *extent)
     return sdk_add_u64(end, 1, extent);
 }
 
-static bool
-tensor_contiguous(const struct ckpt_tensor *tensor)
+bool
+hub_tensor_contiguous(const struct ckpt_tensor *tensor)
 {
     uint64_t expected = 1;
     uint32_t i;
@@ -153,7 +153,7 @@ hub_tensor_check(struct hub_report *report, struct ckpt_tensor *tensor,
     tensor->size_bytes = (bits + 7) / 8;
     status = tensor_fits(report, tensor, name);
     if (status == CKPT_OK)
-        tensor->contiguous = tensor_contiguous(tensor);
+        tensor->contiguous = hub_tensor_contiguous(tensor);
     return status;
 }
 

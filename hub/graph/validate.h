@@ -11,6 +11,9 @@
 /* Whether the bytes are UTF-8, as RFC 3629 has it. */
 bool hub_utf8_valid(const char *data, size_t size_bytes);
 
+/* Whether a tensor whose element_count is set is row-major without gaps. */
+bool hub_tensor_contiguous(const struct ckpt_tensor *tensor);
+
 /* Fills element_count, size_bytes and contiguous of a tensor whose other
  * members are set, or refuses it. `name` is for the message, may be NULL. */
 int hub_tensor_check(struct hub_report *report, struct ckpt_tensor *tensor,

@@ -50,6 +50,7 @@ child_of_map(struct hub_children *children, struct hub_child *child)
         if (children->next++ % 2 != 0) {
             child->value = pair->value;
             child->key = pair->key;
+            child->index = children->next / 2 - 1;
             return true;
         }
         if (pair->key->kind >= CKPT_KIND_SIZE) {
@@ -106,8 +107,10 @@ hub_children_next(struct hub_children *children, struct hub_child *child)
 }
 
 static void
-label_key(const struct ckpt_value *key, char buffer[40], struct ckpt_text *text)
+label_key(const struct hub_child *child, char buffer[40],
+          struct ckpt_text *text)
 {
+    const struct ckpt_value *key = child->key;
     int length = 0;
 
     if (key->kind == CKPT_KIND_STRING) {
@@ -123,7 +126,7 @@ label_key(const struct ckpt_value *key, char buffer[40], struct ckpt_text *text)
     else if (key->kind == CKPT_KIND_FLOAT)
         length = snprintf(buffer, 40, "%.17g", key->as.real);
     else
-        length = snprintf(buffer, 40, "key-%" PRIu64, key->id);
+        length = snprintf(buffer, 40, "key-%zu", child->index);
     text->data = buffer;
     text->size_bytes = (size_t)length;
 }
@@ -133,7 +136,7 @@ hub_child_label(const struct hub_child *child, char buffer[40],
                 struct ckpt_text *text)
 {
     if (child->key != NULL) {
-        label_key(child->key, buffer, text);
+        label_key(child, buffer, text);
     } else if (child->label != NULL) {
         text->data = child->label;
         text->size_bytes = strlen(child->label);

@@ -14,7 +14,7 @@ struct hub_child {
     const struct ckpt_value *value;
     const struct ckpt_value *key; /* in a map, else NULL */
     const char *label;            /* of an attribute, part or key, else NULL */
-    size_t index;                 /* in a list */
+    size_t index;                 /* in a list or map */
 };
 
 struct hub_children {

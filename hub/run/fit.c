@@ -32,6 +32,8 @@ fit_init(struct hub_fit *fit, struct hub_host *host,
     fit->writer = writer;
     fit->self = self;
     hub_graph_init(&fit->fitted, host->budget);
+    /* The fitted tensors lie on the storages of the graph that was read. */
+    fit->fitted.public.storage_count = graph->storage_count;
     return CKPT_OK;
 }
 

@@ -153,6 +153,7 @@ flat_drop(struct hub_fit *fit, struct hub_fit_entry *entry)
     fit->record = true;
     if (!flat_holds(fit, CKPT_HOLDS_TIE_NAMES) ||
         strlen(entry->name.data) != entry->name.size_bytes ||
+        strcmp(entry->name.data, HUB_RECORD_NAME) == 0 ||
         hub_attr_find(fit->graph->attrs, entry->name.data) != NULL)
         return CKPT_OK;
     hub_note(fit->report, CKPT_MESSAGE_STEP, entry->name.data, CKPT_NOWHERE,

@@ -4,7 +4,8 @@
  * the target. It is read again by restore.c; both keep to this grammar:
  *
  *     record = {"version": 1, "root": node, "storages": [{"device": text}],
- *               "ties": [name], "attributes": [name, node, ...]}
+ *               "ties": [name], "copies": [name],
+ *               "attributes": [name, node, ...]}
  *     node   = null | true | false | integer | text      (as they are)
  *            | {"float": number or "nan:BITS" "inf" "-inf"}
  *            | {"complex": [float, float]} | {"int": hex} | {"bytes": hex}
@@ -399,16 +400,17 @@ record_storages(struct record *record)
     record_close(record, "]");
 }
 
+/* Twins by their names: those told by name alone, or those written twice. */
 static void
-record_ties(struct record *record)
+record_twins(struct record *record, const char *key, bool dropped)
 {
     const struct hub_fit *fit = record->fit;
     size_t i;
 
-    record_key(record, "ties");
+    record_key(record, key);
     record_open(record, "[");
     for (i = 0; i < fit->graph->entry_count; i++) {
-        if (!fit->entries[i].dropped)
+        if (fit->entries[i].kept == i || fit->entries[i].dropped != dropped)
             continue;
         record_comma(record);
         record_text(record, fit->entries[i].name.data,
@@ -426,7 +428,8 @@ record_tree(struct record *record)
     record_meet(record, fit->graph->root);
     if (fit->set_count > 0)
         record_storages(record);
-    record_ties(record);
+    record_twins(record, "ties", true);
+    record_twins(record, "copies", false);
     record_key(record, "root");
     status = record_node(record, fit->graph->root);
     return status;

@@ -105,6 +105,30 @@ restore_ties(struct restore *restore)
     return status;
 }
 
+/* Twins that were written out once more serve other readers alone. */
+static int
+restore_copies(struct restore *restore)
+{
+    struct ckpt_text name;
+    uint64_t *found;
+    int status = restore_expect(restore, SDK_JSON_ARRAY_BEGIN);
+
+    while (status == CKPT_OK &&
+           sdk_json_next(&restore->json) == SDK_JSON_STRING) {
+        status = restore_text(restore, &name);
+        if (status != CKPT_OK)
+            return status;
+        found = hub_table_find(&restore->names, name.data, name.size_bytes);
+        if (found == NULL)
+            return restore_refuse(restore,
+                                  "it names a tensor that is not there");
+        restore->used[*found] = true;
+    }
+    if (status == CKPT_OK && restore->json.event != SDK_JSON_ARRAY_END)
+        return restore_refuse(restore, "the copies are malformed");
+    return status;
+}
+
 static int
 restore_root(struct restore *restore)
 {
@@ -132,6 +156,8 @@ restore_key(struct restore *restore)
         return restore_storages(restore);
     if (sdk_json_is(json, "ties"))
         return restore_ties(restore);
+    if (sdk_json_is(json, "copies"))
+        return restore_copies(restore);
     if (sdk_json_is(json, "root"))
         return restore_root(restore);
     if (sdk_json_is(json, "attributes"))

@@ -7,6 +7,7 @@
 
 #include "checked.h"
 #include "hub/graph/cover.h"
+#include "hub/graph/validate.h"
 #include "hub/run/restore_private.h"
 
 /* No file is so long; sums of such offsets cannot wrap. */
@@ -222,9 +223,7 @@ tensor_complete(struct restore *restore, struct restore_tensor *tensor)
     row_major(view, strides);
     if (view->strides == NULL)
         view->strides = strides;
-    view->contiguous =
-        view->element_count == 0 ||
-        memcmp(view->strides, strides, view->rank * sizeof *strides) == 0;
+    view->contiguous = hub_tensor_contiguous(view);
     return CKPT_OK;
 }
 
@@ -313,7 +312,7 @@ set_piece(struct restore *restore, const struct restore_set *set, size_t i)
 
     if (status != CKPT_OK)
         return status;
-    dims = tensors_allocate(restore, 3 * CKPT_MAX_RANK, sizeof *dims);
+    dims = tensors_allocate(restore, 2 * CKPT_MAX_RANK, sizeof *dims);
     view = tensors_allocate(restore, 1, sizeof *view);
     if (dims == NULL || view == NULL)
         return restore->report->status;
@@ -322,9 +321,7 @@ set_piece(struct restore *restore, const struct restore_set *set, size_t i)
     view->element_count =
         (run->end - run->begin) * 8 / ckpt_dtype_width_bits(piece.dtype);
     view->size_bytes = run->end - run->begin;
-    row_major(&piece, dims + 2 * CKPT_MAX_RANK);
-    view->contiguous = memcmp(piece.strides, dims + 2 * CKPT_MAX_RANK,
-                              piece.rank * sizeof *dims) == 0;
+    view->contiguous = hub_tensor_contiguous(view);
     set->pieces[i].offset_bytes = run->begin;
     set->pieces[i].view = view;
     return CKPT_OK;
@@ -385,6 +382,10 @@ set_settle(struct restore *restore, struct restore_set *set, const char *device)
     if (set->cover.runs == NULL || set->pieces == NULL)
         return restore->report->status;
     hub_cover_find(set->views, set->count, &set->cover);
+    for (i = 0; i < set->count; i++)
+        if (!hub_cover_holds(&set->cover, set->views[i]))
+            return restore_refuse(restore,
+                                  "a storage has bytes that are nowhere");
     status = set_storage(restore, set, device, &storage);
     for (i = 0; i < set->count && status == CKPT_OK; i++) {
         set->members[i]->view.storage = storage;

@@ -42,10 +42,10 @@ struct fuzz_coder {
     struct fuzz *fuzz;
 };
 
-#define LAW(truth)                                                            \
-    do {                                                                      \
-        if (!(truth))                                                         \
-            fuzz_broken(#truth, __LINE__);                                    \
+#define LAW(truth)                         \
+    do {                                   \
+        if (!(truth))                      \
+            fuzz_broken(#truth, __LINE__); \
     } while (0)
 
 static void
@@ -199,8 +199,8 @@ fuzz_read(struct fuzz *fuzz, const struct ckpt_source *source)
     LAW(hub_options_parse(&fuzz->arena, fuzz->reader->options, NULL,
                           &options) == CKPT_OK);
     before = fuzz->budget.used_bytes;
-    status = fuzz->reader->open(&fuzz->host.table, source, options,
-                                &fuzz->self);
+    status =
+        fuzz->reader->open(&fuzz->host.table, source, options, &fuzz->self);
     LAW(status != CKPT_END);
     if (fuzz_status(fuzz, status) == CKPT_OK) {
         fuzz_describe(fuzz);

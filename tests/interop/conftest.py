@@ -25,6 +25,7 @@ class Peer:
 
     def __init__(self, age, python, folder):
         self.age, self.python, self.folder = age, python, folder
+        self.server = None
         folder.mkdir()
         self.call("save", folder)
 
@@ -36,8 +37,23 @@ class Peer:
         return json.loads(done.stdout)
 
     def describe(self, path, *options):
-        """What torch.load finds, or {"error": why}."""
-        return self.call("describe", *options, path)[str(path)]
+        """What torch.load finds, or {"error": why}; options are `only` for
+        weights_only=True and `mmap` for mmap=True."""
+        if self.server is None:
+            self.server = subprocess.Popen(
+                [self.python, HERE / "peer.py", "serve"], text=True,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        request = {"path": str(path), "only": "only" in options,
+                   "mmap": "mmap" in options}
+        print(json.dumps(request), file=self.server.stdin, flush=True)
+        line = self.server.stdout.readline()
+        assert line, f"torch died of {path} {options}"
+        return json.loads(line)
+
+    def close(self):
+        if self.server is not None:
+            self.server.stdin.close()
+            self.server.wait()
 
     def case(self, name):
         return self.folder / f"{name}.pt"
@@ -70,7 +86,10 @@ def peers(tmp_path_factory):
     for age in ("new", "old"):
         missing = why_missing(age)
         result[age] = missing or Peer(age, python_of(age), folder / age)
-    return result
+    yield result
+    for peer in result.values():
+        if isinstance(peer, Peer):
+            peer.close()
 
 
 @pytest.fixture(params=["new", "old"])

@@ -5,11 +5,13 @@ torch of any age can be asked.
     peer.py version
     peer.py cases                     names of the cases this torch can make
     peer.py save FOLDER               every case as FOLDER/CASE.pt
-    peer.py describe [only] [mmap] FILE...   what torch.load finds, as JSON
+    peer.py serve         what torch.load finds in a file, asked by lines of
+                          JSON: {"path", "only", "mmap"}
 
-`only` is weights_only=True, `mmap` is mmap=True. A description is the tree of
-values with its tensors in it; storages are numbered as they are met, and a
-container or tensor that is met again is told by number.
+Each answer is a line of JSON. `only` is weights_only=True, `mmap` is
+mmap=True. A description is the tree of values with its tensors in it;
+storages are numbered as they are met, and a container or tensor that is met
+again is told by number.
 """
 import collections
 import hashlib
@@ -298,25 +300,22 @@ def describe(path, only, mmap):
     return Description().node(torch.load(path, **options))
 
 
+def answer(request):
+    try:
+        return describe(request["path"], request["only"], request["mmap"])
+    except Exception as error:
+        return {"error": f"{type(error).__name__}: {error}"}
+
+
 def main():
     verb, *arguments = sys.argv[1:]
-    if verb == "version":
-        result = torch.__version__
-    elif verb == "cases":
-        result = list(CASES)
-    elif verb == "save":
-        result = save(arguments[0])
-    else:
-        only, mmap = "only" in arguments, "mmap" in arguments
-        result = {}
-        for path in arguments:
-            if path in ("only", "mmap"):
-                continue
-            try:
-                result[path] = describe(path, only, mmap)
-            except Exception as error:
-                result[path] = {"error": f"{type(error).__name__}: {error}"}
-    json.dump(result, sys.stdout)
+    if verb == "serve":
+        for line in sys.stdin:
+            print(json.dumps(answer(json.loads(line))), flush=True)
+        return
+    answers = {"version": lambda: torch.__version__,
+               "cases": lambda: list(CASES), "save": save}
+    json.dump(answers[verb](*arguments), sys.stdout)
 
 
 if __name__ == "__main__":

@@ -264,5 +264,3 @@ def test_extra_strictness(tmp_path):
     path = tmp_path / "a.safetensors"
     path.write_bytes(len(text).to_bytes(8, "little") + text + b"x")
     assert tools.run("ls", path).returncode == 3
-
-

@@ -112,5 +112,3 @@ def test_names_and_nesting_of_tensors(new, tmp_path):
     tools.ckpt("convert", new.case("adam"), between)
     names = {t["name"] for t in tools.ls(new.case("adam"))["tensors"]}
     assert {t["name"] for t in tools.ls(between)["tensors"]} == names
-
-

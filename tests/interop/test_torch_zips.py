@@ -258,5 +258,3 @@ def test_more_than_4_gib(new, tmp_path):
     tools.ckpt("convert", between, after)
     assert tools.ls(after)["tensors"] == before_listed
     assert new.describe(after) == new.describe(before)
-
-

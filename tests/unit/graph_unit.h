@@ -24,7 +24,8 @@ graph_value(struct hub_graph *graph, struct ckpt_value like)
 {
     struct ckpt_value *value = NULL;
 
-    assert_status(hub_value_new(graph, &like, &value), CKPT_OK);
+    if (hub_value_new(graph, &like, &value) != CKPT_OK)
+        fail_msg("no value: %s", graph->report->text);
     return value;
 }
 
@@ -46,7 +47,8 @@ graph_string(struct hub_graph *graph, const char *text)
 {
     struct ckpt_value *value = NULL;
 
-    assert_status(hub_string_new(graph, text, strlen(text), &value), CKPT_OK);
+    if (hub_string_new(graph, text, strlen(text), &value) != CKPT_OK)
+        fail_msg("no string: %s", graph->report->text);
     return value;
 }
 

@@ -105,9 +105,9 @@ try_view(struct unit *unit, struct folder *folder, const struct view *view)
     }
     view_naive(view, bytes + 7, wanted);
     folder_write(folder, "storage", bytes, size + 7);
-    assert_status(hub_source_open(&unit->budget,
-                                  folder_path(folder, "storage"), &source),
-                  CKPT_OK);
+    assert_status(
+        hub_source_open(&unit->budget, folder_path(folder, "storage"), &source),
+        CKPT_OK);
     assert_gathers(unit, view, source, 7, NULL, wanted);
     assert_gathers(unit, view, NULL, 0, bytes + 7, wanted);
     memmove(bytes, bytes + 7, size);
@@ -214,9 +214,9 @@ test_memory_is_bounded(void **state)
     char byte;
 
     view_finish(&view);
-    assert_status(hub_gather_new(&unit->budget, &view.tensor, NULL, 0, &byte,
-                                 &gather),
-                  CKPT_OK);
+    assert_status(
+        hub_gather_new(&unit->budget, &view.tensor, NULL, 0, &byte, &gather),
+        CKPT_OK);
     assert_true(unit->budget.used_bytes < 32 << 20);
     hub_gather_free(gather);
     hub_gather_free(NULL);
@@ -257,9 +257,9 @@ test_file_that_shrank(void **state)
     assert_status(hub_source_open(&unit->budget,
                                   folder_path(&folder, "storage"), &source),
                   CKPT_OK);
-    assert_status(hub_gather_new(&unit->budget, &view.tensor, source, 0, NULL,
-                                 &gather),
-                  CKPT_OK);
+    assert_status(
+        hub_gather_new(&unit->budget, &view.tensor, source, 0, NULL, &gather),
+        CKPT_OK);
     assert_int_equal(truncate(folder_path(&folder, "storage"), 98), 0);
     assert_status(hub_gather_next(gather, &span), CKPT_IO);
     assert_contains(unit->report.text, "shrank");
@@ -272,10 +272,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        unit_case(test_random_views),
-        unit_case(test_large_views),
-        unit_case(test_memory_is_bounded),
-        unit_case(test_types_below_a_byte),
+        unit_case(test_random_views),      unit_case(test_large_views),
+        unit_case(test_memory_is_bounded), unit_case(test_types_below_a_byte),
         unit_case(test_file_that_shrank),
     };
 

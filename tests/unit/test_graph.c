@@ -110,8 +110,7 @@ test_wrong_owners_are_refused(void **state)
 
 /* The place in the map at which the key is found, by adding it. */
 static int64_t
-place_of(struct hub_graph *graph, struct ckpt_value *map,
-         struct ckpt_value key)
+place_of(struct hub_graph *graph, struct ckpt_value *map, struct ckpt_value key)
 {
     size_t i, count = map->as.map.count;
     struct ckpt_value *mark = graph_empty(graph, CKPT_KIND_NONE);

@@ -32,9 +32,8 @@ test_fallbacks(void **state)
     struct unit *unit = *state;
     struct ckpt_option_value *values;
 
-    assert_status(
-        hub_options_parse(&unit->arena, test_declared, NULL, &values),
-        CKPT_OK);
+    assert_status(hub_options_parse(&unit->arena, test_declared, NULL, &values),
+                  CKPT_OK);
     assert_false(values[0].given);
     assert_int_equal(values[0].integer, 0);
     assert_int_equal(values[1].integer, -3);
@@ -95,14 +94,12 @@ static void
 test_wrong_values(void **state)
 {
     static const char *const wrong[] = {
-        "flag=maybe",   "flag=",
-        "count=",       "count=1x",
-        "count= ",      "count=9223372036854775808",
-        "limit=",       "limit=-1",
-        "limit=5XB",    "limit=5 ",
-        "limit=5GiBs",  "limit=99999999999999999999",
-        "limit=10000P", "limit=16383PiB",
-        "colour=blue",  "colour=",
+        "flag=maybe",   "flag=",          "count=",
+        "count=1x",     "count= ",        "count=9223372036854775808",
+        "limit=",       "limit=-1",       "limit=5XB",
+        "limit=5 ",     "limit=5GiBs",    "limit=99999999999999999999",
+        "limit=10000P", "limit=16383PiB", "colour=blue",
+        "colour=",
     };
     struct unit *unit = *state;
     struct ckpt_option_value *values;
@@ -137,10 +134,17 @@ test_sizes(void **state)
         const char *text;
         uint64_t size_bytes;
     } sizes[] = {
-        {"0", 0},          {"123", 123},         {"123B", 123},
-        {"1K", 1000},      {"1k", 1000},         {"1KB", 1000},
-        {"1KiB", 1024},    {"1Ki", 1024},        {"64MiB", 64 << 20},
-        {"2GiB", 1u << 31}, {"5TB", 5000000000000},
+        {"0", 0},
+        {"123", 123},
+        {"123B", 123},
+        {"1K", 1000},
+        {"1k", 1000},
+        {"1KB", 1000},
+        {"1KiB", 1024},
+        {"1Ki", 1024},
+        {"64MiB", 64 << 20},
+        {"2GiB", 1u << 31},
+        {"5TB", 5000000000000},
         {"18446744073709551615", UINT64_MAX},
     };
     uint64_t got;

@@ -238,9 +238,9 @@ test_copy_between_files(void **state)
     size_t done = 0;
 
     folder_write(&folder, "in", "0123456789", 10);
-    assert_status(hub_source_open(&unit->budget, folder_path(&folder, "in"),
-                                  &source),
-                  CKPT_OK);
+    assert_status(
+        hub_source_open(&unit->budget, folder_path(&folder, "in"), &source),
+        CKPT_OK);
     sink = sink_open(unit, &folder, 9, false);
     assert_status(hub_sink_write(sink, "abc", 3), CKPT_OK);
     assert_status(hub_sink_copy(sink, source, 4, 3, &done), CKPT_OK);
@@ -274,8 +274,8 @@ test_long_names(void **state)
         char path[400];
 
         snprintf(path, sizeof path, "%s/%s", folder.path, name);
-        assert_status(
-            hub_sink_begin(&unit->budget, path, 0, false, &sink), CKPT_OK);
+        assert_status(hub_sink_begin(&unit->budget, path, 0, false, &sink),
+                      CKPT_OK);
         assert_status(hub_sink_finish(sink, false), CKPT_OK);
         assert_status(hub_sink_commit(sink, false, false), CKPT_OK);
         hub_sink_free(sink);

@@ -29,9 +29,9 @@ test_reads_at_the_edges(void **state)
 
     folder_write(&folder, "in", "0123456789", 10);
     sources[0] = source_open(unit, folder_path(&folder, "in"));
-    assert_status(hub_source_memory(&unit->budget, "in", "0123456789", 10,
-                                    &sources[1]),
-                  CKPT_OK);
+    assert_status(
+        hub_source_memory(&unit->budget, "in", "0123456789", 10, &sources[1]),
+        CKPT_OK);
     for (i = 0; i < 2; i++) {
         assert_string_equal(sources[i]->name, "in");
         assert_int_equal(sources[i]->size_bytes, 10);
@@ -120,15 +120,15 @@ test_what_is_no_file(void **state)
     struct ckpt_source *source;
     const char *const *names;
 
-    assert_status(hub_source_open(&unit->budget,
-                                  folder_path(&folder, "none"), &source),
-                  CKPT_IO);
+    assert_status(
+        hub_source_open(&unit->budget, folder_path(&folder, "none"), &source),
+        CKPT_IO);
     assert_contains(unit->report.text, "No such file");
     hub_report_clear(&unit->report);
     mkfifo(folder_path(&folder, "pipe"), 0600);
-    assert_status(hub_source_open(&unit->budget,
-                                  folder_path(&folder, "pipe"), &source),
-                  CKPT_UNSUPPORTED);
+    assert_status(
+        hub_source_open(&unit->budget, folder_path(&folder, "pipe"), &source),
+        CKPT_UNSUPPORTED);
     folder_write(&folder, "in", "", 0);
     source = source_open(unit, folder_path(&folder, "in"));
     assert_status(hub_source_list(source, &names), CKPT_CONTRACT);
@@ -170,8 +170,8 @@ test_folder(void **state)
 static void
 test_names_that_climb(void **state)
 {
-    static const char *const names[] = {"",     ".",   "..",       "../a",
-                                        "a/b",  "/a",  "./a",      "a/",
+    static const char *const names[] = {"",      ".",    "..",         "../a",
+                                        "a/b",   "/a",   "./a",        "a/",
                                         "..\\a", "a\\b", "/etc/passwd"};
     struct unit *unit = *state;
     struct folder folder = folder_begin();
@@ -200,9 +200,8 @@ test_links_that_leave(void **state)
 
     folder_write(&other, "secret", "s", 1);
     folder_write(&folder, "a", "", 0);
-    assert_int_equal(symlink(folder_path(&other, "secret"),
-                             folder_path(&folder, "out")),
-                     0);
+    assert_int_equal(
+        symlink(folder_path(&other, "secret"), folder_path(&folder, "out")), 0);
     assert_int_equal(symlink("a", folder_path(&folder, "in")), 0);
     source = source_open(unit, folder_path(&folder, "a"));
     assert_status(hub_source_open_beside(source, "out", &opened), CKPT_FORMAT);

@@ -72,8 +72,8 @@ scene_begin(struct scene *scene, struct unit *unit)
     scene->graph = graph_begin(unit);
     scene->spool.budget = &unit->budget;
     scene->spool.folder = scene->folder.path;
-    scene->coder.coder = (struct hub_coder){coder_open, coder_next,
-                                            coder_close};
+    scene->coder.coder =
+        (struct hub_coder){coder_open, coder_next, coder_close};
     scene->coder.bytes = scene->bytes;
     scene->coder.size_bytes = sizeof scene->bytes;
     scene->coder.step = 7;
@@ -106,9 +106,9 @@ scene_storage(struct scene *scene, uint32_t place)
     like.size_bytes = sizeof scene->bytes;
     like.source = place == CKPT_PLACE_SPAN ? scene->source : NULL;
     like.data = scene->bytes;
-    assert_status(hub_storage_new(&scene->graph, &like, sizeof scene->bytes,
-                                  &storage),
-                  CKPT_OK);
+    assert_status(
+        hub_storage_new(&scene->graph, &like, sizeof scene->bytes, &storage),
+        CKPT_OK);
     return storage;
 }
 
@@ -176,8 +176,8 @@ assert_tensor(struct scene *scene, const struct ckpt_storage *storage,
     like.offset = offset;
     like.storage = storage;
     assert_status(hub_tensor_new(&scene->graph, &like, NULL, &value), CKPT_OK);
-    assert_status(
-        hub_stream_tensor(&stream, &scene->spool, value->as.tensor), CKPT_OK);
+    assert_status(hub_stream_tensor(&stream, &scene->spool, value->as.tensor),
+                  CKPT_OK);
     assert_status(drain(&stream, 33, got, &size), CKPT_END);
     hub_stream_fini(&stream);
     assert_int_equal(size, 4 * columns * 2);
@@ -297,8 +297,8 @@ test_made_storage(void **state)
     assert_status(hub_tensor_new(&scene.graph, &like, NULL, &plain), CKPT_OK);
     pieces[0] = (struct hub_piece){2, turned->as.tensor};
     pieces[1] = (struct hub_piece){10, plain->as.tensor};
-    assert_status(
-        hub_storage_made(&scene.graph, &made, pieces, 2, &storage), CKPT_OK);
+    assert_status(hub_storage_made(&scene.graph, &made, pieces, 2, &storage),
+                  CKPT_OK);
     hub_stream_storage(&stream, &scene.spool, storage);
     assert_status(drain(&stream, 1000, got, &size), CKPT_END);
     hub_stream_fini(&stream);
@@ -333,9 +333,8 @@ test_words_are_turned_round(void **state)
     static const uint32_t words[] = {1, 2, 4, 8};
     static const uint32_t places[] = {CKPT_PLACE_SPAN, CKPT_PLACE_OWNED,
                                       CKPT_PLACE_CODED};
-    struct ckpt_storage like = {.byte_order = CKPT_BIG_ENDIAN,
-                                .size_bytes = 240,
-                                .cursor_key = 5};
+    struct ckpt_storage like = {
+        .byte_order = CKPT_BIG_ENDIAN, .size_bytes = 240, .cursor_key = 5};
     const struct ckpt_storage *storage;
     struct hub_stream stream;
     struct scene scene;
@@ -347,15 +346,13 @@ test_words_are_turned_round(void **state)
         scene.coder.step = 40;
         like.word_bytes = words[i % COUNT_OF(words)];
         like.place = places[i / COUNT_OF(words)];
-        like.source =
-            like.place == CKPT_PLACE_SPAN ? scene.source : NULL;
+        like.source = like.place == CKPT_PLACE_SPAN ? scene.source : NULL;
         like.data = scene.bytes;
         assert_status(hub_storage_new(&scene.graph, &like, 240, &storage),
                       CKPT_OK);
         for (buffer = 16; buffer < 40; buffer++) {
             hub_stream_storage(&stream, &scene.spool, storage);
-            assert_status(drain_filled(&stream, buffer, got, &size),
-                          CKPT_END);
+            assert_status(drain_filled(&stream, buffer, got, &size), CKPT_END);
             hub_stream_fini(&stream);
             assert_int_equal(size, 240);
             for (k = 0; k < size; k++) {

@@ -11,9 +11,19 @@ static void
 test_valid_texts(void **state)
 {
     static const char *const texts[] = {
-        "", "plain", "\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80",
-        "\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbf", "\xf0\x90\x80\x80",
-        "\xf4\x8f\xbf\xbf", "a\xe2\x82\xac" "b",
+        "",
+        "plain",
+        "\x7f",
+        "\xc2\x80",
+        "\xdf\xbf",
+        "\xe0\xa0\x80",
+        "\xed\x9f\xbf",
+        "\xee\x80\x80",
+        "\xef\xbf\xbf",
+        "\xf0\x90\x80\x80",
+        "\xf4\x8f\xbf\xbf",
+        "a\xe2\x82\xac"
+        "b",
     };
     size_t i;
 
@@ -42,8 +52,9 @@ test_invalid_texts(void **state)
         "\xc2",             /* cut off */
         "\xe2\x82",         /* cut off */
         "\xf0\x90\x80",     /* cut off */
-        "\xc2" "a",         /* no continuation */
-        "ok\xe2\x28\xa1",   /* no continuation within */
+        "\xc2"
+        "a",              /* no continuation */
+        "ok\xe2\x28\xa1", /* no continuation within */
     };
     size_t i;
 

@@ -26,8 +26,7 @@ test_names_of_a_tree(void **state)
     struct ckpt_value *model = graph_empty(&graph, CKPT_KIND_MAP);
     struct ckpt_value *conv = graph_empty(&graph, CKPT_KIND_MAP);
     struct ckpt_value *list = graph_empty(&graph, CKPT_KIND_TUPLE);
-    struct ckpt_value *tensor =
-        graph_tensor(&graph, graph_storage(&graph, 3));
+    struct ckpt_value *tensor = graph_tensor(&graph, graph_storage(&graph, 3));
 
     graph_put(&graph, root, "model", model);
     graph_put(&graph, model, "conv", conv);
@@ -64,8 +63,7 @@ test_tensors_in_attributes_and_objects(void **state)
     struct ckpt_value like = {.kind = CKPT_KIND_OBJECT};
     struct ckpt_value *root = graph_empty(&graph, CKPT_KIND_LIST);
     struct ckpt_value *held, *value = graph_empty(&graph, CKPT_KIND_MAP);
-    struct ckpt_value *tensor =
-        graph_tensor(&graph, graph_storage(&graph, 3));
+    struct ckpt_value *tensor = graph_tensor(&graph, graph_storage(&graph, 3));
 
     like.as.object = &object;
     held = graph_value(&graph, like);
@@ -88,8 +86,7 @@ test_cycles_end(void **state)
     struct hub_graph graph = graph_begin(*state);
     struct ckpt_value *a = graph_empty(&graph, CKPT_KIND_LIST);
     struct ckpt_value *b = graph_empty(&graph, CKPT_KIND_LIST);
-    struct ckpt_value *tensor =
-        graph_tensor(&graph, graph_storage(&graph, 3));
+    struct ckpt_value *tensor = graph_tensor(&graph, graph_storage(&graph, 3));
 
     hub_list_add(&graph, a, a);
     hub_list_add(&graph, a, tensor);
@@ -160,8 +157,7 @@ test_long_names_are_counted(void **state)
     struct unit *unit = *state;
     struct hub_graph graph = graph_begin(unit);
     struct ckpt_value *outer = graph_empty(&graph, CKPT_KIND_MAP), *inner;
-    struct ckpt_value *tensor =
-        graph_tensor(&graph, graph_storage(&graph, 1));
+    struct ckpt_value *tensor = graph_tensor(&graph, graph_storage(&graph, 1));
     char *name = calloc(1, 100001);
     int i;
 

@@ -23,10 +23,10 @@
 /* A status is an int and negative; cmocka compares unsigned. */
 #define assert_status(got, wanted) assert_int_equal((got), (wanted))
 
-#define assert_contains(text, part)                                           \
-    do {                                                                      \
-        if (strstr((text), (part)) == NULL)                                   \
-            fail_msg("'%s' does not contain '%s'", (text), (part));           \
+#define assert_contains(text, part)                                 \
+    do {                                                            \
+        if (strstr((text), (part)) == NULL)                         \
+            fail_msg("'%s' does not contain '%s'", (text), (part)); \
     } while (0)
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
@@ -66,7 +66,7 @@ unit_teardown(void **state)
     return left == 0 ? 0 : -1;
 }
 
-#define unit_case(function)                                                   \
+#define unit_case(function) \
     cmocka_unit_test_setup_teardown(function, unit_setup, unit_teardown)
 
 #endif

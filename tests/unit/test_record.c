@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The side record: two thousand random graphs are fitted to a flat target
+ * and restored from what that target holds. The same graph comes back.
+ */
+#include <math.h>
+
+#include "graph_dump.h"
+#include "random_graph.h"
+
+#include "hub/run/fit.h"
+#include "hub/run/restore.h"
+
+static const struct ckpt_writer test_flat = {
+    .size = sizeof(struct ckpt_writer),
+    .id = "flat",
+    .limits = {.holds = CKPT_HOLDS_STRINGS, .dtypes = ~UINT64_C(0)},
+};
+static const struct ckpt_writer test_tie_names = {
+    .size = sizeof(struct ckpt_writer),
+    .id = "tie-names",
+    .limits = {.holds = CKPT_HOLDS_STRINGS | CKPT_HOLDS_TIE_NAMES,
+               .dtypes = ~UINT64_C(0)},
+};
+static const struct ckpt_writer test_few_dtypes = {
+    .size = sizeof(struct ckpt_writer),
+    .id = "few-dtypes",
+    .limits = {.holds = CKPT_HOLDS_STRINGS,
+               .dtypes =
+                   CKPT_DTYPE_BIT(CKPT_UINT8) | CKPT_DTYPE_BIT(CKPT_FLOAT32)},
+};
+
+/* The line at which two dumps part. */
+static void
+assert_same_text(const char *wanted, const char *got, uint64_t seed)
+{
+    size_t i, line = 0;
+
+    if (strcmp(wanted, got) == 0)
+        return;
+    for (i = 0; wanted[i] == got[i]; i++)
+        if (wanted[i] == '\n')
+            line = i;
+    fail_msg("seed %" PRIu64 ": wanted '%.200s', got '%.200s'", seed,
+             wanted + line, got + line);
+}
+
+/* A tensor as a flat file holds it: contiguous, on a storage of its own. */
+static const struct ckpt_value *
+written_tensor(struct hub_spool *spool, struct hub_graph *graph,
+               const struct ckpt_tensor *tensor)
+{
+    struct ckpt_storage like = {.place = CKPT_PLACE_OWNED};
+    struct ckpt_tensor view = *tensor;
+    struct ckpt_value *value = NULL;
+    struct hub_stream stream;
+    unsigned char *bytes = calloc(1, (size_t)tensor->size_bytes + 16);
+    size_t filled, done = 0;
+
+    assert_status(hub_stream_tensor(&stream, spool, tensor), CKPT_OK);
+    while (hub_stream_fill(&stream, bytes + done,
+                           (size_t)tensor->size_bytes + 16 - done,
+                           &filled) == CKPT_OK)
+        done += filled;
+    assert_int_equal(done, tensor->size_bytes);
+    hub_stream_fini(&stream);
+    like.size_bytes = done;
+    like.data = bytes;
+    assert_status(hub_storage_new(graph, &like, 0, &view.storage), CKPT_OK);
+    view.strides = NULL;
+    view.offset = 0;
+    assert_status(hub_tensor_new(graph, &view, NULL, &value), CKPT_OK);
+    free(bytes);
+    return value;
+}
+
+/* What a flat writer writes and its reader reads. */
+static void
+write_and_read(struct hub_spool *spool, const struct ckpt_graph *fitted,
+               struct hub_graph *described)
+{
+    struct ckpt_value *root;
+    const struct ckpt_attr *attr;
+    const struct ckpt_pair *pair;
+    size_t i;
+
+    hub_graph_init(described, spool->budget);
+    root = graph_empty(described, CKPT_KIND_MAP);
+    for (i = 0; i < fitted->root->as.map.count; i++) {
+        pair = &fitted->root->as.map.pairs[i];
+        hub_map_set(described, root, pair->key,
+                    written_tensor(spool, described, pair->value->as.tensor));
+    }
+    for (attr = fitted->attrs; attr != NULL; attr = attr->next)
+        hub_attr_set(described, NULL, attr->name, attr->value);
+    hub_root_set(described, root);
+    assert_status(hub_graph_finish(described), CKPT_OK);
+}
+
+/* Losses that the dump does not look at are no reason to differ. */
+static void
+count_losses(void *user, enum ckpt_message_level level, const char *text)
+{
+    if (level == CKPT_MESSAGE_WARNING)
+        fail_msg("warned: %s", text);
+    if (level == CKPT_MESSAGE_LOSS &&
+        strstr(text, "that no tensor shows") == NULL &&
+        strstr(text, "its bits are kept as") == NULL)
+        ++*(int *)user;
+}
+
+/* Whether anything was told as lost; if not, the same graph comes back. */
+static bool
+there_and_back(struct unit *unit, const struct ckpt_writer *writer,
+               uint64_t seed)
+{
+    struct hub_graph original, described, restored;
+    const struct ckpt_graph *found;
+    struct hub_host host;
+    struct hub_fit fit;
+    struct hub_spool spool = {.budget = &unit->budget, .folder = "/tmp"};
+    char *wanted, *got;
+    int losses = 0;
+
+    hub_report_clear(&unit->report);
+    unit->report.message = count_losses;
+    unit->report.user = &losses;
+    hub_host_init(&host, &unit->budget);
+    hub_graph_init(&original, &unit->budget);
+    hub_graph_init(&restored, &unit->budget);
+    random_graph(&original, seed);
+    wanted = dump_graph(&spool, &original.public);
+    if (hub_fit(&fit, &host, &original.public, writer, NULL) != CKPT_OK)
+        fail_msg("seed %" PRIu64 ": %s", seed, unit->report.text);
+    write_and_read(&spool, &fit.fitted.public, &described);
+    found = &described.public;
+    if (hub_restore(&host.table, &described, &restored, &found) != CKPT_OK)
+        fail_msg("seed %" PRIu64 ": %s", seed, unit->report.text);
+    got = dump_graph(&spool, found);
+    if (losses == 0)
+        assert_same_text(wanted, got, seed);
+    free(wanted);
+    free(got);
+    hub_graph_fini(&restored);
+    hub_graph_fini(&described);
+    hub_fit_fini(&fit);
+    hub_graph_fini(&original);
+    hub_spool_fini(&spool);
+    hub_host_fini(&host);
+    return losses > 0;
+}
+
+/* Of these seeds at most so many may lose anything. */
+static void
+many(struct unit *unit, const struct ckpt_writer *writer, uint64_t from,
+     uint64_t to)
+{
+    uint64_t seed, lossy = 0;
+
+    for (seed = from; seed < to; seed++)
+        lossy += there_and_back(unit, writer, seed);
+    assert_in_range(lossy, 0, (to - from) / 2);
+}
+
+static void
+test_flat_target(void **state)
+{
+    many(*state, &test_flat, 0, 1000);
+}
+
+static void
+test_target_with_tie_names(void **state)
+{
+    many(*state, &test_tie_names, 1000, 1500);
+}
+
+static void
+test_target_with_few_dtypes(void **state)
+{
+    many(*state, &test_few_dtypes, 1500, 2000);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        unit_case(test_flat_target),
+        unit_case(test_target_with_tie_names),
+        unit_case(test_target_with_few_dtypes),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
