@@ -134,8 +134,8 @@ option_take(struct hub_arena *arena, const struct ckpt_option *declared,
             const char *given, struct ckpt_option_value *values)
 {
     const char *equals = strchr(given, '=');
-    size_t i, length = equals != NULL ? (size_t)(equals - given)
-                                      : strlen(given);
+    size_t i,
+        length = equals != NULL ? (size_t)(equals - given) : strlen(given);
     char *text;
 
     for (i = 0; declared != NULL && declared[i].kind != CKPT_OPTION_END; i++) {

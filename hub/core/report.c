@@ -71,10 +71,10 @@ report_head(const struct hub_report *report, char *text, size_t size)
     return used;
 }
 
-static void
-report_compose(const struct hub_report *report, char *text, size_t size,
-               const char *tensor, uint64_t byte, const char *format,
-               va_list arguments) CKPT_PRINTF(6, 0);
+static void report_compose(const struct hub_report *report, char *text,
+                           size_t size, const char *tensor, uint64_t byte,
+                           const char *format, va_list arguments)
+    CKPT_PRINTF(6, 0);
 
 static void
 report_compose(const struct hub_report *report, char *text, size_t size,

@@ -59,8 +59,7 @@ table_grow(struct hub_table *table)
 }
 
 uint64_t *
-hub_table_find(const struct hub_table *table, const void *key,
-               size_t key_bytes)
+hub_table_find(const struct hub_table *table, const void *key, size_t key_bytes)
 {
     struct hub_table_slot *slot;
 

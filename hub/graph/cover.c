@@ -18,8 +18,8 @@ cover_order(const struct ckpt_tensor *view, uint32_t order[CKPT_MAX_RANK])
     for (d = 0; d < view->rank; d++) {
         if (view->shape[d] == 1 || view->strides[d] == 0)
             continue;
-        for (at = count; at > 0 && view->strides[order[at - 1]] <
-                                       view->strides[d]; at--)
+        for (at = count;
+             at > 0 && view->strides[order[at - 1]] < view->strides[d]; at--)
             order[at] = order[at - 1];
         order[at] = d;
         count++;
@@ -57,8 +57,7 @@ cover_cuts(const struct ckpt_tensor *view, uint64_t skip_bytes)
 {
     uint32_t width = ckpt_dtype_width_bits(view->dtype);
 
-    return view->contiguous && width % 8 == 0 &&
-           skip_bytes % (width / 8) == 0;
+    return view->contiguous && width % 8 == 0 && skip_bytes % (width / 8) == 0;
 }
 
 static int
@@ -91,8 +90,7 @@ hub_cover_find(const struct ckpt_tensor *const *views, size_t count,
         run = &cover->runs[i];
         if (run->end <= end)
             continue;
-        if (run->begin < end &&
-            !cover_cuts(views[run->view], end - run->begin))
+        if (run->begin < end && !cover_cuts(views[run->view], end - run->begin))
             continue;
         if (run->begin < end) {
             run->skip_bytes = end - run->begin;

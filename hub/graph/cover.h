@@ -11,9 +11,9 @@
 
 /* A run of the storage that one view fills. */
 struct hub_cover_run {
-    uint64_t begin, end;  /* bytes of the storage */
-    uint64_t skip_bytes;  /* of the view's own run, left to earlier runs */
-    size_t view;          /* index among the views */
+    uint64_t begin, end; /* bytes of the storage */
+    uint64_t skip_bytes; /* of the view's own run, left to earlier runs */
+    size_t view;         /* index among the views */
 };
 
 struct hub_cover {

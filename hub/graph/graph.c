@@ -102,8 +102,8 @@ value_content(struct hub_graph *graph, const struct ckpt_value *like,
     if (like->kind >= CKPT_KIND_SIZE && like->kind <= CKPT_KIND_MAP)
         memset(&value->as, 0, sizeof value->as);
     if (kind_has_text(like)) {
-        value->as.text.data = hub_arena_text(
-            &graph->arena, like->as.text.data, like->as.text.size_bytes);
+        value->as.text.data = hub_arena_text(&graph->arena, like->as.text.data,
+                                             like->as.text.size_bytes);
         if (value->as.text.data == NULL)
             return graph->report->status;
     }
@@ -290,8 +290,8 @@ map_index_all(struct hub_graph *graph, struct hub_value *map)
         return graph->report->status;
     map->index->arena = &graph->arena;
     for (i = 0; i < count && status == CKPT_OK; i++)
-        status = map_index(graph, map, map->public.as.map.pairs[i].key, i,
-                           &found);
+        status =
+            map_index(graph, map, map->public.as.map.pairs[i].key, i, &found);
     return status;
 }
 
@@ -348,8 +348,8 @@ hub_map_set(struct hub_graph *graph, struct ckpt_value *map,
 }
 
 int
-hub_object_set(struct hub_graph *graph, struct ckpt_value *value,
-               uint32_t part, const struct ckpt_value *content)
+hub_object_set(struct hub_graph *graph, struct ckpt_value *value, uint32_t part,
+               const struct ckpt_value *content)
 {
     struct ckpt_object *object;
     const struct ckpt_value **slot = NULL;

@@ -30,8 +30,8 @@ struct hub_piece {
 };
 
 struct hub_storage {
-    struct ckpt_storage public; /* first: a handle is both */
-    struct hub_coder *coder;    /* CODED */
+    struct ckpt_storage public;     /* first: a handle is both */
+    struct hub_coder *coder;        /* CODED */
     const struct hub_piece *pieces; /* MADE */
     size_t piece_count;
     const struct ckpt_source *spool; /* its bytes in a file, once needed */
@@ -42,7 +42,7 @@ struct hub_graph {
     struct hub_arena arena;
     struct hub_report *report;
     struct hub_coder *coder; /* given to CODED storages that are added */
-    uint64_t walk_max; /* most visits of values while names are made */
+    uint64_t walk_max;       /* most visits of values while names are made */
 };
 
 /* The graph counts its memory in `budget`. */
@@ -62,8 +62,7 @@ int hub_attr_set(struct hub_graph *graph, struct ckpt_value *owner,
                  const char *name, const struct ckpt_value *value);
 /* `source_size` is that of like->source, if it has one. */
 int hub_storage_new(struct hub_graph *graph, const struct ckpt_storage *like,
-                    uint64_t source_size,
-                    const struct ckpt_storage **storage);
+                    uint64_t source_size, const struct ckpt_storage **storage);
 int hub_tensor_new(struct hub_graph *graph, const struct ckpt_tensor *like,
                    const char *name, struct ckpt_value **value);
 int hub_root_set(struct hub_graph *graph, const struct ckpt_value *value);
@@ -75,8 +74,8 @@ int hub_storage_made(struct hub_graph *graph, const struct ckpt_storage *like,
                      const struct ckpt_storage **storage);
 
 /* A string value. */
-int hub_string_new(struct hub_graph *graph, const char *data,
-                   size_t size_bytes, struct ckpt_value **value);
+int hub_string_new(struct hub_graph *graph, const char *data, size_t size_bytes,
+                   struct ckpt_value **value);
 
 /* The attribute of that name, or NULL. */
 const struct ckpt_value *hub_attr_find(const struct ckpt_attr *attrs,

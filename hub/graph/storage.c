@@ -23,10 +23,10 @@ storage_keep(struct hub_graph *graph, const struct ckpt_storage *like,
         return graph->report->status;
     storage->public = *like;
     storage->public.word_bytes = like->word_bytes ? like->word_bytes : 1;
-    storage->public.device = strcmp(device, "cpu") == 0
-                                 ? "cpu"
-                                 : hub_arena_text(&graph->arena, device,
-                                                  strlen(device));
+    storage->public.device =
+        strcmp(device, "cpu") == 0
+            ? "cpu"
+            : hub_arena_text(&graph->arena, device, strlen(device));
     if (storage->public.device == NULL)
         return graph->report->status;
     storage->public.id = graph->public.storage_count++;
@@ -41,9 +41,8 @@ storage_own(struct hub_graph *graph, struct hub_storage *storage)
         return hub_fail(graph->report, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
                         "an owned storage of %llu bytes is too large",
                         (unsigned long long)storage->public.size_bytes);
-    storage->public.data =
-        hub_arena_text(&graph->arena, storage->public.data,
-                       (size_t)storage->public.size_bytes);
+    storage->public.data = hub_arena_text(&graph->arena, storage->public.data,
+                                          (size_t)storage->public.size_bytes);
     return storage->public.data != NULL ? CKPT_OK : graph->report->status;
 }
 
@@ -101,8 +100,8 @@ tensor_dims(struct hub_graph *graph, const struct ckpt_tensor *like,
     uint64_t *dims, step = 1;
     uint32_t i, rank = like->rank;
 
-    dims = hub_arena_allocate(&graph->arena, (2 * (size_t)rank + 1) *
-                                                 sizeof *dims);
+    dims = hub_arena_allocate(&graph->arena,
+                              (2 * (size_t)rank + 1) * sizeof *dims);
     if (dims == NULL)
         return graph->report->status;
     for (i = rank; i-- > 0;) {

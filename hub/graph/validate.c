@@ -165,8 +165,8 @@ storage_word_known(uint32_t word_bytes)
 }
 
 int
-hub_storage_check(struct hub_report *report,
-                  const struct ckpt_storage *storage, uint64_t source_size)
+hub_storage_check(struct hub_report *report, const struct ckpt_storage *storage,
+                  uint64_t source_size)
 {
     if (storage->byte_order > CKPT_BIG_ENDIAN ||
         (storage->byte_order == CKPT_BIG_ENDIAN &&

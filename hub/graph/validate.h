@@ -18,7 +18,6 @@ int hub_tensor_check(struct hub_report *report, struct ckpt_tensor *tensor,
 
 /* Refuses a storage that cannot be; `source_size` is that of its source. */
 int hub_storage_check(struct hub_report *report,
-                      const struct ckpt_storage *storage,
-                      uint64_t source_size);
+                      const struct ckpt_storage *storage, uint64_t source_size);
 
 #endif

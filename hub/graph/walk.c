@@ -25,9 +25,9 @@ child_of_object(struct hub_children *children, struct hub_child *child)
     static const char *const labels[] = {"callee", "args",  "kwargs",
                                          "state",  "items", "pairs"};
     const struct ckpt_object *object = children->parent->as.object;
-    const struct ckpt_value *const parts[] = {
-        object->callee, object->args,  object->kwargs,
-        object->state,  object->items, object->pairs};
+    const struct ckpt_value *const parts[] = {object->callee, object->args,
+                                              object->kwargs, object->state,
+                                              object->items,  object->pairs};
 
     while (children->next < sizeof parts / sizeof *parts) {
         child->value = parts[children->next];
@@ -106,8 +106,7 @@ hub_children_next(struct hub_children *children, struct hub_child *child)
 }
 
 static void
-label_key(const struct ckpt_value *key, char buffer[40],
-          struct ckpt_text *text)
+label_key(const struct ckpt_value *key, char buffer[40], struct ckpt_text *text)
 {
     int length = 0;
 
@@ -199,8 +198,7 @@ walk_entry(struct walk *walk, const struct ckpt_value *value)
     size_t capacity = walk->entry_capacity ? walk->entry_capacity * 2 : 64;
 
     if (walk->entry_count == walk->entry_capacity) {
-        grown = hub_reallocate(budget, walk->entries,
-                               capacity * sizeof *grown);
+        grown = hub_reallocate(budget, walk->entries, capacity * sizeof *grown);
         if (grown == NULL)
             return budget->report->status;
         walk->entries = grown;
@@ -209,8 +207,8 @@ walk_entry(struct walk *walk, const struct ckpt_value *value)
     entry = &walk->entries[walk->entry_count];
     entry->value = value;
     entry->name.size_bytes = walk->name_bytes;
-    entry->name.data = hub_arena_text(&walk->graph->arena, walk->name,
-                                      walk->name_bytes);
+    entry->name.data =
+        hub_arena_text(&walk->graph->arena, walk->name, walk->name_bytes);
     if (entry->name.data == NULL)
         return budget->report->status;
     walk->entry_count++;

@@ -28,8 +28,7 @@ void hub_children_init(struct hub_children *children,
                        const struct ckpt_value *parent);
 
 /* False after the last. */
-bool hub_children_next(struct hub_children *children,
-                       struct hub_child *child);
+bool hub_children_next(struct hub_children *children, struct hub_child *child);
 
 /* How a child is called in a name: a string key as it is, others in decimal
  * or by their kind. `text` borrows from the child or from `buffer`. */

@@ -57,12 +57,14 @@ struct ckpt_settings {
     /* Asked now and then; true stops the job with CKPT_CANCELLED. */
     bool (*cancelled)(void *user);
 };
-#define CKPT_SETTINGS {.size = sizeof(struct ckpt_settings)}
+#define CKPT_SETTINGS                        \
+    {                                        \
+        .size = sizeof(struct ckpt_settings) \
+    }
 
 /* `settings` may be NULL. Lists plugins from their descriptions; loads none.
  * CKPT_MEMORY only: a plugin that cannot be had is listed, not an error. */
-CKPT_API int ckpt_new(const struct ckpt_settings *settings,
-                      struct ckpt **user);
+CKPT_API int ckpt_new(const struct ckpt_settings *settings, struct ckpt **user);
 CKPT_API void ckpt_free(struct ckpt *user);
 
 /* Why the last call that failed did: one line, "FILE: PLUGIN: what is wrong
@@ -109,17 +111,20 @@ struct ckpt_input {
     const char *from;           /* a reader's id; NULL: told by content */
     const char *const *options; /* "key=value"; NULL-ended or NULL */
 };
-#define CKPT_INPUT {.size = sizeof(struct ckpt_input)}
+#define CKPT_INPUT                        \
+    {                                     \
+        .size = sizeof(struct ckpt_input) \
+    }
 
 struct ckpt_file_info {
     const char *path;
-    const char *format;     /* the reader's id */
-    const char *how;        /* how the format was told */
-    const char *plugin;     /* id and version: "torch-zip 0.1.0" */
-    uint64_t size_bytes;    /* of all files that were opened */
-    size_t file_count;      /* 1, or more for shards */
+    const char *format;          /* the reader's id */
+    const char *how;             /* how the format was told */
+    const char *plugin;          /* id and version */
+    uint64_t size_bytes;         /* of all files that were opened */
+    size_t file_count;           /* 1, or more for shards */
     const char *const *findings; /* warnings of the reader; NULL-ended */
-    bool restored;          /* a side record was found and used */
+    bool restored;               /* a side record was found and used */
 };
 
 /* Tells the format, reads the graph, and restores what a side record holds.
@@ -145,14 +150,14 @@ struct ckpt_conversion {
     const char *output;                /* path */
     const char *to;                    /* a writer's id; NULL: by suffix */
     const char *const *output_options; /* "key=value"; NULL-ended or NULL */
-    bool strict;  /* a loss is an error */
-    bool dry_run; /* list the losses and stop */
-    bool force;   /* replace an existing output */
-    bool sync;    /* fsync; implied where an existing file is replaced */
+    bool strict;                       /* a loss is an error */
+    bool dry_run;                      /* list the losses and stop */
+    bool force;                        /* replace an existing output */
+    bool sync; /* fsync; implied where an existing file is replaced */
 };
-#define CKPT_CONVERSION                                                       \
-    {                                                                         \
-        .size = sizeof(struct ckpt_conversion), .input = CKPT_INPUT           \
+#define CKPT_CONVERSION                                             \
+    {                                                               \
+        .size = sizeof(struct ckpt_conversion), .input = CKPT_INPUT \
     }
 
 struct ckpt_summary {

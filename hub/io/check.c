@@ -25,8 +25,7 @@ hub_check_init(struct hub_check *check, struct hub_report *report,
 }
 
 void
-hub_check_update(struct hub_check *check, const void *bytes,
-                 size_t size_bytes)
+hub_check_update(struct hub_check *check, const void *bytes, size_t size_bytes)
 {
     if ((check->kinds & CKPT_CHECK_CRC32) != 0)
         check->crc32 = libdeflate_crc32(check->crc32, bytes, size_bytes);

@@ -29,8 +29,8 @@ struct hub_gather {
     size_t item_bytes;
     unsigned char *box, *scratch;
     uint64_t box_elements, scratch_elements; /* what the buffers hold */
-    uint32_t split;       /* the dimension that boxes cut */
-    uint64_t inner_count; /* elements of one index of it */
+    uint32_t split;                          /* the dimension that boxes cut */
+    uint64_t inner_count;                    /* elements of one index of it */
     uint64_t index[CKPT_MAX_RANK];
     uint64_t done; /* elements handed out */
 };
@@ -81,8 +81,7 @@ hub_gather_new(struct hub_budget *budget, const struct ckpt_tensor *tensor,
     made->box_elements = box / made->item_bytes;
     made->scratch_elements = SCRATCH_BYTES / made->item_bytes;
     made->box = hub_allocate(budget, box + 1);
-    made->scratch =
-        memory != NULL ? NULL : hub_allocate(budget, SCRATCH_BYTES);
+    made->scratch = memory != NULL ? NULL : hub_allocate(budget, SCRATCH_BYTES);
     if (made->box == NULL || (memory == NULL && made->scratch == NULL)) {
         hub_gather_free(made);
         return budget->report->status;
@@ -102,12 +101,12 @@ hub_gather_free(struct hub_gather *gather)
     hub_release(gather->budget, gather);
 }
 
-#define GATHER_ROW(type)                                                      \
-    do {                                                                      \
-        const type *source = (const void *)from;                              \
-        type *target = (void *)to;                                            \
-        for (i = 0; i < dim->extent; i++)                                     \
-            target[i * dim->to] = source[i * dim->from];                      \
+#define GATHER_ROW(type)                                 \
+    do {                                                 \
+        const type *source = (const void *)from;         \
+        type *target = (void *)to;                       \
+        for (i = 0; i < dim->extent; i++)                \
+            target[i * dim->to] = source[i * dim->from]; \
     } while (0)
 
 struct gather_pair {
@@ -190,10 +189,9 @@ gather_read(struct hub_gather *gather, const struct gather_dim *dims,
         bytes = gather->memory + from * item;
     } else {
         bytes = gather->scratch;
-        status = hub_source_read(gather->source,
-                                 gather->source_offset + from * item,
-                                 gather->scratch,
-                                 (size_t)gather_extent(dims, count) * item);
+        status = hub_source_read(
+            gather->source, gather->source_offset + from * item,
+            gather->scratch, (size_t)gather_extent(dims, count) * item);
     }
     if (status == CKPT_OK)
         gather_layout(dims, count, item, bytes, gather->box + to * item);
@@ -309,7 +307,6 @@ hub_gather_next(struct hub_gather *gather, struct ckpt_span *span)
         return status;
     gather_step(gather, run);
     span->data = gather->box;
-    span->size_bytes =
-        (size_t)(run * gather->inner_count) * gather->item_bytes;
+    span->size_bytes = (size_t)(run * gather->inner_count) * gather->item_bytes;
     return CKPT_OK;
 }

@@ -31,8 +31,7 @@ int hub_sink_begin(struct hub_budget *budget, const char *target,
                    uint64_t size_bytes, bool force, struct hub_sink **sink);
 
 /* Appends. Small writes are gathered. */
-int hub_sink_write(struct hub_sink *sink, const void *bytes,
-                   size_t size_bytes);
+int hub_sink_write(struct hub_sink *sink, const void *bytes, size_t size_bytes);
 
 /* Lends the buffer's free part, at least `size_bytes` (at most the buffer's
  * size), to be filled in place; then hub_sink_advance. */

@@ -50,8 +50,7 @@ sink_temporary(struct hub_sink *sink)
 
     if (path == NULL)
         return sink->report->status;
-    snprintf(path, room, "%.*s.%.200s.XXXXXX.part", folder, sink->target,
-             name);
+    snprintf(path, room, "%.*s.%.200s.XXXXXX.part", folder, sink->target, name);
     file = mkostemps(path, 5, O_CLOEXEC);
     if (file < 0) {
         hub_release(sink->budget, path);
@@ -269,7 +268,7 @@ sink_sync_folder(struct hub_sink *sink)
 
     if (slash != NULL)
         *slash = '\0';
-    folder = open(slash == NULL      ? "."
+    folder = open(slash == NULL           ? "."
                   : slash == sink->target ? "/"
                                           : sink->target,
                   O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -304,8 +303,8 @@ sink_rename_new(struct hub_sink *sink)
 int
 hub_sink_commit(struct hub_sink *sink, bool force, bool sync)
 {
-    int failed = force ? rename(sink->temporary, sink->target)
-                       : sink_rename_new(sink);
+    int failed =
+        force ? rename(sink->temporary, sink->target) : sink_rename_new(sink);
 
     if (failed != 0 && errno == EEXIST)
         return hub_fail(sink->report, CKPT_CONFLICT, NULL, CKPT_NOWHERE,

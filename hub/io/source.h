@@ -27,7 +27,7 @@ struct ckpt_source {
     unsigned char *window;       /* of a file: what peek lends */
     uint64_t window_offset;
     size_t window_bytes;
-    char **names; /* of a folder, once listed */
+    char **names;             /* of a folder, once listed */
     struct ckpt_source *next; /* the owner's list */
 };
 

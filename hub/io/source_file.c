@@ -57,8 +57,8 @@ hub_source_adopt(struct hub_budget *budget, const char *name, int file,
     } else if (S_ISREG(made->seen.st_mode)) {
         made->size_bytes = (uint64_t)made->seen.st_size;
     } else {
-        status = hub_fail(budget->report, CKPT_UNSUPPORTED, NULL,
-                          CKPT_NOWHERE, "it is neither a file nor a folder");
+        status = hub_fail(budget->report, CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
+                          "it is neither a file nor a folder");
     }
     if (status != CKPT_OK) {
         made->file = -1;
@@ -145,8 +145,8 @@ source_pread(const struct ckpt_source *source, uint64_t offset, void *buffer,
 }
 
 int
-hub_source_read(const struct ckpt_source *source, uint64_t offset,
-                void *buffer, size_t size_bytes)
+hub_source_read(const struct ckpt_source *source, uint64_t offset, void *buffer,
+                size_t size_bytes)
 {
     int status = source_bounds(source, offset, size_bytes);
 

@@ -87,8 +87,7 @@ beside_check(struct hub_report *report, int file, const char *folder,
     if (path_allowed(real, resolved))
         return CKPT_OK;
     return hub_fail(report, CKPT_FORMAT, NULL, CKPT_NOWHERE,
-                    "'%s' is a link that leaves the folder of the input",
-                    name);
+                    "'%s' is a link that leaves the folder of the input", name);
 }
 
 static int
@@ -114,8 +113,8 @@ hub_source_open_beside(const struct ckpt_source *source, const char *name,
                        struct ckpt_source **opened)
 {
     struct hub_budget *budget = source->budget;
-    size_t folder_bytes = source->folder ? strlen(source->path)
-                                         : path_folder(source->path);
+    size_t folder_bytes =
+        source->folder ? strlen(source->path) : path_folder(source->path);
     char *path, *folder;
     int status;
 

@@ -12,7 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-
 #define ZERO_BYTES ((size_t)64 << 10)
 
 static const unsigned char zeros[ZERO_BYTES];
@@ -118,8 +117,8 @@ spool_storage(struct hub_spool *spool, const struct ckpt_storage *storage)
     if (status == CKPT_OK)
         status = spool_fill(spool, storage, file);
     if (status == CKPT_OK)
-        status = hub_source_adopt(spool->budget, "decoded bytes", file,
-                                  &source);
+        status =
+            hub_source_adopt(spool->budget, "decoded bytes", file, &source);
     if (status != CKPT_OK) {
         if (file >= 0)
             close(file);
@@ -154,11 +153,10 @@ stream_gather(struct hub_stream *stream, const struct ckpt_tensor *tensor)
         source = storage->spool;
         offset = 0;
     }
-    return hub_gather_new(stream->spool->budget, tensor, source, offset,
-                          storage->public.place == CKPT_PLACE_OWNED
-                              ? storage->public.data
-                              : NULL,
-                          &stream->gather);
+    return hub_gather_new(
+        stream->spool->budget, tensor, source, offset,
+        storage->public.place == CKPT_PLACE_OWNED ? storage->public.data : NULL,
+        &stream->gather);
 }
 
 int
@@ -166,10 +164,9 @@ hub_stream_tensor(struct hub_stream *stream, struct hub_spool *spool,
                   const struct ckpt_tensor *tensor)
 {
     const struct ckpt_storage *storage = tensor->storage;
-    uint64_t first_bit =
-        tensor->offset * ckpt_dtype_width_bits(tensor->dtype);
-    bool in_order = storage->place == CKPT_PLACE_CODED ||
-                    storage->place == CKPT_PLACE_MADE;
+    uint64_t first_bit = tensor->offset * ckpt_dtype_width_bits(tensor->dtype);
+    bool in_order =
+        storage->place == CKPT_PLACE_CODED || storage->place == CKPT_PLACE_MADE;
     bool run = tensor->contiguous && first_bit % 8 == 0;
     int status = CKPT_OK;
 
@@ -272,8 +269,7 @@ stream_inner_end(struct hub_stream *stream)
 }
 
 static int
-stream_inner_begin(struct hub_stream *stream,
-                   const struct ckpt_tensor *view)
+stream_inner_begin(struct hub_stream *stream, const struct ckpt_tensor *view)
 {
     stream->inner = hub_allocate(stream->spool->budget, sizeof *stream->inner);
     if (stream->inner == NULL)
@@ -337,9 +333,9 @@ stream_next(struct hub_stream *stream, struct hub_run *run)
         return stream_file(stream, storage->source, storage->source_offset,
                            run);
     case CKPT_PLACE_OWNED:
-        return stream_bytes(
-            stream, (const unsigned char *)storage->data + stream->at,
-            stream->end - stream->at, run);
+        return stream_bytes(stream,
+                            (const unsigned char *)storage->data + stream->at,
+                            stream->end - stream->at, run);
     case CKPT_PLACE_CODED:
         return stream_coded(stream, run);
     default:
@@ -420,8 +416,8 @@ hub_stream_fill(struct hub_stream *stream, unsigned char *buffer,
         if (run->source == NULL)
             memcpy(buffer + done, run->data, step);
         else
-            status = hub_source_read(run->source, run->offset, buffer + done,
-                                     step);
+            status =
+                hub_source_read(run->source, run->offset, buffer + done, step);
         if (status != CKPT_OK)
             break;
         if (word > 1)

@@ -30,7 +30,7 @@ void hub_spool_fini(struct hub_spool *spool);
 struct hub_stream {
     struct hub_spool *spool;
     const struct hub_storage *storage;
-    uint64_t at, end;         /* what is left of the storage's bytes */
+    uint64_t at, end; /* what is left of the storage's bytes */
     struct hub_gather *gather;
     void *cursor;             /* of a coded storage */
     size_t piece;             /* of a made storage: the next one */

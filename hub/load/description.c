@@ -56,8 +56,7 @@ description_text(struct hub_arena *arena, struct sdk_json *json,
 static bool
 description_number(struct sdk_json *json, uint64_t *number)
 {
-    return sdk_json_next(json) == SDK_JSON_NUMBER &&
-           sdk_json_u64(json, number);
+    return sdk_json_next(json) == SDK_JSON_NUMBER && sdk_json_u64(json, number);
 }
 
 static bool

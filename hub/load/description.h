@@ -10,9 +10,8 @@
 
 /* Reads `text` into the plugin. False: it is no description that this hub
  * understands; the plugin is left as it was. */
-bool hub_description_parse(struct hub_arena *arena,
-                           struct hub_plugin *plugin, const char *text,
-                           size_t size_bytes);
+bool hub_description_parse(struct hub_arena *arena, struct hub_plugin *plugin,
+                           const char *text, size_t size_bytes);
 
 /* A new format at the end of the plugin's list; NULL: no memory. */
 struct hub_format *hub_format_add(struct hub_arena *arena,

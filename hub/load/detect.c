@@ -66,8 +66,8 @@ detection_weigh(struct detection *detection, struct hub_format *format,
                 const struct ckpt_evidence *evidence, const char *name)
 {
     bool suffix = suffix_matches(format, name) > 0;
-    bool best_suffix = detection->best != NULL &&
-                       suffix_matches(detection->best, name) > 0;
+    bool best_suffix =
+        detection->best != NULL && suffix_matches(detection->best, name) > 0;
 
     if (evidence->level < detection->evidence.level)
         return;

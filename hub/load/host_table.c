@@ -14,8 +14,8 @@ host_private(const struct ckpt_host *table)
 }
 
 static int host_fail(const struct ckpt_host *table, int status,
-                     const char *tensor, uint64_t byte, const char *format,
-                     ...) CKPT_PRINTF(5, 6);
+                     const char *tensor, uint64_t byte, const char *format, ...)
+    CKPT_PRINTF(5, 6);
 
 static int
 host_fail(const struct ckpt_host *table, int status, const char *tensor,
@@ -33,8 +33,7 @@ host_fail(const struct ckpt_host *table, int status, const char *tensor,
 }
 
 static void host_warn(const struct ckpt_host *table, const char *tensor,
-                      uint64_t byte, const char *format, ...)
-    CKPT_PRINTF(4, 5);
+                      uint64_t byte, const char *format, ...) CKPT_PRINTF(4, 5);
 
 static void
 host_warn(const struct ckpt_host *table, const char *tensor, uint64_t byte,
@@ -77,8 +76,7 @@ host_allocate(const struct ckpt_host *table, size_t size_bytes)
 }
 
 static void *
-host_reallocate(const struct ckpt_host *table, void *memory,
-                size_t size_bytes)
+host_reallocate(const struct ckpt_host *table, void *memory, size_t size_bytes)
 {
     return hub_reallocate(host_private(table)->budget, memory, size_bytes);
 }

@@ -25,8 +25,7 @@ plugin_refuse(struct hub_registry *registry, struct hub_plugin *plugin,
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    plugin->info.problem =
-        hub_arena_text(&registry->arena, text, strlen(text));
+    plugin->info.problem = hub_arena_text(&registry->arena, text, strlen(text));
     if (plugin->info.problem == NULL)
         plugin->info.problem = "out of memory";
     return CKPT_UNSUPPORTED;
@@ -52,9 +51,8 @@ reader_whole(const struct ckpt_reader *reader)
 static bool
 writer_whole(const struct ckpt_writer *writer)
 {
-    return writer->id != NULL && writer->open != NULL &&
-           writer->plan != NULL && writer->close != NULL &&
-           writer->suffixes != NULL;
+    return writer->id != NULL && writer->open != NULL && writer->plan != NULL &&
+           writer->close != NULL && writer->suffixes != NULL;
 }
 
 /* Finds the format's table among the plugin's and copies it. */
@@ -104,8 +102,8 @@ plugin_take(struct hub_registry *registry, struct hub_plugin *plugin,
             return plugin_refuse(registry, plugin, "its tables are not whole");
     } else if (strcmp(plugin->info.id, tables.id) != 0) {
         return plugin_refuse(registry, plugin,
-                             "it is '%s', its description says '%s'",
-                             tables.id, plugin->info.id);
+                             "it is '%s', its description says '%s'", tables.id,
+                             plugin->info.id);
     }
     for (format = plugin->formats; format != NULL; format = format->next)
         if (!format_fill(format, &tables))

@@ -43,9 +43,8 @@ registry_read_description(struct hub_registry *registry,
     ssize_t got;
     int file;
 
-    if (stem < 0 ||
-        snprintf(path, sizeof path, "%.*s.plugin", stem, plugin->info.path) >=
-            (int)sizeof path)
+    if (stem < 0 || snprintf(path, sizeof path, "%.*s.plugin", stem,
+                             plugin->info.path) >= (int)sizeof path)
         return;
     file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0)
@@ -199,8 +198,7 @@ static bool
 describe_reader(struct hub_registry *registry, struct hub_plugin *plugin,
                 const struct ckpt_reader *reader)
 {
-    struct hub_format *format =
-        hub_format_add(&registry->arena, plugin, true);
+    struct hub_format *format = hub_format_add(&registry->arena, plugin, true);
     const struct ckpt_magic *magic = reader->magics;
 
     if (format == NULL || reader->id == NULL)
@@ -220,8 +218,7 @@ static bool
 describe_writer(struct hub_registry *registry, struct hub_plugin *plugin,
                 const struct ckpt_writer *writer)
 {
-    struct hub_format *format =
-        hub_format_add(&registry->arena, plugin, false);
+    struct hub_format *format = hub_format_add(&registry->arena, plugin, false);
 
     if (format == NULL || writer->id == NULL)
         return false;
@@ -232,8 +229,7 @@ describe_writer(struct hub_registry *registry, struct hub_plugin *plugin,
 }
 
 int
-hub_registry_describe(struct hub_registry *registry,
-                      struct hub_plugin *plugin,
+hub_registry_describe(struct hub_registry *registry, struct hub_plugin *plugin,
                       const struct ckpt_plugin *tables)
 {
     bool told = true;

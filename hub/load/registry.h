@@ -45,8 +45,7 @@ struct hub_registry {
 
 /* Lists the plugins of all places. Of two with one id the better right wins:
  * --plugin, then CKPT_PLUGIN_PATH, then the folder beside the library. */
-int hub_registry_init(struct hub_registry *registry,
-                      struct hub_budget *budget,
+int hub_registry_init(struct hub_registry *registry, struct hub_budget *budget,
                       const char *const *plugin_files);
 void hub_registry_fini(struct hub_registry *registry);
 

@@ -133,8 +133,8 @@ hub_fit(struct hub_fit *fit, struct hub_host *host,
     int status = fit_init(fit, host, graph, writer, self);
 
     if (status == CKPT_OK)
-        status = fit_holds(fit, CKPT_HOLDS_TREE) ? fit_tree(fit)
-                                                 : hub_fit_flat(fit);
+        status =
+            fit_holds(fit, CKPT_HOLDS_TREE) ? fit_tree(fit) : hub_fit_flat(fit);
     if (status == CKPT_OK)
         status = fit_attrs(fit);
     if (status == CKPT_OK)

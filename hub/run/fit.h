@@ -28,13 +28,13 @@ struct hub_fit {
     void *self; /* the writer's */
     struct hub_graph fitted;
     struct hub_fit_entry *entries; /* one per entry of the graph */
-    size_t *first;       /* of each tensor id, its first entry */
+    size_t *first;                 /* of each tensor id, its first entry */
     size_t *storage_set; /* of each storage id: 1 + index among `sets`; 0 is
                             a storage that needs no word in the record */
     struct hub_fit_set *sets;
     size_t set_count;
-    bool *alone;    /* of each tensor id: it is cut off from its storage */
-    bool record;    /* a side record is needed */
+    bool *alone; /* of each tensor id: it is cut off from its storage */
+    bool record; /* a side record is needed */
 };
 
 /* The tensors of one storage that stays shared, strided or partial. */

@@ -126,8 +126,7 @@ flat_name(struct hub_fit *fit, struct hub_table *names,
         return CKPT_OK;
     fit->record = true;
     hub_note(fit->report, CKPT_MESSAGE_STEP, entry->entry->name.data,
-             CKPT_NOWHERE, "it is called '%s' in the output",
-             entry->name.data);
+             CKPT_NOWHERE, "it is called '%s' in the output", entry->name.data);
     return CKPT_OK;
 }
 
@@ -170,8 +169,8 @@ flat_drop(struct hub_fit *fit, struct hub_fit_entry *entry)
 static uint32_t
 flat_dtype(const struct hub_fit *fit, uint32_t dtype)
 {
-    static const uint32_t substitutes[] = {CKPT_UINT8, CKPT_UINT16,
-                                           CKPT_UINT32, CKPT_UINT64};
+    static const uint32_t substitutes[] = {CKPT_UINT8, CKPT_UINT16, CKPT_UINT32,
+                                           CKPT_UINT64};
     uint32_t width = ckpt_dtype_width_bits(dtype);
     size_t i;
 
@@ -229,8 +228,7 @@ flat_limits(struct hub_fit *fit, const struct hub_fit_entry *entry,
                         fit->writer->id, most, tensor->rank);
     if (tensor->size_bytes > EXPAND_BYTES &&
         tensor->size_bytes / EXPAND_TIMES > tensor->storage->size_bytes)
-        return hub_fail(fit->report, CKPT_LIMIT, entry->name.data,
-                        CKPT_NOWHERE,
+        return hub_fail(fit->report, CKPT_LIMIT, entry->name.data, CKPT_NOWHERE,
                         "a view of %llu bytes would be written as %llu",
                         (unsigned long long)tensor->storage->size_bytes,
                         (unsigned long long)tensor->size_bytes);
@@ -345,8 +343,8 @@ hub_fit_flat(struct hub_fit *fit)
     struct ckpt_value like = {.kind = CKPT_KIND_MAP}, *root;
     int status;
 
-    fit->entries = hub_fit_allocate(fit, fit->graph->entry_count,
-                                    sizeof *fit->entries);
+    fit->entries =
+        hub_fit_allocate(fit, fit->graph->entry_count, sizeof *fit->entries);
     status = fit->entries != NULL ? hub_fit_sets(fit) : fit->report->status;
     if (status == CKPT_OK)
         status = flat_twins(fit);

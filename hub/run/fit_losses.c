@@ -24,8 +24,8 @@ losses_of_tensor(struct hub_fit *fit, const char *name,
     if ((holds & CKPT_HOLDS_DEVICES) == 0 &&
         strcmp(tensor->storage->device, "cpu") != 0)
         hub_note(fit->report, CKPT_MESSAGE_LOSS, name, CKPT_NOWHERE,
-                 "the device '%s' has no place in %s",
-                 tensor->storage->device, fit->writer->id);
+                 "the device '%s' has no place in %s", tensor->storage->device,
+                 fit->writer->id);
     if ((holds & CKPT_HOLDS_GRAD) == 0 && tensor->requires_grad)
         hub_note(fit->report, CKPT_MESSAGE_LOSS, name, CKPT_NOWHERE,
                  "requires-grad has no place in %s", fit->writer->id);

@@ -54,8 +54,7 @@ sets_count(struct hub_fit *fit, size_t *users)
 }
 
 static int
-set_begin(struct hub_fit *fit, const struct ckpt_storage *storage,
-          size_t users)
+set_begin(struct hub_fit *fit, const struct ckpt_storage *storage, size_t users)
 {
     struct hub_fit_set *set = &fit->sets[fit->set_count++];
 
@@ -79,8 +78,8 @@ sets_fill(struct hub_fit *fit, const size_t *users)
         if (fit->first[tensor->id] != i || *at == 0)
             continue;
         if (*at == SIZE_MAX) {
-            status = set_begin(fit, tensor->storage,
-                               users[tensor->storage->id]);
+            status =
+                set_begin(fit, tensor->storage, users[tensor->storage->id]);
             if (status != CKPT_OK)
                 return status;
         }
@@ -116,8 +115,7 @@ set_cover(struct hub_fit *fit, struct hub_fit_set *set)
             continue;
         fit->alone[set->views[i]->id] = true;
         hub_note(fit->report, CKPT_MESSAGE_LOSS, view_name(fit, set->views[i]),
-                 CKPT_NOWHERE,
-                 "the strides of a view with gaps are not kept");
+                 CKPT_NOWHERE, "the strides of a view with gaps are not kept");
     }
     shown = hub_cover_bytes(&cover);
     if (shown < set->storage->size_bytes)
@@ -140,8 +138,7 @@ hub_fit_sets(struct hub_fit *fit)
     fit->storage_set =
         hub_fit_allocate(fit, graph->storage_count, sizeof(size_t));
     users = hub_fit_allocate(fit, graph->storage_count, sizeof(size_t));
-    fit->sets =
-        hub_fit_allocate(fit, graph->storage_count, sizeof *fit->sets);
+    fit->sets = hub_fit_allocate(fit, graph->storage_count, sizeof *fit->sets);
     if (fit->report->status != CKPT_OK)
         return fit->report->status;
     memset(fit->first, 0xFF, graph->tensor_count * sizeof(size_t));

@@ -48,10 +48,9 @@ job_output(struct job *job)
     job->folder_bytes = (size_t)(job->name - path);
     if (job->folder_bytes > 1)
         job->folder_bytes--;
-    job->folder = slash != NULL
-                      ? hub_arena_text(&job->reading.arena, path,
-                                       job->folder_bytes)
-                      : hub_arena_text(&job->reading.arena, ".", 1);
+    job->folder = slash != NULL ? hub_arena_text(&job->reading.arena, path,
+                                                 job->folder_bytes)
+                                : hub_arena_text(&job->reading.arena, ".", 1);
     return job->folder != NULL ? CKPT_OK : job_report(job)->status;
 }
 
@@ -113,17 +112,17 @@ job_plan(struct job *job)
     if (status == CKPT_OK && job->order->strict &&
         job_report(job)->loss_count > 0) {
         hub_remedy(job_report(job), "to accept it, leave --strict out");
-        status = hub_fail(job_report(job), CKPT_UNSUPPORTED, NULL,
-                          CKPT_NOWHERE, "%zu things would be lost",
-                          job_report(job)->loss_count);
+        status =
+            hub_fail(job_report(job), CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
+                     "%zu things would be lost", job_report(job)->loss_count);
     }
     if (status != CKPT_OK)
         return status;
     hub_plan_init(&job->plan, &job->user->budget, job->name);
     hub_plan_lend(&host->table);
-    status = job_blame(job, job->format->writer.plan(
-                                &host->table, job->self,
-                                &job->fit.fitted.public, &job->plan));
+    status = job_blame(job, job->format->writer.plan(&host->table, job->self,
+                                                     &job->fit.fitted.public,
+                                                     &job->plan));
     return status == CKPT_OK ? hub_plan_finish(&job->plan) : status;
 }
 
@@ -135,12 +134,12 @@ job_begin_file(struct job *job, uint32_t file)
     char *path;
     int status;
 
-    path = hub_path_join(&job->user->budget, job->folder,
-                         strlen(job->folder), name);
+    path = hub_path_join(&job->user->budget, job->folder, strlen(job->folder),
+                         name);
     if (path == NULL)
         return job_report(job)->status;
-    job_report(job)->file = planned->name != NULL ? planned->name
-                                                  : job->order->output;
+    job_report(job)->file =
+        planned->name != NULL ? planned->name : job->order->output;
     job_report(job)->plugin = NULL;
     status = hub_sink_begin(&job->user->budget, path, planned->size_bytes,
                             job->order->force, &job->sinks[file]);
@@ -187,8 +186,8 @@ job_pump(struct job *job)
     job->spool.folder = job->folder;
     job_report(job)->file = job->reading.path;
     for (i = 0; i < job->plan.file_count && status == CKPT_OK; i++) {
-        status = job_blame(job, hub_pump_file(&pump, job->sinks[i], i,
-                                              &segment));
+        status =
+            job_blame(job, hub_pump_file(&pump, job->sinks[i], i, &segment));
         if (status == CKPT_OK)
             status = hub_sink_finish(job->sinks[i], job_syncs(job, i));
     }

@@ -82,8 +82,8 @@ plan_segment(struct ckpt_plan *plan, const struct ckpt_segment *like,
     segment->size_bytes = like->size_bytes;
     switch (like->kind) {
     case CKPT_SEGMENT_BYTES:
-        segment->from.data = hub_arena_text(&plan->arena, like->data,
-                                            (size_t)like->size_bytes);
+        segment->from.data =
+            hub_arena_text(&plan->arena, like->data, (size_t)like->size_bytes);
         return segment->from.data != NULL;
     case CKPT_SEGMENT_PADDING:
         return true;
@@ -108,8 +108,7 @@ plan_segment(struct ckpt_plan *plan, const struct ckpt_segment *like,
 static int
 plan_room(struct ckpt_plan *plan)
 {
-    size_t capacity =
-        plan->segment_capacity ? plan->segment_capacity * 2 : 64;
+    size_t capacity = plan->segment_capacity ? plan->segment_capacity * 2 : 64;
     struct hub_segment *grown;
 
     if (plan->segment_count < plan->segment_capacity)
@@ -162,9 +161,8 @@ static uint64_t
 host_plan_position(const struct ckpt_host *table, const struct ckpt_plan *plan)
 {
     (void)table;
-    return plan->file_count > 0
-               ? plan->files[plan->file_count - 1].size_bytes
-               : 0;
+    return plan->file_count > 0 ? plan->files[plan->file_count - 1].size_bytes
+                                : 0;
 }
 
 static uint32_t

@@ -86,14 +86,12 @@ pump_stream(struct hub_pump *pump, struct hub_sink *sink,
             run->size_bytes >= COPY_MIN)
             status = pump_copy(pump, sink, stream, run, &able);
         else
-            status = pump_fill(pump, sink, stream, check,
-                               end - sink->position);
+            status = pump_fill(pump, sink, stream, check, end - sink->position);
         if (status != CKPT_OK)
             return status;
     }
     if (status == CKPT_END && sink->position != end)
-        return hub_fail(&pump->user->report, CKPT_CONTRACT, NULL,
-                        CKPT_NOWHERE,
+        return hub_fail(&pump->user->report, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
                         "%llu bytes came where %llu were planned",
                         (unsigned long long)(sink->position + size_bytes - end),
                         (unsigned long long)size_bytes);
@@ -105,8 +103,7 @@ static int
 pump_check(struct hub_pump *pump, struct hub_segment *segment,
            struct hub_check *check)
 {
-    int status =
-        hub_check_init(check, &pump->user->report, segment->checks);
+    int status = hub_check_init(check, &pump->user->report, segment->checks);
 
     if (status != CKPT_OK || check->sha256 == NULL)
         return status;
@@ -123,8 +120,7 @@ pump_payload(struct hub_pump *pump, struct hub_sink *sink,
     int status = pump_check(pump, segment, &check);
 
     if (status == CKPT_OK && segment->kind == CKPT_SEGMENT_TENSOR)
-        status = hub_stream_tensor(&stream, pump->spool,
-                                   segment->from.tensor);
+        status = hub_stream_tensor(&stream, pump->spool, segment->from.tensor);
     else if (status == CKPT_OK)
         hub_stream_storage(&stream, pump->spool, segment->from.storage);
     if (status == CKPT_OK)

@@ -29,8 +29,8 @@ reading_blame(struct hub_reading *reading, int status)
 }
 
 static int
-reading_cursor_open(struct hub_coder *coder,
-                    const struct ckpt_storage *storage, void **cursor)
+reading_cursor_open(struct hub_coder *coder, const struct ckpt_storage *storage,
+                    void **cursor)
 {
     struct hub_reading *reading = coder_reading(coder);
     const struct ckpt_reader *reader = &reading->format->reader;
@@ -72,8 +72,8 @@ reading_format(struct hub_reading *reading, const char *from)
     reading->format = hub_registry_find(registry, from, true);
     if (reading->format == NULL) {
         hub_remedy(&reading->user->report, "ckpt plugins lists the formats");
-        return hub_fail(&reading->user->report, CKPT_OPTION, NULL,
-                        CKPT_NOWHERE, "no plugin reads '%s'", from);
+        return hub_fail(&reading->user->report, CKPT_OPTION, NULL, CKPT_NOWHERE,
+                        "no plugin reads '%s'", from);
     }
     memcpy(reading->evidence.how, "told by the user", 17);
     return CKPT_OK;
@@ -83,8 +83,7 @@ static int
 reading_open(struct hub_reading *reading, const char *const *options)
 {
     struct ckpt_option_value *values;
-    int status =
-        hub_format_load(&reading->user->registry, reading->format);
+    int status = hub_format_load(&reading->user->registry, reading->format);
 
     if (status != CKPT_OK)
         return status;
@@ -103,10 +102,9 @@ reading_open(struct hub_reading *reading, const char *const *options)
 static int
 reading_describe(struct hub_reading *reading)
 {
-    int status = reading_blame(
-        reading, reading->format->reader.describe(&reading->host.table,
-                                                  reading->self,
-                                                  &reading->described.public));
+    int status = reading_blame(reading, reading->format->reader.describe(
+                                            &reading->host.table, reading->self,
+                                            &reading->described.public));
 
     if (status == CKPT_OK)
         status = hub_graph_finish(&reading->described);

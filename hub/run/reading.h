@@ -21,8 +21,8 @@ struct hub_reading {
     char *path; /* as it is shown */
     void *self; /* the reader's */
     bool opened;
-    struct hub_graph described; /* what the reader said */
-    struct hub_graph restored;  /* what the side record made of it */
+    struct hub_graph described;     /* what the reader said */
+    struct hub_graph restored;      /* what the side record made of it */
     const struct ckpt_graph *graph; /* the one that counts */
 };
 

@@ -248,8 +248,7 @@ record_object(struct record *record, const struct ckpt_value *value)
 
 /* Where a tensor lies in a storage that is laid out again. */
 static void
-record_view(struct record *record, const struct ckpt_tensor *tensor,
-            size_t set)
+record_view(struct record *record, const struct ckpt_tensor *tensor, size_t set)
 {
     uint32_t width = ckpt_dtype_width_bits(tensor->dtype);
     uint64_t begin = record->fit->sets[set].begin;
@@ -348,8 +347,7 @@ record_node(struct record *record, const struct ckpt_value *value)
         return CKPT_OK;
     }
     if (value->kind == CKPT_KIND_INT && !value->wide)
-        return sdk_json_write_i64(record->host, record->out,
-                                  value->as.integer);
+        return sdk_json_write_i64(record->host, record->out, value->as.integer);
     if (value->kind == CKPT_KIND_STRING)
         return record_text(record, value->as.text.data,
                            value->as.text.size_bytes);

@@ -41,8 +41,8 @@ restore_text(struct restore *restore, struct ckpt_text *text)
         status = sdk_json_text(restore->host, json, &restore->scratch, &found);
     if (status != CKPT_OK)
         return status;
-    text->data = hub_arena_text(&restore->graph->arena, found.data,
-                                found.size_bytes);
+    text->data =
+        hub_arena_text(&restore->graph->arena, found.data, found.size_bytes);
     text->size_bytes = found.size_bytes;
     return text->data != NULL ? CKPT_OK : restore->report->status;
 }
@@ -56,9 +56,9 @@ restore_storages(struct restore *restore)
     int status = restore_expect(restore, SDK_JSON_ARRAY_BEGIN);
 
     while (status == CKPT_OK && sdk_json_next(json) == SDK_JSON_OBJECT_BEGIN) {
-        grown = hub_reallocate(restore->graph->arena.budget,
-                               restore->set_devices,
-                               (restore->set_count + 1) * sizeof *grown);
+        grown =
+            hub_reallocate(restore->graph->arena.budget, restore->set_devices,
+                           (restore->set_count + 1) * sizeof *grown);
         if (grown == NULL)
             return restore->report->status;
         restore->set_devices = grown;
@@ -95,7 +95,7 @@ restore_ties(struct restore *restore)
             return status;
         slot = &restore->graph->public.attrs;
         while (*slot != NULL && strcmp((*slot)->name, name.data) != 0)
-            slot = (const struct ckpt_attr **)(uintptr_t)&(*slot)->next;
+            slot = (const struct ckpt_attr **)(uintptr_t) & (*slot)->next;
         if (*slot == NULL)
             return restore_refuse(restore, "a tie is not in the metadata");
         *slot = (*slot)->next;
@@ -148,8 +148,8 @@ restore_copy_attrs(struct restore *restore)
 
     for (; attr != NULL && status == CKPT_OK; attr = attr->next)
         if (strcmp(attr->name, HUB_RECORD_NAME) != 0)
-            status = hub_attr_set(restore->graph, NULL, attr->name,
-                                  attr->value);
+            status =
+                hub_attr_set(restore->graph, NULL, attr->name, attr->value);
     return status;
 }
 

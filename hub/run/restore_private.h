@@ -29,7 +29,7 @@ struct restore {
     struct sdk_json json;
     const struct ckpt_host *host; /* for the memory of text with escapes */
     struct sdk_buffer scratch;
-    struct hub_table names;      /* of the flat entries: 1 + index */
+    struct hub_table names; /* of the flat entries: 1 + index */
     const char **set_devices;
     size_t set_count;
     struct ckpt_value **ids; /* by the record's ids */

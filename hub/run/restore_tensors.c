@@ -222,9 +222,9 @@ tensor_complete(struct restore *restore, struct restore_tensor *tensor)
     row_major(view, strides);
     if (view->strides == NULL)
         view->strides = strides;
-    view->contiguous = view->element_count == 0 ||
-                       memcmp(view->strides, strides,
-                              view->rank * sizeof *strides) == 0;
+    view->contiguous =
+        view->element_count == 0 ||
+        memcmp(view->strides, strides, view->rank * sizeof *strides) == 0;
     return CKPT_OK;
 }
 
@@ -258,8 +258,8 @@ tensor_settle(struct restore *restore, struct restore_tensor *tensor)
 {
     const struct ckpt_entry *entry = &restore->flat->entries[tensor->flat];
     struct ckpt_value *value;
-    int status = hub_tensor_new(restore->graph, &tensor->view,
-                                entry->name.data, &value);
+    int status =
+        hub_tensor_new(restore->graph, &tensor->view, entry->name.data, &value);
 
     if (status == CKPT_OK)
         *tensor->slot = *value->as.tensor;
@@ -319,8 +319,8 @@ set_piece(struct restore *restore, const struct restore_set *set, size_t i)
         return restore->report->status;
     hub_cover_view(run, set->views[run->view], &kept, dims, &piece);
     *view = piece;
-    view->element_count = (run->end - run->begin) * 8 /
-                          ckpt_dtype_width_bits(piece.dtype);
+    view->element_count =
+        (run->end - run->begin) * 8 / ckpt_dtype_width_bits(piece.dtype);
     view->size_bytes = run->end - run->begin;
     row_major(&piece, dims + 2 * CKPT_MAX_RANK);
     view->contiguous = memcmp(piece.strides, dims + 2 * CKPT_MAX_RANK,
@@ -344,9 +344,9 @@ set_is_span(const struct restore_set *set, struct ckpt_storage *like)
     like->byte_order = view->storage->byte_order;
     like->word_bytes = view->storage->word_bytes;
     like->source = view->storage->source;
-    like->source_offset = view->storage->source_offset +
-                          view->offset *
-                              (ckpt_dtype_width_bits(view->dtype) / 8);
+    like->source_offset =
+        view->storage->source_offset +
+        view->offset * (ckpt_dtype_width_bits(view->dtype) / 8);
     return true;
 }
 
@@ -354,9 +354,8 @@ static int
 set_storage(struct restore *restore, const struct restore_set *set,
             const char *device, const struct ckpt_storage **storage)
 {
-    struct ckpt_storage like = {.device = device,
-                                .place = CKPT_PLACE_OWNED,
-                                .word_bytes = 1};
+    struct ckpt_storage like = {
+        .device = device, .place = CKPT_PLACE_OWNED, .word_bytes = 1};
     size_t i;
     int status = CKPT_OK;
 
@@ -374,8 +373,7 @@ set_storage(struct restore *restore, const struct restore_set *set,
 }
 
 static int
-set_settle(struct restore *restore, struct restore_set *set,
-           const char *device)
+set_settle(struct restore *restore, struct restore_set *set, const char *device)
 {
     const struct ckpt_storage *storage;
     size_t i;
@@ -439,8 +437,8 @@ tensors_used(struct restore *restore)
 int
 restore_tensors(struct restore *restore)
 {
-    const struct ckpt_storage **storages = tensors_allocate(
-        restore, restore->flat->entry_count, sizeof *storages);
+    const struct ckpt_storage **storages =
+        tensors_allocate(restore, restore->flat->entry_count, sizeof *storages);
     struct restore_set *sets =
         tensors_allocate(restore, restore->set_count, sizeof *sets);
     struct restore_tensor *tensor;

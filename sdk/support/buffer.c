@@ -12,8 +12,8 @@ int
 sdk_buffer_reserve(const struct ckpt_host *host, struct sdk_buffer *buffer,
                    size_t more)
 {
-    size_t wanted, capacity = buffer->capacity_bytes ? buffer->capacity_bytes
-                                                     : 256;
+    size_t wanted,
+        capacity = buffer->capacity_bytes ? buffer->capacity_bytes : 256;
     unsigned char *data;
 
     if (more > SIZE_MAX / 2 - buffer->size_bytes)

@@ -233,16 +233,19 @@ test_attributes_replace_in_place(void **state)
 {
     struct hub_graph graph = graph_begin(*state);
     struct ckpt_value *one = graph_int(&graph, 1), *two = graph_int(&graph, 2);
+    struct ckpt_value like = {.kind = CKPT_KIND_MAP}, *map;
 
+    assert_status(hub_value_new(&graph, &like, &map), CKPT_OK);
     assert_status(hub_attr_set(&graph, NULL, "a", one), CKPT_OK);
     assert_status(hub_attr_set(&graph, NULL, "b", one), CKPT_OK);
     assert_status(hub_attr_set(&graph, NULL, "a", two), CKPT_OK);
     assert_ptr_equal(graph.public.attrs->value, two);
     assert_string_equal(graph.public.attrs->next->name, "b");
     assert_null(graph.public.attrs->next->next);
-    assert_status(hub_attr_set(&graph, one, "c", two), CKPT_OK);
-    assert_ptr_equal(hub_attr_find(one->attrs, "c"), two);
-    assert_null(hub_attr_find(one->attrs, "a"));
+    assert_status(hub_attr_set(&graph, map, "c", two), CKPT_OK);
+    assert_ptr_equal(hub_attr_find(map->attrs, "c"), two);
+    assert_null(hub_attr_find(map->attrs, "a"));
+    assert_status(hub_attr_set(&graph, one, "c", two), CKPT_CONTRACT);
     hub_graph_fini(&graph);
 }
 

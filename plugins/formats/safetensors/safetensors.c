@@ -89,11 +89,12 @@ safetensors_describe(const struct ckpt_host *host, void *self,
     struct safetensors_set set = {0};
     struct safetensors_names names = {0};
     int status = safetensors_parse(host, reader->source, &set);
+    bool may_tie = safetensors_may_tie(&set);
 
-    if (status == CKPT_OK)
+    if (status == CKPT_OK && may_tie)
         status = safetensors_collect(host, &set, &names);
     if (status == CKPT_OK)
-        status = safetensors_build(host, &set, &names, graph);
+        status = safetensors_build(host, &set, may_tie ? &names : NULL, graph);
     safetensors_names_fini(host, &names);
     safetensors_set_fini(host, &set);
     return status;

@@ -20,11 +20,22 @@
 struct builder {
     const struct ckpt_host *host;
     const struct safetensors_set *set;
-    const struct safetensors_names *names;
+    const struct safetensors_names *names; /* or NULL: there are no ties */
     struct ckpt_graph *graph;
     struct ckpt_value *root;
-    bool recorded;
 };
+
+static int
+graph_refuse_twin(const struct ckpt_host *host,
+                  const struct safetensors_set *set,
+                  const struct safetensors_entry *entry)
+{
+    return host->fail(host, CKPT_FORMAT, entry->name.data,
+                      safetensors_place(set, entry->file, &entry->name),
+                      "%s%stwo tensors of one name",
+                      safetensors_file_name(host, set, entry->file),
+                      safetensors_colon(set));
+}
 
 int
 safetensors_collect(const struct ckpt_host *host,
@@ -32,25 +43,31 @@ safetensors_collect(const struct ckpt_host *host,
                     struct safetensors_names *names)
 {
     size_t count = safetensors_entry_count(set), i;
-    const struct safetensors_entry *entry;
     int status;
 
     status = safetensors_names_init(host, names, set->entries.data,
-                                    sizeof *entry, count);
-    if (status != CKPT_OK)
-        return status;
+                                    sizeof(struct safetensors_entry), count);
+    for (i = 0; i < count && status == CKPT_OK; i++)
+        if (safetensors_names_put(names, i) != SAFETENSORS_NONE)
+            status = graph_refuse_twin(host, set, safetensors_entry_at(set, i));
+    return status;
+}
+
+bool
+safetensors_may_tie(const struct safetensors_set *set)
+{
+    size_t count = safetensors_pair_count(set), i;
+    bool other = false;
+    const char *key;
+
     for (i = 0; i < count; i++) {
-        if (safetensors_names_put(names, i) == SAFETENSORS_NONE)
-            continue;
-        entry = safetensors_entry_at(set, i);
-        safetensors_names_fini(host, names);
-        return host->fail(host, CKPT_FORMAT, entry->name.data,
-                          safetensors_place(set, entry->file, &entry->name),
-                          "%s%stwo tensors of one name",
-                          safetensors_file_name(host, set, entry->file),
-                          safetensors_colon(set));
+        key = safetensors_pair_at(set, i)->key.data;
+        if (strcmp(key, GRAPH_RECORD) == 0)
+            return false;
+        if (strcmp(key, "format") != 0)
+            other = true;
     }
-    return CKPT_OK;
+    return other;
 }
 
 static int
@@ -94,6 +111,7 @@ graph_entry(const struct builder *b, const struct safetensors_entry *entry)
         .source_offset = sizeof(uint64_t) + file->header_bytes + entry->begin,
     };
     struct ckpt_tensor tensor = {.rank = entry->rank, .shape = shape};
+    size_t known = b->root->as.map.count;
     int status;
 
     if (entry->rank > 0)
@@ -108,9 +126,11 @@ graph_entry(const struct builder *b, const struct safetensors_entry *entry)
     tensor.dtype = dtype;
     status = host->storage_new(host, b->graph, &storage, sizeof storage,
                                &tensor.storage);
-    if (status != CKPT_OK)
+    if (status == CKPT_OK)
+        status = graph_put(b, &entry->name, &tensor);
+    if (status != CKPT_OK || b->root->as.map.count > known)
         return status;
-    return graph_put(b, &entry->name, &tensor);
+    return graph_refuse_twin(host, b->set, entry);
 }
 
 static int
@@ -131,7 +151,7 @@ graph_tensors(const struct builder *b)
 static size_t
 graph_tie(const struct builder *b, const struct safetensors_pair *pair)
 {
-    if (b->recorded ||
+    if (b->names == NULL ||
         safetensors_names_find(b->names, &pair->key) != SAFETENSORS_NONE)
         return SAFETENSORS_NONE;
     return safetensors_names_find(b->names, &pair->value);
@@ -230,19 +250,13 @@ safetensors_build(const struct ckpt_host *host,
                   const struct safetensors_names *names,
                   struct ckpt_graph *graph)
 {
-    static const struct ckpt_text record = {GRAPH_RECORD,
-                                            sizeof GRAPH_RECORD - 1};
     const struct ckpt_value map = {.kind = CKPT_KIND_MAP};
-    struct builder b = {host, set, names, graph, NULL, false};
+    struct builder b = {host, set, names, graph, NULL};
     struct safetensors_names keys;
-    size_t count = safetensors_pair_count(set), i;
-    int status;
+    int status = safetensors_names_init(host, &keys, set->pairs.data,
+                                        sizeof(struct safetensors_pair),
+                                        safetensors_pair_count(set));
 
-    for (i = 0; i < count; i++)
-        if (graph_equal(&safetensors_pair_at(set, i)->key, &record))
-            b.recorded = true;
-    status = safetensors_names_init(host, &keys, set->pairs.data,
-                                    sizeof(struct safetensors_pair), count);
     if (status != CKPT_OK)
         return status;
     status = host->value_new(host, graph, &map, sizeof map, &b.root);

@@ -8,14 +8,19 @@
 #include "safetensors_names.h"
 #include "safetensors_parse.h"
 
-/* Makes the set of all names of tensors. A name that comes twice, in one file
- * or in two, is CKPT_FORMAT. `names` refers to the entries of `set`. */
+/* Makes the set of the names of all tensors, which refers to the entries of
+ * `set` and is to be freed whatever comes. A name that comes twice, in one
+ * file or in two, is CKPT_FORMAT. */
 int safetensors_collect(const struct ckpt_host *host,
                         const struct safetensors_set *set,
                         struct safetensors_names *names);
 
+/* Whether the metadata could tell a tie, so that building needs the names. */
+bool safetensors_may_tie(const struct safetensors_set *set);
+
 /* Builds the graph: a map of the tensors, the metadata as its attributes, and
- * the ties that the metadata tell. */
+ * the ties that the metadata tell. `names` is NULL if there can be none; a name
+ * that comes twice is CKPT_FORMAT then too. */
 int safetensors_build(const struct ckpt_host *host,
                       const struct safetensors_set *set,
                       const struct safetensors_names *names,

@@ -247,15 +247,18 @@ static int
 parse_unknown(struct parser *p)
 {
     const struct ckpt_host *host = p->host;
+    uint64_t place = PARSE_LENGTH_BYTES + p->json.at;
 
+    if (!sdk_json_skip(&p->json))
+        return parse_refuse(p, NULL);
     if (!p->set->warned)
-        host->warn(host, p->tensor, PARSE_LENGTH_BYTES + p->json.at,
+        host->warn(host, p->tensor, place,
                    "%s%sheader: a member that the format does not have is "
                    "ignored",
                    safetensors_file_name(host, p->set, p->file_index),
                    safetensors_colon(p->set));
     p->set->warned = true;
-    return sdk_json_skip(&p->json) ? CKPT_OK : parse_refuse(p, NULL);
+    return CKPT_OK;
 }
 
 /* Checks that the bytes of a tensor are what its shape and type ask for. */

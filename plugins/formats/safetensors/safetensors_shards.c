@@ -98,11 +98,16 @@ safetensors_shards_probe(const struct ckpt_host *host,
     status = host->source_peek(host, source, 0, (size_t)size, &head);
     if (status != CKPT_OK)
         return status;
-    if (!safetensors_index_is(&head))
-        return CKPT_OK;
-    evidence->level = CKPT_EVIDENCE_STRUCTURE;
-    snprintf(evidence->how, sizeof evidence->how,
-             "json with a weight_map of safetensors files");
+    if (safetensors_index_is(&head)) {
+        evidence->level = CKPT_EVIDENCE_STRUCTURE;
+        snprintf(evidence->how, sizeof evidence->how,
+                 "json with a weight_map of safetensors files");
+    } else if (head.data[0] == '{' && shards_kind_of(host->source_name(
+                                          host, source)) == SHARDS_INDEX) {
+        evidence->level = CKPT_EVIDENCE_MAGIC;
+        snprintf(evidence->how, sizeof evidence->how,
+                 "json under the name of an index");
+    }
     return CKPT_OK;
 }
 
@@ -354,7 +359,8 @@ safetensors_shards_describe(const struct ckpt_host *host,
     if (status == CKPT_OK && s.indexed)
         status = shards_check_index(&s);
     if (status == CKPT_OK)
-        status = safetensors_build(host, &s.set, &s.names, graph);
+        status = safetensors_build(
+            host, &s.set, safetensors_may_tie(&s.set) ? &s.names : NULL, graph);
     safetensors_names_fini(host, &s.names);
     safetensors_index_fini(host, &s.index);
     sdk_buffer_fini(host, &s.files);

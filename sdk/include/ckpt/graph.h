@@ -104,7 +104,7 @@ struct ckpt_value {
         double real;
         struct {
             double re, im;
-        } parts; /* complex */
+        } parts;               /* complex */
         struct ckpt_text text; /* string, bytes, device, wide int */
         uint32_t dtype;
         struct {
@@ -146,11 +146,7 @@ struct ckpt_storage {
     uint64_t id; /* dense, from 0, in its graph: an index for side tables */
 };
 
-enum ckpt_role {
-    CKPT_ROLE_UNKNOWN = 0,
-    CKPT_ROLE_PARAMETER,
-    CKPT_ROLE_BUFFER
-};
+enum ckpt_role { CKPT_ROLE_UNKNOWN = 0, CKPT_ROLE_PARAMETER, CKPT_ROLE_BUFFER };
 
 #define CKPT_MAX_RANK 64
 

@@ -23,8 +23,7 @@
 #include "ckpt/status.h"
 
 #if defined(__GNUC__)
-#define CKPT_PRINTF(nth, first) \
-    __attribute__((format(printf, nth, first)))
+#define CKPT_PRINTF(nth, first) __attribute__((format(printf, nth, first)))
 #else
 #define CKPT_PRINTF(nth, first)
 #endif
@@ -110,7 +109,8 @@ struct ckpt_host {
      * `like_bytes` is sizeof *like. Containers start empty, objects without
      * the parts of enum ckpt_part. Kinds of tensor come from tensor_new.
      * The handle lives as long as the graph. CKPT_FORMAT: a string that is
-     * not UTF-8, a kind or dtype that does not exist; CKPT_LIMIT: the budget. */
+     * not UTF-8, a kind or dtype that does not exist; CKPT_LIMIT: the budget.
+     */
     int (*value_new)(const struct ckpt_host *host, struct ckpt_graph *graph,
                      const struct ckpt_value *like, size_t like_bytes,
                      struct ckpt_value **value);

@@ -27,11 +27,11 @@
 #define CKPT_ABI UINT32_C(1)
 
 struct ckpt_plugin {
-    uint32_t abi;  /* CKPT_ABI; the hub refuses numbers it does not know */
-    size_t size;   /* sizeof(struct ckpt_plugin) where the plugin was built */
-    const char *id;      /* equal to the folder's name: [a-z0-9-]+ */
-    const char *version; /* "0.1.0" */
-    const char *summary; /* one line, without full stop */
+    uint32_t abi;   /* CKPT_ABI; the hub refuses numbers it does not know */
+    size_t size;    /* sizeof(struct ckpt_plugin) where the plugin was built */
+    const char *id; /* equal to the folder's name: [a-z0-9-]+ */
+    const char *version;                      /* "0.1.0" */
+    const char *summary;                      /* one line, without full stop */
     const struct ckpt_reader *const *readers; /* NULL-ended, or NULL */
     const struct ckpt_writer *const *writers; /* NULL-ended, or NULL */
 };
@@ -47,13 +47,13 @@ struct ckpt_plugin {
 #endif
 
 #if defined(CKPT_STATIC)
-#define CKPT_PLUGIN(id)                                                       \
-    CKPT_EXTERN const struct ckpt_plugin ckpt_plugin_##id;                    \
+#define CKPT_PLUGIN(id)                                    \
+    CKPT_EXTERN const struct ckpt_plugin ckpt_plugin_##id; \
     const struct ckpt_plugin ckpt_plugin_##id
 #else
-#define CKPT_PLUGIN(id)                                                       \
-    CKPT_EXTERN __attribute__((visibility("default")))                        \
-    const struct ckpt_plugin ckpt_plugin;                                     \
+#define CKPT_PLUGIN(id)                                \
+    CKPT_EXTERN __attribute__((visibility("default"))) \
+    const struct ckpt_plugin ckpt_plugin;              \
     const struct ckpt_plugin ckpt_plugin
 #endif
 

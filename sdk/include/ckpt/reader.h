@@ -31,8 +31,7 @@ struct ckpt_magic {
 };
 
 /* Capabilities of a reader. */
-#define CKPT_READS_FOLDERS UINT64_C(1)   /* is asked about folders too */
-#define CKPT_NEEDS_WORKER UINT64_C(2)    /* wraps code that is not hardened */
+#define CKPT_READS_FOLDERS UINT64_C(1) /* is asked about folders too */
 
 enum ckpt_threads {
     CKPT_THREADS_SERIAL = 0, /* one call at a time in the whole process */
@@ -41,28 +40,26 @@ enum ckpt_threads {
 };
 
 struct ckpt_reader {
-    size_t size; /* sizeof(struct ckpt_reader) where the plugin was built */
-    const char *id;                     /* "torch-zip" */
-    const char *summary;                /* one line */
-    const char *const *suffixes;        /* ".pt", ...; NULL-ended; a hint */
-    const struct ckpt_magic *magics;    /* NULL: the plugin is always asked */
-    const struct ckpt_option *options;  /* NULL: none */
-    uint64_t capabilities;              /* CKPT_READS_*, CKPT_NEEDS_* */
-    uint32_t threads;                   /* enum ckpt_threads */
+    size_t size;    /* sizeof(struct ckpt_reader) where the plugin was built */
+    const char *id; /* "torch-zip" */
+    const char *summary;               /* one line */
+    const char *const *suffixes;       /* ".pt", ...; NULL-ended; a hint */
+    const struct ckpt_magic *magics;   /* NULL: the plugin is always asked */
+    const struct ckpt_option *options; /* NULL: none */
+    uint64_t capabilities;             /* CKPT_READS_* */
+    uint32_t threads;                  /* enum ckpt_threads */
 
     /* Looks whether the source is of this format, from its head and tail.
      * [serial, stateless, before open] The source is borrowed for the call.
      * A source that is something else is CKPT_OK with level NONE; failure
      * means that it could not be looked at. */
-    int (*probe)(const struct ckpt_host *host,
-                 const struct ckpt_source *source,
+    int (*probe)(const struct ckpt_host *host, const struct ckpt_source *source,
                  struct ckpt_evidence *evidence);
 
     /* Begins to read. [serial] The source lives until close; `options` has
      * one value per declared option. On failure nothing is left behind, and
      * close is not called. */
-    int (*open)(const struct ckpt_host *host,
-                const struct ckpt_source *source,
+    int (*open)(const struct ckpt_host *host, const struct ckpt_source *source,
                 const struct ckpt_option_value *options, void **self);
 
     /* Builds the graph; never touches payload. [serial, once, after open]
@@ -80,8 +77,9 @@ struct ckpt_reader {
                        const struct ckpt_storage *storage, void **cursor);
 
     /* Gives the next bytes, at most 1 MiB, at least one, in whole words of
-     * the storage (word_bytes). [after cursor_open] They live until the next call on this cursor. CKPT_END after the last;
-     * the hub checks that the sum is the storage's size. */
+     * the storage (word_bytes). [after cursor_open] They live until the next
+     * call on this cursor. CKPT_END after the last; the hub checks that the sum
+     * is the storage's size. */
     int (*cursor_next)(const struct ckpt_host *host, void *cursor,
                        struct ckpt_span *span);
 

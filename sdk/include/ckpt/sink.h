@@ -28,8 +28,8 @@ enum ckpt_segment_kind {
 
 /* One segment. Members that the kind does not name are ignored. */
 struct ckpt_segment {
-    uint32_t kind;   /* enum ckpt_segment_kind */
-    uint32_t checks; /* CKPT_CHECK_* */
+    uint32_t kind;       /* enum ckpt_segment_kind */
+    uint32_t checks;     /* CKPT_CHECK_* */
     uint64_t size_bytes; /* BYTES, PADDING, LATE */
     const void *data;    /* BYTES */
     const struct ckpt_storage *storage;

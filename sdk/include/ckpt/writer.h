@@ -16,25 +16,28 @@
 #include "ckpt/host.h"
 #include "ckpt/option.h"
 
-/* What a format can hold; zero is a flat list of plain contiguous tensors. */
-#define CKPT_HOLDS_TREE UINT64_C(0x01)    /* every kind of value, nested, with
-                                             the attributes of maps */
-#define CKPT_HOLDS_TIES UINT64_C(0x02)    /* tensors that share a storage */
-#define CKPT_HOLDS_STRIDES UINT64_C(0x04) /* views that are not contiguous */
+/* What a format can hold; zero is a flat list of plain contiguous tensors.
+ *
+ * TREE: every kind of value, nested, with the attributes of maps. TIES:
+ * tensors that share a storage. STRIDES: views that are not contiguous.
+ * DEVICES: device labels. GRAD: requires-grad. ROLES: parameters told from
+ * others. STRINGS: attributes of the graph that are strings, and so a home
+ * for the side record. TIE_NAMES: a tensor that is left out because it is
+ * another's twin may be told by a string attribute, dropped name = kept name.
+ */
+#define CKPT_HOLDS_TREE UINT64_C(0x01)
+#define CKPT_HOLDS_TIES UINT64_C(0x02)
+#define CKPT_HOLDS_STRIDES UINT64_C(0x04)
 #define CKPT_HOLDS_DEVICES UINT64_C(0x08)
-#define CKPT_HOLDS_GRAD UINT64_C(0x10)    /* requires-grad */
-#define CKPT_HOLDS_ROLES UINT64_C(0x20)   /* parameters told from others */
-#define CKPT_HOLDS_STRINGS UINT64_C(0x40) /* attributes of the graph that are
-                                             strings; home of the record */
-#define CKPT_HOLDS_TIE_NAMES UINT64_C(0x80) /* a tensor left out because it is
-                                             another's twin may be told by a
-                                             string attribute: dropped name =
-                                             kept name */
+#define CKPT_HOLDS_GRAD UINT64_C(0x10)
+#define CKPT_HOLDS_ROLES UINT64_C(0x20)
+#define CKPT_HOLDS_STRINGS UINT64_C(0x40)
+#define CKPT_HOLDS_TIE_NAMES UINT64_C(0x80)
 
 struct ckpt_limits {
-    uint64_t holds;       /* CKPT_HOLDS_* */
-    uint64_t dtypes;      /* CKPT_DTYPE_BIT of each */
-    uint32_t rank_max;    /* 0: CKPT_MAX_RANK */
+    uint64_t holds;          /* CKPT_HOLDS_* */
+    uint64_t dtypes;         /* CKPT_DTYPE_BIT of each */
+    uint32_t rank_max;       /* 0: CKPT_MAX_RANK */
     uint32_t name_bytes_max; /* 0: any length */
 };
 
