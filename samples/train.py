@@ -145,6 +145,11 @@ def save_moons(path):
     torch.save(moons().state_dict(), path)
 
 
+def save_moons_int8(path):
+    small = torch.quantization.quantize_dynamic(moons(), {nn.Linear})
+    torch.save(small.state_dict(), path)
+
+
 def save_digits(path):
     torch.save(digits()[0].state_dict(), path)
 
@@ -186,6 +191,7 @@ def save_safetensors(path):
 SAMPLES = {
     "moons.pth": save_moons,
     "moons-torch-1.13.pth": save_moons,
+    "moons-int8.pth": save_moons_int8,
     "digits.pth": save_digits,
     "digits-training.pt": save_training,
     "digits-parallel.pth": save_parallel,

@@ -50,6 +50,11 @@ extern const struct cli_command *const cli_commands[]; /* NULL-ended */
 extern const struct cli_command cli_info, cli_ls, cli_convert, cli_plugins,
     cli_help;
 
+/* ---- main.c ---- */
+
+/* Whether a signal asked to stop. */
+bool cli_cancelled(void *user);
+
 /* ---- say.c ---- */
 
 /* "ckpt: LABEL: TEXT", escaped. LABEL may be NULL. */

@@ -86,6 +86,8 @@ ls_digest(struct cli *cli, struct cli_listing *listing)
     for (i = 0; i < listing->row_count && status == CKPT_OK; i++) {
         tensor = listing->rows[i].entry->value->as.tensor;
         progress->before_bytes = before;
+        if (cli_cancelled(cli))
+            return CKPT_CANCELLED;
         status = ckpt_file_digest(listing->file, tensor, listing->digests[i]);
         before += tensor->size_bytes;
         cli_progress_update(progress, tensor->size_bytes, 0);

@@ -66,7 +66,7 @@ plugins_suffixes(struct cli_out *out, const struct ckpt_plugin_info *plugin)
 static void
 plugins_row(struct cli_table *table, const struct ckpt_plugin_info *plugin)
 {
-    cli_escape_string(cli_table_cell(table), plugin->id);
+    cli_escape_string(cli_table_cell(table), plugin->id ? plugin->id : "-");
     cli_escape_string(cli_table_cell(table),
                       plugin->version ? plugin->version : "-");
     plugins_formats(cli_table_cell(table), plugin, true);
@@ -201,6 +201,19 @@ plugins_show(struct cli_out *out, const struct ckpt_plugin_info *plugin)
         plugins_format(out, &plugin->formats[i]);
 }
 
+/* A plugin that did not get as far as telling its id goes by its file. */
+static bool
+plugins_is(const struct ckpt_plugin_info *plugin, const char *id)
+{
+    const char *file = strrchr(plugin->path, '/');
+    size_t length = strlen(id);
+
+    if (plugin->id != NULL)
+        return strcmp(plugin->id, id) == 0;
+    file = file ? file + 1 : plugin->path;
+    return strncmp(file, id, length) == 0 && strcmp(file + length, ".so") == 0;
+}
+
 /* The plugin of that id, one in use before one that is not; else the count,
  * and the nearest id. */
 static size_t
@@ -211,11 +224,13 @@ plugins_find(struct cli *cli, const char *id, const char **nearest)
 
     *nearest = NULL;
     for (i = 0; (plugin = ckpt_plugin_at(cli->user, i)) != NULL; i++) {
-        if (strcmp(plugin->id, id) == 0) {
+        if (plugins_is(plugin, id)) {
             if (plugin->problem == NULL)
                 return i;
             found = found == SIZE_MAX ? i : found;
         }
+        if (plugin->id == NULL)
+            continue;
         distance = cli_distance(id, plugin->id);
         if (distance < least) {
             least = distance;
@@ -250,9 +265,21 @@ plugins_one(struct cli *cli, const char *id)
     return CLI_DONE;
 }
 
+/* Descriptions may promise what a plugin cannot keep; here all are tried. */
+static void
+plugins_load_all(struct cli *cli)
+{
+    size_t i, count = ckpt_plugin_count(cli->user);
+
+    for (i = 0; i < count; i++)
+        if (ckpt_plugin_at(cli->user, i)->problem == NULL)
+            ckpt_plugin_load(cli->user, i);
+}
+
 static int
 plugins_run(struct cli *cli)
 {
+    plugins_load_all(cli);
     if (cli->args.operands.count == 0)
         return plugins_list(cli);
     return plugins_one(cli, cli->args.operands.items[0]);

@@ -57,8 +57,8 @@ main_guard_descriptors(void)
         close(fd);
 }
 
-static bool
-main_is_cancelled(void *user)
+bool
+cli_cancelled(void *user)
 {
     (void)user;
     return main_cancelled != 0;
@@ -84,7 +84,7 @@ main_start_library(struct cli *cli)
     settings.user = cli;
     settings.message = cli_message;
     settings.progress = main_progress;
-    settings.cancelled = main_is_cancelled;
+    settings.cancelled = cli_cancelled;
     if (cli->clever_terminal && !cli->args.quiet)
         cli_progress_begin(&cli->progress, &cli->err);
     status = ckpt_new(&settings, &cli->user);

@@ -183,6 +183,9 @@ tree_key(struct cli_out *out, const struct cli_step *step)
         cli_out_char(out, '[');
         cli_out_u64(out, step->index);
         cli_out_char(out, ']');
+    } else if (step->key->kind == CKPT_KIND_STRING &&
+               step->key->as.text.size_bytes == 0) {
+        cli_out_string(out, "\"\"");
     } else if (step->key->kind == CKPT_KIND_STRING) {
         cli_escape(out, step->key->as.text.data, step->key->as.text.size_bytes);
     } else {

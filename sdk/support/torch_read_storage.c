@@ -111,7 +111,9 @@ hash_key(const struct ckpt_text *key)
 
     for (i = 0; i < key->size_bytes; i++)
         hash = (hash ^ (unsigned char)key->data[i]) * UINT64_C(0x100000001b3);
-    return hash ^ hash >> 29;
+    /* Names that differ in their last digits must end far apart. */
+    hash = (hash ^ hash >> 32) * UINT64_C(0x9e3779b97f4a7c15);
+    return hash ^ hash >> 32;
 }
 
 /* The slot of a key, taken or free; NULL if the search takes too long. */

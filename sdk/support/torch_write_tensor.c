@@ -203,37 +203,28 @@ torch_walk_id(struct torch_walk *walk, const struct ckpt_storage *storage,
     sdk_pickler_op(pickle, SDK_OP_BINPERSID);
 }
 
-/* The dtype of the class of a tensor's storage; 0: untyped. A tensor that is
- * a key of a map was not seen by the scan, and cannot change what is. */
+/* The dtype of the class of a tensor's storage; 0: untyped. */
 static uint32_t
-torch_walk_dtype(struct torch_walk *walk, const struct ckpt_value *value)
+torch_walk_dtype(const struct torch_walk *walk,
+                 const struct ckpt_tensor *tensor)
 {
-    const struct ckpt_tensor *tensor = value->as.tensor;
-    struct torch_storage *storage = &walk->storages[tensor->storage->id];
-    uint32_t dtype = torch_class_dtype(tensor->dtype);
+    bool untyped = walk->storages[tensor->storage->id].untyped ||
+                   torch_class(tensor->dtype) == NULL;
 
-    if (storage->dtype == 0)
-        storage->dtype = dtype;
-    if (storage->dtype != dtype && !storage->untyped)
-        sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
-                            "a tensor as a key, of another dtype than others "
-                            "on its storage");
-    if (storage->untyped || torch_class(tensor->dtype) == NULL)
-        return 0;
-    return dtype;
+    return untyped ? 0 : tensor->dtype;
 }
 
 void
 sdk_torch_walk_storage(struct torch_walk *walk, const struct ckpt_value *value,
                        bool untyped)
 {
-    const struct ckpt_storage *storage = value->as.tensor->storage;
-    uint32_t dtype = torch_walk_dtype(walk, value);
+    const struct ckpt_tensor *tensor = value->as.tensor;
+    uint32_t dtype = torch_walk_dtype(walk, tensor);
 
     if (!untyped && dtype == 0)
         sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
                             "a bare storage that has no one class");
-    torch_walk_id(walk, storage, untyped ? 0 : dtype);
+    torch_walk_id(walk, tensor->storage, untyped ? 0 : dtype);
 }
 
 /* A shape or strides: a tuple of its own. */
@@ -272,7 +263,7 @@ torch_walk_plain(struct torch_walk *walk, const struct ckpt_value *value,
 {
     const struct ckpt_tensor *tensor = value->as.tensor;
     struct sdk_pickler *pickle = walk->pickle;
-    uint32_t dtype = torch_walk_dtype(walk, value);
+    uint32_t dtype = torch_walk_dtype(walk, tensor);
 
     if (tensor->offset > INT64_MAX)
         sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,

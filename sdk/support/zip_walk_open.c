@@ -37,7 +37,9 @@ hash_folded(const char *name, size_t name_bytes)
 
     for (i = 0; i < name_bytes; i++)
         hash = (hash ^ fold(name[i])) * UINT64_C(0x100000001b3);
-    return hash ^ hash >> 29;
+    /* Names that differ in their last digits must end far apart. */
+    hash = (hash ^ hash >> 32) * UINT64_C(0x9e3779b97f4a7c15);
+    return hash ^ hash >> 32;
 }
 
 static bool

@@ -5,18 +5,43 @@
     check_readme.py [--update] CKPT
 
 Runs each "$ " line of the README's console blocks, in order, in an empty
-folder where ./ckpt is CKPT and samples/ is the samples, and compares what
-comes out with the lines shown. --update puts the real lines in."""
+folder where ./ckpt is CKPT and samples/ is the samples, on a terminal of 80
+columns, and compares what comes out with the lines shown. --update puts the
+real lines in."""
 
 import difflib
+import fcntl
+import os
 import pathlib
+import pty
 import re
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.M | re.S)
+
+
+def typed(command, folder):
+    """What a terminal shows of the command."""
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
+    process = subprocess.Popen(
+        command, shell=True, cwd=folder, stdin=subprocess.DEVNULL, stdout=its,
+        stderr=its, env={**os.environ, "TERM": "dumb", "NO_COLOR": "1"})
+    os.close(its)
+    with open(ours, "rb", buffering=0) as screen:
+        text = b""
+        try:
+            while piece := screen.read(65536):
+                text += piece
+        except OSError:
+            pass  # how the end of a terminal is told
+    process.wait(60)
+    return text.decode().splitlines()
 
 
 def ran(shown, folder):
@@ -24,11 +49,7 @@ def ran(shown, folder):
     out = []
     for line in shown.splitlines():
         if line.startswith("$ "):
-            done = subprocess.run(line[2:], shell=True, cwd=folder, text=True,
-                                  stdin=subprocess.DEVNULL, timeout=60,
-                                  stdout=subprocess.PIPE,
-                                  stderr=subprocess.STDOUT)
-            out += [line, *done.stdout.splitlines()]
+            out += [line, *typed(line[2:], folder)]
     return "".join(line + "\n" for line in out)
 
 

@@ -15,7 +15,6 @@
 #include "torch_zip_plan.h"
 
 #define CURSOR_BYTES ((size_t)256 << 10)
-#define ATTRIBUTES ".data/ckpt.attributes"
 
 struct torch_zip {
     const struct ckpt_source *source;
@@ -197,8 +196,8 @@ static int
 read_attributes(const struct ckpt_host *host, struct torch_zip_records *records,
                 struct ckpt_graph *graph)
 {
-    const struct sdk_zip_member *member =
-        torch_zip_find(records, ATTRIBUTES, strlen(ATTRIBUTES));
+    const struct sdk_zip_member *member = torch_zip_find(
+        records, TORCH_ZIP_ATTRIBUTES, strlen(TORCH_ZIP_ATTRIBUTES));
     struct torch_zip_bytes bytes = {0};
     struct sdk_buffer name = {0};
     struct sdk_json json;
@@ -218,7 +217,7 @@ read_attributes(const struct ckpt_host *host, struct torch_zip_records *records,
                             member->method == SDK_ZIP_STORED
                                 ? member->data_offset + json.at
                                 : CKPT_NOWHERE,
-                            "record '%s': %s", ATTRIBUTES,
+                            "record '%s': %s", TORCH_ZIP_ATTRIBUTES,
                             json.error != NULL ? json.error : "no JSON object");
     sdk_buffer_fini(host, &name);
     host->release(host, bytes.data);

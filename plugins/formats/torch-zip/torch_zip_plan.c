@@ -6,7 +6,6 @@
  */
 #include "torch_zip_plan.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -385,12 +384,12 @@ out:
 /* ---- late ---- */
 
 static uint32_t
-late_crc32(const struct ckpt_host *host, const struct ckpt_plan *output,
-           const struct plan_record *record)
+late_crc32(const struct ckpt_host *host, const struct torch_zip_plan *plan,
+           const struct ckpt_plan *output, size_t i)
 {
-    if (record->size_bytes == 0)
+    if (plan->records[i].size_bytes == 0)
         return 0;
-    return host->plan_crc32(host, output, record->segment);
+    return host->plan_crc32(host, output, plan->records[i].segment);
 }
 
 static void
@@ -401,7 +400,7 @@ late_gap(const struct ckpt_host *host, struct torch_zip_plan *plan,
 
     if (gap > 0) {
         plan_record_get_sizes(plan, gap - 1, &record);
-        record.crc32 = late_crc32(host, output, &plan->records[gap - 1]);
+        record.crc32 = late_crc32(host, plan, output, gap - 1);
         to = torch_zip_put_descriptor(to, &record);
     }
     if (gap < plan->record_count) {
@@ -418,7 +417,7 @@ late_central(const struct ckpt_host *host, struct torch_zip_plan *plan,
 
     do {
         plan_record_get(plan, i, &record);
-        record.crc32 = late_crc32(host, output, &plan->records[i++]);
+        record.crc32 = late_crc32(host, plan, output, i++);
         to = torch_zip_put_central(to, &record);
     } while (i < plan->record_count && i % CENTRAL_RUN != 0);
 }
@@ -428,14 +427,13 @@ static void
 late_id(const struct ckpt_host *host, const struct torch_zip_plan *plan,
         const struct ckpt_plan *output, char *to)
 {
-    const struct plan_record *record = plan->records;
-    const struct plan_record *end = record + plan->record_count - 1;
     uint64_t checks = 0;
+    size_t i;
 
-    for (; record < end; record++)
-        if (record->size_bytes > 0)
+    for (i = 0; i < plan->record_count - 1; i++)
+        if (plan->records[i].size_bytes > 0)
             checks =
-                torch_zip_id_combine(checks, late_crc32(host, output, record));
+                torch_zip_id_combine(checks, late_crc32(host, plan, output, i));
     torch_zip_id_text(plan->names, checks, to);
 }
 

@@ -32,7 +32,6 @@ struct ckpt_magic {
 
 /* Capabilities of a reader. */
 #define CKPT_READS_FOLDERS UINT64_C(1) /* is asked about folders too */
-#define CKPT_NEEDS_WORKER UINT64_C(2)  /* wraps code that is not hardened */
 
 enum ckpt_threads {
     CKPT_THREADS_SERIAL = 0, /* one call at a time in the whole process */
@@ -47,7 +46,7 @@ struct ckpt_reader {
     const char *const *suffixes;       /* ".pt", ...; NULL-ended; a hint */
     const struct ckpt_magic *magics;   /* NULL: the plugin is always asked */
     const struct ckpt_option *options; /* NULL: none */
-    uint64_t capabilities;             /* CKPT_READS_*, CKPT_NEEDS_* */
+    uint64_t capabilities;             /* CKPT_READS_* */
     uint32_t threads;                  /* enum ckpt_threads */
 
     /* Looks whether the source is of this format, from its head and tail.

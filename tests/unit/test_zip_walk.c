@@ -1,0 +1,587 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The walk over zip archives, on archives that are made here byte by byte and
+ * then damaged: each rule that it checks has an archive that breaks it.
+ */
+#include "unit.h"
+
+#include "endian.h"
+#include "false_host.h"
+#include "zip_walk.h"
+
+/* ---- An archive, as a writer without any checks makes it ---- */
+
+struct member {
+    const char *name;
+    const char *data; /* NULL: no data */
+    uint16_t method, flags;
+    uint32_t crc32;
+    bool zip64;     /* sizes and offset in a zip64 field */
+    uint32_t extra; /* bytes of another field in the local header */
+};
+
+struct archive {
+    unsigned char data[8192];
+    size_t size;
+    size_t headers[8], entries[8];
+    size_t count;
+    size_t directory, end64, locator, end;
+};
+
+static void
+put(struct archive *a, const void *bytes, size_t size)
+{
+    assert_true(size <= sizeof a->data - a->size);
+    if (size > 0)
+        memcpy(a->data + a->size, bytes, size);
+    a->size += size;
+}
+
+static void
+put16(struct archive *a, uint32_t value)
+{
+    unsigned char bytes[2];
+
+    sdk_store_le16(bytes, (uint16_t)value);
+    put(a, bytes, 2);
+}
+
+static void
+put32(struct archive *a, uint32_t value)
+{
+    unsigned char bytes[4];
+
+    sdk_store_le32(bytes, value);
+    put(a, bytes, 4);
+}
+
+static void
+put64(struct archive *a, uint64_t value)
+{
+    unsigned char bytes[8];
+
+    sdk_store_le64(bytes, value);
+    put(a, bytes, 8);
+}
+
+static void
+put_zip64(struct archive *a, uint64_t size, uint64_t offset, bool central)
+{
+    put16(a, 1);
+    put16(a, central ? 24 : 16);
+    put64(a, size);
+    put64(a, size);
+    if (central)
+        put64(a, offset);
+}
+
+static void
+put_member(struct archive *a, const struct member *m)
+{
+    uint32_t size = m->data ? (uint32_t)strlen(m->data) : 0;
+    bool later = m->flags & 8;
+
+    a->headers[a->count++] = a->size;
+    put(a, "PK\3\4", 4);
+    put16(a, 20);
+    put16(a, m->flags);
+    put16(a, m->method);
+    put32(a, 0);
+    put32(a, later ? 0 : m->crc32);
+    put32(a, m->zip64 ? UINT32_MAX : later ? 0 : size);
+    put32(a, m->zip64 ? UINT32_MAX : later ? 0 : size);
+    put16(a, (uint32_t)strlen(m->name));
+    put16(a, (m->zip64 ? 20 : 0) + (m->extra ? m->extra + 4 : 0));
+    put(a, m->name, strlen(m->name));
+    if (m->zip64)
+        put_zip64(a, size, 0, false);
+    if (m->extra) {
+        put16(a, 0x4246);
+        put16(a, m->extra);
+        a->size += m->extra;
+    }
+    put(a, m->data, size);
+    if (later) {
+        put(a, "PK\7\10", 4);
+        put32(a, m->crc32);
+        put32(a, size);
+        put32(a, size);
+    }
+}
+
+static void
+put_entry(struct archive *a, const struct member *m, size_t index)
+{
+    uint32_t size = m->data ? (uint32_t)strlen(m->data) : 0;
+
+    a->entries[index] = a->size;
+    put(a, "PK\1\2", 4);
+    put32(a, 20 << 16);
+    put16(a, m->flags);
+    put16(a, m->method);
+    put32(a, 0);
+    put32(a, m->crc32);
+    put32(a, m->zip64 ? UINT32_MAX : size);
+    put32(a, m->zip64 ? UINT32_MAX : size);
+    put16(a, (uint32_t)strlen(m->name));
+    put16(a, m->zip64 ? 28 : 0);
+    put16(a, 0); /* comment */
+    put16(a, 0); /* disk */
+    put16(a, 0);
+    put32(a, 0);
+    put32(a, m->zip64 ? UINT32_MAX : (uint32_t)a->headers[index]);
+    put(a, m->name, strlen(m->name));
+    if (m->zip64)
+        put_zip64(a, size, a->headers[index], true);
+}
+
+static void
+put_end64(struct archive *a, uint64_t bytes)
+{
+    a->end64 = a->size;
+    put(a, "PK\6\6", 4);
+    put64(a, 44);
+    put32(a, 0x2d031e);
+    put64(a, 0); /* disks */
+    put64(a, a->count);
+    put64(a, a->count);
+    put64(a, bytes);
+    put64(a, a->directory);
+    a->locator = a->size;
+    put(a, "PK\6\7", 4);
+    put32(a, 0);
+    put64(a, a->end64);
+    put32(a, 1);
+}
+
+static void
+build(struct archive *a, const struct member *members, size_t count, bool wide)
+{
+    uint64_t bytes;
+    size_t i;
+
+    memset(a, 0, sizeof *a);
+    for (i = 0; i < count; i++)
+        put_member(a, &members[i]);
+    a->directory = a->size;
+    for (i = 0; i < count; i++)
+        put_entry(a, &members[i], i);
+    bytes = a->size - a->directory;
+    if (wide)
+        put_end64(a, bytes);
+    a->end = a->size;
+    put(a, "PK\5\6", 4);
+    put32(a, 0);
+    put16(a, (uint32_t)count);
+    put16(a, (uint32_t)count);
+    put32(a, (uint32_t)bytes);
+    put32(a, (uint32_t)a->directory);
+    put16(a, 0);
+}
+
+static const struct member plain[] = {
+    {.name = "a/data.pkl", .data = "hello", .crc32 = 7},
+    {.name = "a/version", .data = "3\n", .crc32 = 8, .flags = 8, .extra = 13},
+    {.name = "a/empty"},
+};
+#define PLAIN_COUNT COUNT_OF(plain)
+
+static int
+open_archive(struct false_host *host, const struct archive *a,
+             struct sdk_zip *zip)
+{
+    struct ckpt_source source = {.data = a->data, .size_bytes = a->size};
+
+    false_host_init(host);
+    return sdk_zip_open(&host->table, &source, zip);
+}
+
+static void
+expect_failure(const struct archive *a, int wanted, size_t byte,
+               const char *part)
+{
+    struct false_host host;
+    struct sdk_zip zip = {0};
+
+    assert_status(open_archive(&host, a, &zip), wanted);
+    assert_contains(host.text, part);
+    assert_int_equal(host.byte, byte);
+    assert_int_equal(host.failure_count, 1);
+    assert_int_equal(host.live_count, 0);
+}
+
+/* ---- What is read ---- */
+
+static void
+expect_plain(const struct archive *a)
+{
+    struct false_host host;
+    struct sdk_zip zip = {0};
+    const struct sdk_zip_member *member;
+    size_t i;
+
+    assert_status(open_archive(&host, a, &zip), CKPT_OK);
+    assert_int_equal(zip.member_count, PLAIN_COUNT);
+    for (i = 0; i < PLAIN_COUNT; i++) {
+        size_t size = plain[i].data ? strlen(plain[i].data) : 0;
+
+        member = sdk_zip_find(&zip, plain[i].name, strlen(plain[i].name));
+        assert_non_null(member);
+        assert_ptr_equal(member, &zip.members[i]);
+        assert_int_equal(member->size_bytes, size);
+        assert_int_equal(member->crc32, plain[i].crc32);
+        assert_memory_equal(a->data + member->data_offset,
+                            plain[i].data ? plain[i].data : "", size);
+    }
+    assert_null(sdk_zip_find(&zip, "a/VERSION", 9));
+    assert_null(sdk_zip_find(&zip, "b/version", 9));
+    sdk_zip_close(&host.table, &zip);
+    assert_int_equal(host.live_count, 0);
+}
+
+static void
+test_plain(void **state)
+{
+    struct archive a;
+
+    (void)state;
+    build(&a, plain, PLAIN_COUNT, false);
+    expect_plain(&a);
+    build(&a, plain, PLAIN_COUNT, true);
+    expect_plain(&a);
+}
+
+static void
+test_zip64(void **state)
+{
+    struct member wide[PLAIN_COUNT];
+    struct archive a;
+    size_t i;
+
+    (void)state;
+    memcpy(wide, plain, sizeof plain);
+    for (i = 0; i < PLAIN_COUNT; i++)
+        wide[i].zip64 = true;
+    build(&a, wide, PLAIN_COUNT, true);
+    memset(a.data + a.end + 8, 0xff, 12); /* only the wide record knows */
+    expect_plain(&a);
+}
+
+static void
+test_empty(void **state)
+{
+    struct false_host host;
+    struct sdk_zip zip = {0};
+    struct archive a;
+
+    (void)state;
+    build(&a, NULL, 0, false);
+    assert_status(open_archive(&host, &a, &zip), CKPT_OK);
+    assert_int_equal(zip.member_count, 0);
+    assert_null(sdk_zip_find(&zip, "a", 1));
+    sdk_zip_close(&host.table, &zip);
+}
+
+static void
+test_comment_and_trailing(void **state)
+{
+    struct false_host host;
+    struct sdk_zip zip = {0};
+    struct archive a;
+
+    (void)state;
+    build(&a, plain, PLAIN_COUNT, false);
+    sdk_store_le16(a.data + a.end + 20, 7);
+    put(&a, "comment", 7);
+    expect_plain(&a);
+    put(&a, "junk", 4);
+    assert_status(open_archive(&host, &a, &zip), CKPT_OK);
+    assert_int_equal(zip.trailing_bytes, 4);
+    sdk_zip_close(&host.table, &zip);
+}
+
+static void
+test_unordered(void **state)
+{
+    unsigned char swap[46 + 9];
+    struct archive a;
+    struct member two[2] = {{.name = "a/first", .data = "1"},
+                            {.name = "a/other", .data = "22"}};
+    struct false_host host;
+    struct sdk_zip zip = {0};
+
+    (void)state;
+    build(&a, two, 2, false);
+    memcpy(swap, a.data + a.entries[0], 53);
+    memmove(a.data + a.entries[0], a.data + a.entries[1], 53);
+    memcpy(a.data + a.entries[1], swap, 53);
+    assert_status(open_archive(&host, &a, &zip), CKPT_OK);
+    assert_memory_equal(zip.members[0].name, "a/other", 7);
+    assert_int_equal(a.data[zip.members[0].data_offset], '2');
+    sdk_zip_close(&host.table, &zip);
+}
+
+/* ---- What is refused ---- */
+
+static void
+test_end_records(void **state)
+{
+    struct archive a;
+
+    (void)state;
+    build(&a, plain, PLAIN_COUNT, false);
+    a.data[a.end] = 'X';
+    expect_failure(&a, CKPT_FORMAT, a.size, "no end record");
+    build(&a, plain, PLAIN_COUNT, false);
+    sdk_store_le16(a.data + a.end + 20, 22); /* a comment that is one too */
+    put(&a, a.data + a.end, 22);
+    sdk_store_le16(a.data + a.size - 2, 0);
+    expect_failure(&a, CKPT_FORMAT, a.end, "two end records");
+    build(&a, plain, PLAIN_COUNT, false);
+    sdk_store_le16(a.data + a.end + 4, 1);
+    expect_failure(&a, CKPT_UNSUPPORTED, a.end, "several disks");
+    build(&a, plain, PLAIN_COUNT, false);
+    sdk_store_le16(a.data + a.end + 8, 2);
+    expect_failure(&a, CKPT_UNSUPPORTED, a.end, "several disks");
+    build(&a, plain, PLAIN_COUNT, false);
+    sdk_store_le32(a.data + a.end + 16, (uint32_t)a.end);
+    expect_failure(&a, CKPT_FORMAT, a.end, "beyond its end record");
+    build(&a, plain, PLAIN_COUNT, false);
+    sdk_store_le32(a.data + a.end + 8, 0x50005);
+    expect_failure(&a, CKPT_FORMAT, a.end, "more members");
+}
+
+static void
+test_wide_end_records(void **state)
+{
+    struct archive a;
+
+    (void)state;
+    build(&a, plain, PLAIN_COUNT, true);
+    sdk_store_le64(a.data + a.end64 + 48, a.directory + 1);
+    expect_failure(&a, CKPT_FORMAT, a.end64, "disagree");
+    build(&a, plain, PLAIN_COUNT, true);
+    a.data[a.end64] = 'X';
+    expect_failure(&a, CKPT_FORMAT, a.end64, "no zip64 end record");
+    build(&a, plain, PLAIN_COUNT, true);
+    sdk_store_le64(a.data + a.locator + 8, UINT64_MAX);
+    expect_failure(&a, CKPT_FORMAT, a.locator, "elsewhere");
+    build(&a, plain, PLAIN_COUNT, true);
+    sdk_store_le64(a.data + a.end64 + 4, UINT64_MAX);
+    expect_failure(&a, CKPT_FORMAT, a.end64 + 4, "wrong size");
+    build(&a, plain, PLAIN_COUNT, true);
+    sdk_store_le32(a.data + a.locator + 16, 2);
+    expect_failure(&a, CKPT_UNSUPPORTED, a.locator, "several disks");
+    build(&a, plain, PLAIN_COUNT, true);
+    memset(a.data + a.end + 8, 0xff, 12);
+    sdk_store_le64(a.data + a.end64 + 24, UINT64_MAX);
+    sdk_store_le64(a.data + a.end64 + 32, UINT64_MAX);
+    expect_failure(&a, CKPT_FORMAT, a.end64, "more members");
+}
+
+static void
+test_entries(void **state)
+{
+    struct archive a;
+
+    (void)state;
+    build(&a, plain, PLAIN_COUNT, false);
+    a.data[a.entries[1]] = 'X';
+    expect_failure(&a, CKPT_FORMAT, a.entries[1], "no directory entry");
+    build(&a, plain, PLAIN_COUNT, false);
+    sdk_store_le16(a.data + a.entries[2] + 28, 8);
+    expect_failure(&a, CKPT_FORMAT, a.entries[2], "beyond the directory");
+    build(&a, plain, PLAIN_COUNT, false);
+    sdk_store_le32(a.data + a.end + 8, 0x20002);
+    expect_failure(&a, CKPT_FORMAT, a.entries[2], "behind the directory");
+    build(&a, plain, PLAIN_COUNT, false);
+    sdk_store_le16(a.data + a.entries[0] + 8, 1);
+    expect_failure(&a, CKPT_UNSUPPORTED, a.entries[0], "encrypted");
+    build(&a, plain, PLAIN_COUNT, false);
+    sdk_store_le16(a.data + a.entries[0] + 34, 1);
+    expect_failure(&a, CKPT_UNSUPPORTED, a.entries[0], "several disks");
+    build(&a, plain, PLAIN_COUNT, false);
+    sdk_store_le32(a.data + a.entries[0] + 20, 4);
+    expect_failure(&a, CKPT_FORMAT, a.entries[0], "two sizes");
+    build(&a, plain, PLAIN_COUNT, false);
+    sdk_store_le32(a.data + a.entries[0] + 42, (uint32_t)a.directory);
+    expect_failure(&a, CKPT_FORMAT, a.entries[0], "beyond the directory");
+    build(&a, plain, PLAIN_COUNT, false);
+    a.data[a.entries[0] + 46] = 0;
+    expect_failure(&a, CKPT_FORMAT, a.entries[0], "zero byte");
+    build(&a, plain, PLAIN_COUNT, false);
+    sdk_store_le16(a.data + a.entries[0] + 10, 8);
+    sdk_store_le32(a.data + a.entries[0] + 24, 1 << 20);
+    expect_failure(&a, CKPT_FORMAT, a.entries[0], "larger than deflate");
+}
+
+static void
+test_wide_entries(void **state)
+{
+    struct member wide = plain[0];
+    struct archive a;
+
+    (void)state;
+    wide.zip64 = true;
+    build(&a, &wide, 1, true);
+    sdk_store_le16(a.data + a.entries[0] + 46 + 10 + 2, 20);
+    expect_failure(&a, CKPT_FORMAT, a.entries[0], "too short");
+    build(&a, &wide, 1, true);
+    sdk_store_le64(a.data + a.entries[0] + 46 + 10 + 4 + 16, UINT64_MAX - 3);
+    expect_failure(&a, CKPT_FORMAT, a.entries[0], "beyond the directory");
+}
+
+static void
+test_names(void **state)
+{
+    static const struct member twice[] = {
+        {.name = "a/data.pkl"}, {.name = "a/x"}, {.name = "A/Data.PKL"}};
+    static const struct member nameless[] = {{.name = ""}};
+    struct archive a;
+
+    (void)state;
+    build(&a, twice, 3, false);
+    expect_failure(&a, CKPT_FORMAT, a.headers[2], "two members");
+    build(&a, nameless, 1, false);
+    expect_failure(&a, CKPT_FORMAT, a.entries[0], "without a name");
+}
+
+static void
+test_headers(void **state)
+{
+    struct archive a;
+
+    (void)state;
+    build(&a, plain, PLAIN_COUNT, false);
+    a.data[a.headers[0]] = 'X';
+    expect_failure(&a, CKPT_FORMAT, a.headers[0], "no local header");
+    build(&a, plain, PLAIN_COUNT, false);
+    a.data[a.headers[0] + 30] = 'X';
+    expect_failure(&a, CKPT_FORMAT, a.headers[0], "another name");
+    build(&a, plain, PLAIN_COUNT, false);
+    a.data[a.headers[0] + 8] = 8;
+    expect_failure(&a, CKPT_FORMAT, a.headers[0], "another method");
+    build(&a, plain, PLAIN_COUNT, false);
+    a.data[a.headers[0] + 6] = 1;
+    expect_failure(&a, CKPT_FORMAT, a.headers[0], "encrypted");
+    build(&a, plain, PLAIN_COUNT, false);
+    a.data[a.headers[0] + 22] = 4;
+    expect_failure(&a, CKPT_FORMAT, a.headers[0], "another size");
+    build(&a, plain, PLAIN_COUNT, false);
+    a.data[a.headers[0] + 14] = 4;
+    expect_failure(&a, CKPT_FORMAT, a.headers[0], "another crc");
+    build(&a, plain, PLAIN_COUNT, false);
+    a.data[a.headers[1] + 22] = 9; /* a descriptor is no excuse */
+    expect_failure(&a, CKPT_FORMAT, a.headers[1], "another size");
+}
+
+static void
+test_overlaps(void **state)
+{
+    struct archive a;
+
+    (void)state;
+    build(&a, plain, PLAIN_COUNT, false);
+    sdk_store_le16(a.data + a.headers[0] + 28, 1); /* data one byte later */
+    expect_failure(&a, CKPT_FORMAT, a.headers[0], "overlaps");
+    build(&a, plain, PLAIN_COUNT, false);
+    sdk_store_le32(a.data + a.entries[1] + 42, (uint32_t)a.headers[0]);
+    expect_failure(&a, CKPT_FORMAT, a.headers[0], "overlaps");
+    build(&a, plain, PLAIN_COUNT, false);
+    sdk_store_le16(a.data + a.headers[2] + 28, 1);
+    expect_failure(&a, CKPT_FORMAT, a.headers[2], "overlaps");
+}
+
+/* No truncation opens, and none does harm. */
+static void
+test_truncated(void **state)
+{
+    struct archive a;
+    size_t whole;
+
+    (void)state;
+    build(&a, plain, PLAIN_COUNT, true);
+    whole = a.size;
+    for (a.size = 0; a.size < whole; a.size++) {
+        struct false_host host;
+        struct sdk_zip zip = {0};
+
+        assert_status(open_archive(&host, &a, &zip), CKPT_FORMAT);
+        assert_int_equal(host.failure_count, 1);
+        assert_int_equal(host.live_count, 0);
+    }
+}
+
+/* Every byte turned round: opens or fails, and never does harm. */
+static void
+test_damaged(void **state)
+{
+    struct archive a;
+    size_t at;
+
+    (void)state;
+    build(&a, plain, PLAIN_COUNT, true);
+    for (at = 0; at < a.size; at++) {
+        struct false_host host;
+        struct sdk_zip zip = {0};
+
+        a.data[at] ^= 0xff;
+        if (open_archive(&host, &a, &zip) == CKPT_OK)
+            sdk_zip_close(&host.table, &zip);
+        else
+            assert_int_equal(host.failure_count, 1);
+        assert_int_equal(host.live_count, 0);
+        a.data[at] ^= 0xff;
+    }
+}
+
+static void
+test_memory(void **state)
+{
+    struct ckpt_source source;
+    struct archive a;
+    size_t at;
+    int status = CKPT_MEMORY;
+
+    (void)state;
+    build(&a, plain, PLAIN_COUNT, false);
+    source.data = a.data;
+    source.size_bytes = a.size;
+    for (at = 1; status != CKPT_OK; at++) {
+        struct false_host host;
+        struct sdk_zip zip = {0};
+
+        false_host_init(&host);
+        host.fail_at = at;
+        status = sdk_zip_open(&host.table, &source, &zip);
+        if (status != CKPT_OK)
+            assert_status(status, CKPT_MEMORY);
+        sdk_zip_close(&host.table, &zip);
+        assert_int_equal(host.live_count, 0);
+    }
+    assert_int_equal(at, 6);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_zip64),
+        cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_comment_and_trailing),
+        cmocka_unit_test(test_unordered),
+        cmocka_unit_test(test_end_records),
+        cmocka_unit_test(test_wide_end_records),
+        cmocka_unit_test(test_entries),
+        cmocka_unit_test(test_wide_entries),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_headers),
+        cmocka_unit_test(test_overlaps),
+        cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_memory),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
