@@ -69,21 +69,17 @@ escape_plain(const unsigned char *p, size_t size_bytes, char quote)
     uint32_t point;
     size_t at = 0, length;
 
-    while (at < size_bytes) {
-        if (p[at] >= 0x20 && p[at] < 0x7f) {
-            if (p[at] == '\\' || p[at] == (unsigned char)quote)
-                break;
+    for (;;) {
+        while (at < size_bytes && p[at] - 0x20u < 0x5f && p[at] != '\\' &&
+               p[at] != (unsigned char)quote)
             at++;
-            continue;
-        }
-        if (p[at] < 0x80)
-            break;
+        if (at == size_bytes || p[at] < 0x80)
+            return at;
         length = escape_decode(p + at, size_bytes - at, &point);
         if (length == 0 || escape_hidden(point))
-            break;
+            return at;
         at += length;
     }
-    return at;
 }
 
 static bool

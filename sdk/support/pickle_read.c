@@ -225,7 +225,7 @@ check_frame(struct machine *m)
     return status;
 }
 
-/* One opcode but STOP. A flat table: one line an opcode. */
+/* One opcode but STOP. long: flat switch */
 static int
 step(struct machine *m, int opcode)
 {

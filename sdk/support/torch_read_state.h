@@ -35,6 +35,7 @@ struct torch_name {
 struct torch_entry; /* one storage */
 
 #define TORCH_CACHED 64
+#define TORCH_PENDING ((uintptr_t)1) /* in values: made, not filled */
 
 struct torch_reader {
     const struct ckpt_host *host;
@@ -97,7 +98,12 @@ int torch_storage_object(struct torch_reader *r, uint32_t ref,
 
 void torch_entries_fini(struct torch_reader *r);
 
-/* ---- Small values ---- */
+/* ---- Values ---- */
+
+/* The value of a node, made if need be; containers are left to be filled.
+ * `depth` counts how deep calls call what was called. */
+int torch_value_of(struct torch_reader *r, uint32_t ref, unsigned depth,
+                   struct ckpt_value **value);
 
 /* Whether the node is a call without arguments, items, pairs or state of what
  * is known as `known`. */

@@ -15,8 +15,8 @@
 #define FLAG_ENCRYPTED 0x0001
 #define FLAG_DESCRIPTOR 0x0008
 #define PROBES_MAX 1000
-#define SHOWN(member)                                                         \
-    (int)((member)->name_bytes < 200 ? (member)->name_bytes : 200),           \
+#define SHOWN(member)                                               \
+    (int)((member)->name_bytes < 200 ? (member)->name_bytes : 200), \
         (member)->name
 
 static const unsigned char header_mark[4] = {'P', 'K', 3, 4};

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Making the value of one node of a torch pickle. Containers and objects are
+ * made empty, for the walk to fill.
+ */
+#include "torch_read_storage.h"
+
+#include <string.h>
+
+#include "utf8.h"
+
+#define CALLEE_DEPTH_MAX 100 /* calls of what was called */
+
+static int make(struct torch_reader *r, uint32_t ref, unsigned depth,
+                struct ckpt_value **value, bool *fresh);
+
+int
+torch_value_of(struct torch_reader *r, uint32_t ref, unsigned depth,
+               struct ckpt_value **value)
+{
+    struct ckpt_value *made;
+    bool fresh = false;
+    int status;
+
+    if (r->values[ref] != 0) {
+        *value = (struct ckpt_value *)(r->values[ref] & ~TORCH_PENDING);
+        return CKPT_OK;
+    }
+    status = make(r, ref, depth, &made, &fresh);
+    if (status != CKPT_OK)
+        return status;
+    r->values[ref] = (uintptr_t)made | (fresh ? TORCH_PENDING : 0);
+    *value = made;
+    return CKPT_OK;
+}
+
+static int
+make_text(struct torch_reader *r, uint32_t ref, uint32_t kind,
+          struct ckpt_value **value)
+{
+    struct ckpt_value like = {.kind = kind};
+
+    like.wide = kind == CKPT_KIND_INT;
+    like.as.text = sdk_pickled_text(r->pickled, ref);
+    if (sdk_pickled_kind(r->pickled, ref) == SDK_PICKLED_STR &&
+        !sdk_utf8_valid(like.as.text.data, like.as.text.size_bytes))
+        like.kind = CKPT_KIND_BYTES;
+    if (like.kind == CKPT_KIND_STRING &&
+        !sdk_utf8_valid(like.as.text.data, like.as.text.size_bytes))
+        return torch_fail(r, CKPT_FORMAT, ref, "a string that is not UTF-8");
+    return torch_value(r, &like, value);
+}
+
+/* An object of `builtins` called with one argument that is made here. */
+static int
+make_builtin(struct torch_reader *r, const char *name,
+             const struct ckpt_value *argument, struct ckpt_value **value)
+{
+    struct ckpt_value like = {.kind = CKPT_KIND_TUPLE}, *args, *first;
+    struct ckpt_object object = {
+        .made = CKPT_MADE_CALLED, .module = "builtins", .name = name};
+    int status = torch_value(r, argument, &first);
+
+    if (status == CKPT_OK)
+        status = torch_value(r, &like, &args);
+    if (status == CKPT_OK)
+        status = r->host->list_add(r->host, r->graph, args, first);
+    if (status != CKPT_OK)
+        return status;
+    object.args = args;
+    like.kind = CKPT_KIND_OBJECT;
+    like.as.object = &object;
+    return torch_value(r, &like, value);
+}
+
+static int
+make_collection(struct torch_reader *r, uint32_t ref, struct ckpt_value **value,
+                bool *fresh)
+{
+    struct ckpt_value list = {.kind = CKPT_KIND_LIST};
+    struct ckpt_value bytes = {.kind = CKPT_KIND_BYTES};
+
+    switch (sdk_pickled_kind(r->pickled, ref)) {
+    case SDK_PICKLED_BYTEARRAY:
+        bytes.as.text = sdk_pickled_text(r->pickled, ref);
+        return make_builtin(r, "bytearray", &bytes, value);
+    case SDK_PICKLED_SET:
+        *fresh = true;
+        return make_builtin(r, "set", &list, value);
+    default:
+        *fresh = true;
+        return make_builtin(r, "frozenset", &list, value);
+    }
+}
+
+static int
+check_name(struct torch_reader *r, const struct torch_name *name, uint32_t ref)
+{
+    if (!sdk_utf8_valid(name->module, strlen(name->module)) ||
+        !sdk_utf8_valid(name->name, strlen(name->name)))
+        return torch_fail(r, CKPT_FORMAT, ref, "a name that is not UTF-8");
+    return CKPT_OK;
+}
+
+static int
+make_global(struct torch_reader *r, uint32_t ref, struct ckpt_value **value)
+{
+    const struct torch_name *name = torch_name_of(r, ref);
+    struct ckpt_object object = {
+        .made = CKPT_MADE_NAMED, .module = name->module, .name = name->name};
+    struct ckpt_value like = {.kind = CKPT_KIND_OBJECT};
+    int status;
+
+    like.as.object = &object;
+    if (name->known == TORCH_DTYPE) {
+        like.kind = CKPT_KIND_DTYPE;
+        like.as.dtype = name->dtype;
+    }
+    status = check_name(r, name, ref);
+    return status == CKPT_OK ? torch_value(r, &like, value) : status;
+}
+
+/* A call or new object that no neutral kind covers. */
+static int
+make_object(struct torch_reader *r, uint32_t ref, unsigned depth,
+            struct ckpt_value **value)
+{
+    struct sdk_pickled_call call = sdk_pickled_call(r->pickled, ref);
+    bool is_new = sdk_pickled_kind(r->pickled, ref) == SDK_PICKLED_NEW;
+    struct ckpt_object object = {.made =
+                                     is_new ? CKPT_MADE_NEW : CKPT_MADE_CALLED};
+    struct ckpt_value like = {.kind = CKPT_KIND_OBJECT}, *part = NULL;
+    int status = CKPT_OK;
+
+    if (depth > CALLEE_DEPTH_MAX)
+        return torch_fail(r, CKPT_LIMIT, ref, "calls nest too deep");
+    if (sdk_pickled_kind(r->pickled, call.callee) == SDK_PICKLED_GLOBAL) {
+        object.module = torch_name_of(r, call.callee)->module;
+        object.name = torch_name_of(r, call.callee)->name;
+        status = check_name(r, torch_name_of(r, call.callee), ref);
+    } else {
+        status = torch_value_of(r, call.callee, depth + 1, &part);
+        object.callee = part;
+    }
+    if (status == CKPT_OK) {
+        status = torch_value_of(r, call.args, depth + 1, &part);
+        object.args = part;
+    }
+    if (status == CKPT_OK && call.kwargs != SDK_PICKLED_NOTHING) {
+        status = torch_value_of(r, call.kwargs, depth + 1, &part);
+        object.kwargs = part;
+    }
+    like.as.object = &object;
+    return status == CKPT_OK ? torch_value(r, &like, value) : status;
+}
+
+/* An OrderedDict is a map if its state can be attributes. */
+static bool
+is_ordered_map(struct torch_reader *r, const struct sdk_pickled_call *call)
+{
+    struct sdk_pickled_list state = {NULL, 0};
+    uint32_t i;
+
+    if (sdk_pickled_list(r->pickled, call->args).count != 0 ||
+        call->items.count != 0)
+        return false;
+    if (call->state == SDK_PICKLED_NOTHING)
+        return true;
+    if (sdk_pickled_kind(r->pickled, call->state) != SDK_PICKLED_DICT)
+        return false;
+    state = sdk_pickled_list(r->pickled, call->state);
+    for (i = 0; i < state.count; i += 2)
+        if (!torch_is_attr_name(r, state.refs[i]))
+            return false;
+    return state.count <= 2 * TORCH_ATTRS_MAX;
+}
+
+static int
+make_call(struct torch_reader *r, uint32_t ref, unsigned depth,
+          struct ckpt_value **value, bool *fresh)
+{
+    struct ckpt_value like = {.kind = CKPT_KIND_MAP,
+                              .type_name = "collections.OrderedDict"};
+    struct sdk_pickled_call call;
+    uint32_t known = torch_known_call(r, ref), state = SDK_PICKLED_NOTHING;
+    int status = CKPT_END;
+
+    if (known >= TORCH_REBUILD_TENSOR &&
+        known <= TORCH_REBUILD_PARAMETER_STATE) {
+        status = torch_tensor_new(r, ref, &state, value);
+        *fresh = state != SDK_PICKLED_NOTHING;
+    } else if (known == TORCH_ORDERED_DICT) {
+        call = sdk_pickled_call(r->pickled, ref);
+        if (is_ordered_map(r, &call)) {
+            *fresh = true;
+            status = torch_value(r, &like, value);
+        }
+    } else if (known != TORCH_UNKNOWN) {
+        status = torch_scalar_call(r, ref, known, value);
+    }
+    if (status != CKPT_END)
+        return status;
+    *fresh = true;
+    return make_object(r, ref, depth, value);
+}
+
+static int
+make_plain(struct torch_reader *r, uint32_t ref, struct ckpt_value **value,
+           bool *fresh)
+{
+    const struct sdk_pickled_node *node = sdk_pickled_at(r->pickled, ref);
+    struct ckpt_value like = {0};
+
+    switch (node->kind) {
+    case SDK_PICKLED_BOOL:
+        like.kind = CKPT_KIND_BOOL;
+        like.as.truth = node->as.truth;
+        break;
+    case SDK_PICKLED_INT:
+        like.kind = CKPT_KIND_INT;
+        like.as.integer = node->as.integer;
+        break;
+    case SDK_PICKLED_FLOAT:
+        like.kind = CKPT_KIND_FLOAT;
+        like.as.real = node->as.real;
+        break;
+    case SDK_PICKLED_TUPLE:
+        like.kind = CKPT_KIND_TUPLE;
+        *fresh = true;
+        break;
+    case SDK_PICKLED_LIST:
+        like.kind = CKPT_KIND_LIST;
+        *fresh = true;
+        break;
+    case SDK_PICKLED_DICT:
+        like.kind = CKPT_KIND_MAP;
+        *fresh = true;
+        break;
+    default:
+        like.kind = CKPT_KIND_NONE;
+    }
+    return torch_value(r, &like, value);
+}
+
+static int
+make(struct torch_reader *r, uint32_t ref, unsigned depth,
+     struct ckpt_value **value, bool *fresh)
+{
+    switch (sdk_pickled_kind(r->pickled, ref)) {
+    case SDK_PICKLED_TEXT:
+    case SDK_PICKLED_STR:
+        return make_text(r, ref, CKPT_KIND_STRING, value);
+    case SDK_PICKLED_BYTES:
+        return make_text(r, ref, CKPT_KIND_BYTES, value);
+    case SDK_PICKLED_WIDE:
+        return make_text(r, ref, CKPT_KIND_INT, value);
+    case SDK_PICKLED_BYTEARRAY:
+    case SDK_PICKLED_SET:
+    case SDK_PICKLED_FROZENSET:
+        return make_collection(r, ref, value, fresh);
+    case SDK_PICKLED_GLOBAL:
+        return make_global(r, ref, value);
+    case SDK_PICKLED_CALL:
+        return make_call(r, ref, depth, value, fresh);
+    case SDK_PICKLED_NEW:
+        *fresh = true;
+        return make_object(r, ref, depth, value);
+    case SDK_PICKLED_PERSISTENT:
+        return torch_storage_object(r, ref, value);
+    default:
+        return make_plain(r, ref, value, fresh);
+    }
+}
