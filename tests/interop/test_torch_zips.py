@@ -226,7 +226,7 @@ def bomb(way):
 def test_hostile_pickle(way, tmp_path):
     path = tmp_path / "m.pt"
     end = b"" if way == "no-stop" else b"."
-    path.write_bytes(zipped(members(b"\x80\x02" + bomb(way) + end)))
+    path.write_bytes(zipped(members(b"\x80\x02" + bomb(way) + end, {})))
     done = tools.run("convert", path, tmp_path / "out.pt")
     assert done.returncode in (3, 4), done
     assert done.stderr.startswith(f"ckpt: {path}: ")
