@@ -99,7 +99,9 @@ def p_whole(value):
 def members(pickle, records=None, name="m", version=b"3\n"):
     """The members of a torch zip, in torch's order."""
     entries = {f"{name}/data.pkl": pickle, f"{name}/byteorder": b"little"}
-    for key, data in (records or {"0": bytes(range(16))}).items():
+    if records is None:
+        records = {"0": bytes(range(16))}
+    for key, data in records.items():
         entries[f"{name}/data/{key}"] = data
     entries[f"{name}/version"] = version
     return entries

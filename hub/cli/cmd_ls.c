@@ -4,6 +4,8 @@
  * or as JSON. Nothing is printed before all that can fail has been done.
  */
 #include <fnmatch.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -221,6 +223,19 @@ ls_no_match(struct cli *cli, const char *pattern)
     return CLI_NO;
 }
 
+/* A digest may have to lay decoded bytes down first; the library does that in
+ * the folder for temporary files. */
+static const char *
+ls_spool(const struct cli *cli, char path[PATH_MAX])
+{
+    const char *folder = secure_getenv("TMPDIR");
+
+    if (!cli->args.digest)
+        return NULL;
+    snprintf(path, PATH_MAX, "%s/spool", folder != NULL ? folder : "/tmp");
+    return path;
+}
+
 static int
 ls_run(struct cli *cli)
 {
@@ -229,10 +244,12 @@ ls_run(struct cli *cli)
     struct ckpt_input input = CKPT_INPUT;
     struct cli_listing listing = {.file = NULL};
     int exit_status = ls_check(cli, pattern), status;
+    char spool[PATH_MAX];
 
     if (exit_status != CLI_DONE)
         return exit_status;
-    cli_sandbox_enter(&cli->sandbox, cli->user, operands, 1, NULL);
+    cli_sandbox_enter(&cli->sandbox, cli->user, operands, 1,
+                      ls_spool(cli, spool));
     input.path = operands[0];
     input.from = cli->args.from;
     input.options = cli->args.input_options.items;

@@ -405,18 +405,23 @@ static void
 record_twins(struct record *record, const char *key, bool dropped)
 {
     const struct hub_fit *fit = record->fit;
+    bool any = false;
     size_t i;
 
-    record_key(record, key);
-    record_open(record, "[");
     for (i = 0; i < fit->graph->entry_count; i++) {
         if (fit->entries[i].kept == i || fit->entries[i].dropped != dropped)
             continue;
+        if (!any) {
+            record_key(record, key);
+            record_open(record, "[");
+            any = true;
+        }
         record_comma(record);
         record_text(record, fit->entries[i].name.data,
                     fit->entries[i].name.size_bytes);
     }
-    record_close(record, "]");
+    if (any)
+        record_close(record, "]");
 }
 
 static int

@@ -185,7 +185,8 @@ row_major(const struct ckpt_tensor *tensor, uint64_t *strides)
 
     for (d = tensor->rank; d-- > 0;) {
         strides[d] = step;
-        step *= tensor->shape[d];
+        if (tensor->shape[d] != 0)
+            step *= tensor->shape[d];
     }
 }
 

@@ -13,8 +13,8 @@ import pytest
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-CASES = """plain many dtypes aliases strides attributes shared scalars strings
-    big_map big_list ordered tensor nothing adam sgd buffer cycle_list
+CASES = """plain many dtypes aliases strides gaps attributes shared scalars
+    strings big_map big_list ordered tensor nothing adam sgd buffer cycle_list
     cycle_tuple rich arrays plain_1 scalars_1 rich_1 shared_1 plain_3 scalars_3
     rich_3 shared_3 plain_4 scalars_4 rich_4 shared_4 plain_5 scalars_5 rich_5
     shared_5""".split()

@@ -77,9 +77,15 @@ def strides():
             "transpose": torch.arange(6).reshape(2, 3).t(),
             "scalar": torch.tensor(5.5), "one": torch.ones(1),
             "empty": torch.zeros(0, 3), "hole": torch.zeros(3, 0, 2),
-            "head": big[:2], "step": big[5:20:3],
+            "head": big[:2],
             "channels": torch.arange(120.0).reshape(2, 3, 4, 5)
             .contiguous(memory_format=torch.channels_last)}
+
+
+def gaps():
+    """Views between whose elements lie others that no tensor shows."""
+    big = torch.arange(100.0)
+    return {"step": big[5:20:3], "column": big.view(10, 10)[:, 3]}
 
 
 def attributes():
@@ -167,6 +173,7 @@ CASES = {
     "dtypes": (every_dtype, {}),
     "aliases": (aliases, {}),
     "strides": (strides, {}),
+    "gaps": (gaps, {}),
     "attributes": (attributes, {}),
     "shared": (shared, {}),
     "scalars": (scalars, {}),

@@ -110,10 +110,10 @@ def bad_zip(way):
 
 
 # All of these are malformed; none may be read in part.
-BAD = """two-prefixes version-11 version-0 version-text short-record no-record
+BAD = """two-prefixes version-0 version-text short-record no-record
     duplicate case-variant byteorder climbing no-prefix no-version""".split()
-# These are no torch zip at all.
-OTHER = "no-pickle prefix-junk suffix-70k".split()
+# These are no torch zip at all, or one of times to come.
+OTHER = "no-pickle prefix-junk suffix-70k version-11".split()
 
 
 @pytest.mark.parametrize("way", BAD + OTHER)
@@ -179,7 +179,7 @@ def test_expansion_to_terabytes(tmp_path):
         p_storage(), shape=(2**40, 2**4), strides=(0, 0))))
     assert tools.ckpt("ls", path)
     done = tools.run("convert", path, tmp_path / "out.safetensors")
-    assert done.returncode in (4, 5), done
+    assert done.returncode in (3, 4, 5), done
     assert os.listdir(tmp_path) == ["m.pt"]
 
 
@@ -226,7 +226,7 @@ def bomb(way):
 def test_hostile_pickle(way, tmp_path):
     path = tmp_path / "m.pt"
     end = b"" if way == "no-stop" else b"."
-    path.write_bytes(zipped(members(b"\x80\x02" + bomb(way) + end)))
+    path.write_bytes(zipped(members(b"\x80\x02" + bomb(way) + end, {})))
     done = tools.run("convert", path, tmp_path / "out.pt")
     assert done.returncode in (3, 4), done
     assert done.stderr.startswith(f"ckpt: {path}: ")
