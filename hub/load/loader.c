@@ -86,6 +86,7 @@ static int
 plugin_take(struct hub_registry *registry, struct hub_plugin *plugin,
             const struct ckpt_plugin *entry)
 {
+    const struct hub_plugin *other;
     struct ckpt_plugin tables;
     struct hub_format *format;
 
@@ -98,6 +99,11 @@ plugin_take(struct hub_registry *registry, struct hub_plugin *plugin,
         return plugin_refuse(registry, plugin,
                              "it does not tell its id, version and summary");
     if (plugin->info.id == NULL) {
+        other = hub_registry_plugin(registry, tables.id);
+        if (other != NULL)
+            return plugin_refuse(registry, plugin,
+                                 "the same plugin from %s is used",
+                                 other->info.path);
         if (hub_registry_describe(registry, plugin, &tables) != CKPT_OK)
             return plugin_refuse(registry, plugin, "its tables are not whole");
     } else if (strcmp(plugin->info.id, tables.id) != 0) {

@@ -21,8 +21,8 @@
 #define PLUGIN_FOLDER "ckpt/plugins"
 #define BUILD_MARK "CMakeCache.txt" /* lies above the build tree's lib */
 
-static const struct hub_plugin *
-registry_find_plugin(const struct hub_registry *registry, const char *id)
+const struct hub_plugin *
+hub_registry_plugin(const struct hub_registry *registry, const char *id)
 {
     const struct hub_plugin *plugin;
 
@@ -81,7 +81,7 @@ registry_add(struct hub_registry *registry, const char *path,
         return;
     registry_read_description(registry, plugin);
     if (plugin->info.id != NULL)
-        other = registry_find_plugin(registry, plugin->info.id);
+        other = hub_registry_plugin(registry, plugin->info.id);
     if (other != NULL)
         plugin->info.problem = registry_shadowed(registry, other->info.path);
     while (*end != NULL)

@@ -55,6 +55,10 @@ int hub_registry_describe(struct hub_registry *registry,
                           struct hub_plugin *plugin,
                           const struct ckpt_plugin *tables);
 
+/* The plugin of that id that is in use, or NULL. */
+const struct hub_plugin *
+hub_registry_plugin(const struct hub_registry *registry, const char *id);
+
 /* The reader or writer of that id among the plugins in use, or NULL. */
 struct hub_format *hub_registry_find(const struct hub_registry *registry,
                                      const char *id, bool reads);

@@ -96,9 +96,21 @@ ckpt_file_info(const struct ckpt_file *file)
 }
 
 static int
-digest_stream(struct hub_stream *stream, struct hub_budget *budget,
+digest_cancelled(struct ckpt *user)
+{
+    const struct ckpt_settings *settings = &user->settings;
+
+    if (settings->cancelled == NULL || !settings->cancelled(settings->user))
+        return CKPT_OK;
+    return hub_fail(&user->report, CKPT_CANCELLED, NULL, CKPT_NOWHERE,
+                    "stopped");
+}
+
+static int
+digest_stream(struct hub_stream *stream, struct ckpt *user,
               unsigned char digest[32])
 {
+    struct hub_budget *budget = &user->budget;
     unsigned char *window = hub_allocate(budget, HUB_WINDOW_BYTES);
     struct hub_check check;
     size_t filled;
@@ -111,6 +123,8 @@ digest_stream(struct hub_stream *stream, struct hub_budget *budget,
         status = hub_stream_fill(stream, window, HUB_WINDOW_BYTES, &filled);
         if (status == CKPT_OK)
             hub_check_update(&check, window, filled);
+        if (status == CKPT_OK)
+            status = digest_cancelled(user);
     }
     if (status == CKPT_END) {
         hub_check_finish(&check, digest);
@@ -133,7 +147,7 @@ ckpt_file_digest(struct ckpt_file *file, const struct ckpt_tensor *tensor,
     user->report.file = file->reading.path;
     status = hub_stream_tensor(&stream, &file->spool, tensor);
     if (status == CKPT_OK)
-        status = digest_stream(&stream, &user->budget, digest);
+        status = digest_stream(&stream, user, digest);
     hub_stream_fini(&stream);
     if (status == CKPT_OK)
         status = hub_host_unchanged(&file->reading.host);
