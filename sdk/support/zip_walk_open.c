@@ -237,7 +237,7 @@ static int
 list_members(const struct ckpt_host *host, struct sdk_zip_walk *walk,
              struct sdk_zip *zip)
 {
-    /* No name is longer than what its entry takes. */
+    /* All names together, if every member has its entry. */
     size_t names_bytes = (size_t)walk->directory_bytes, used = 0;
     size_t count = (size_t)walk->member_count;
     int status;
@@ -257,6 +257,9 @@ list_members(const struct ckpt_host *host, struct sdk_zip_walk *walk,
         status = sdk_zip_walk_next(walk, member);
         if (status != CKPT_OK)
             return status == CKPT_END ? CKPT_OK : status;
+        if (member->name_bytes > names_bytes - used)
+            return host->fail(host, CKPT_FORMAT, NULL, walk->at,
+                              "names that leave no room for all members");
         memcpy(zip->names + used, member->name, member->name_bytes);
         member->name = zip->names + used;
         used += member->name_bytes;

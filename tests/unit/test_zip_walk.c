@@ -415,6 +415,19 @@ test_entries(void **state)
     expect_failure(&a, CKPT_FORMAT, a.entries[0], "larger than deflate");
 }
 
+/* One entry with a name that takes the room of the two after it. */
+static void
+test_long_name(void **state)
+{
+    struct archive a;
+
+    (void)state;
+    build(&a, plain, PLAIN_COUNT, false);
+    sdk_store_le16(a.data + a.entries[0] + 28, 100);
+    memset(a.data + a.entries[0] + 46, 'x', 100);
+    expect_failure(&a, CKPT_FORMAT, a.entries[0] + 146, "leave no room");
+}
+
 static void
 test_wide_entries(void **state)
 {
@@ -574,6 +587,7 @@ main(void)
         cmocka_unit_test(test_end_records),
         cmocka_unit_test(test_wide_end_records),
         cmocka_unit_test(test_entries),
+        cmocka_unit_test(test_long_name),
         cmocka_unit_test(test_wide_entries),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_headers),
