@@ -228,11 +228,9 @@ ls_no_match(struct cli *cli, const char *pattern)
 static const char *
 ls_spool(const struct cli *cli, char path[PATH_MAX])
 {
-    const char *folder = secure_getenv("TMPDIR");
-
     if (!cli->args.digest)
         return NULL;
-    snprintf(path, PATH_MAX, "%s/spool", folder != NULL ? folder : "/tmp");
+    snprintf(path, PATH_MAX, "%s/spool", ckpt_temporary_folder());
     return path;
 }
 

@@ -3,7 +3,7 @@
  * Values: making them, and filling the containers. Where tensors get their
  * names is in walk.c.
  */
-#include "hub/graph/graph.h"
+#include "hub/graph/graph_private.h"
 
 #include <math.h>
 #include <string.h>
@@ -14,12 +14,6 @@
 
 /* Most visits while naming; a graph that shares containers unfolds. */
 #define WALK_MAX ((uint64_t)1 << 24)
-
-struct hub_value {
-    struct ckpt_value public; /* first: a handle is both */
-    size_t capacity;          /* of items or pairs */
-    struct hub_table *index;  /* of the scalar keys of a large map */
-};
 
 void
 hub_graph_init(struct hub_graph *graph, struct hub_budget *budget)
@@ -65,8 +59,8 @@ value_check(struct hub_graph *graph, const struct ckpt_value *like)
     return CKPT_OK;
 }
 
-static const char *
-graph_name(struct hub_graph *graph, const char *name)
+const char *
+hub_graph_name(struct hub_graph *graph, const char *name)
 {
     return name == NULL ? NULL
                         : hub_arena_text(&graph->arena, name, strlen(name));
@@ -88,8 +82,8 @@ value_object(struct hub_graph *graph, const struct ckpt_object *like,
     object->callee = like->callee;
     object->args = like->args;
     object->kwargs = like->kwargs;
-    object->module = graph_name(graph, like->module);
-    object->name = graph_name(graph, like->name);
+    object->module = hub_graph_name(graph, like->module);
+    object->name = hub_graph_name(graph, like->name);
     value->as.object = object;
     return graph->report->status;
 }
@@ -127,7 +121,7 @@ hub_value_new(struct hub_graph *graph, const struct ckpt_value *like,
     made->public = *like;
     made->public.attrs = NULL;
     made->public.id = graph->public.value_count++;
-    made->public.type_name = graph_name(graph, like->type_name);
+    made->public.type_name = hub_graph_name(graph, like->type_name);
     status = value_content(graph, like, &made->public);
     if (status == CKPT_OK)
         status = graph->report->status;
@@ -371,32 +365,6 @@ hub_object_set(struct hub_graph *graph, struct ckpt_value *value, uint32_t part,
 }
 
 int
-hub_attr_set(struct hub_graph *graph, struct ckpt_value *owner,
-             const char *name, const struct ckpt_value *value)
-{
-    const struct ckpt_attr **slot =
-        owner != NULL ? &owner->attrs : &graph->public.attrs;
-    struct ckpt_attr *attr;
-
-    if (owner != NULL && owner->kind < CKPT_KIND_SIZE)
-        return hub_fail(graph->report, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
-                        "an attribute of a scalar");
-    for (; *slot != NULL; slot = (const struct ckpt_attr **)&(*slot)->next) {
-        if (strcmp((*slot)->name, name) == 0) {
-            ((struct ckpt_attr *)(uintptr_t)*slot)->value = value;
-            return CKPT_OK;
-        }
-    }
-    attr = hub_arena_allocate(&graph->arena, sizeof *attr);
-    if (attr == NULL)
-        return graph->report->status;
-    attr->name = graph_name(graph, name);
-    attr->value = value;
-    *slot = attr;
-    return graph->report->status;
-}
-
-int
 hub_root_set(struct hub_graph *graph, const struct ckpt_value *value)
 {
     if (graph->public.root != NULL || value == NULL)
@@ -404,13 +372,4 @@ hub_root_set(struct hub_graph *graph, const struct ckpt_value *value)
                         "a graph has exactly one root");
     graph->public.root = value;
     return CKPT_OK;
-}
-
-const struct ckpt_value *
-hub_attr_find(const struct ckpt_attr *attrs, const char *name)
-{
-    for (; attrs != NULL; attrs = attrs->next)
-        if (strcmp(attrs->name, name) == 0)
-            return attrs->value;
-    return NULL;
 }

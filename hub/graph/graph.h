@@ -42,7 +42,8 @@ struct hub_graph {
     struct hub_arena arena;
     struct hub_report *report;
     struct hub_coder *coder; /* given to CODED storages that are added */
-    uint64_t walk_max;       /* most visits of values while names are made */
+    struct hub_attr_index *attr_index; /* of its own attributes */
+    uint64_t walk_max; /* most visits of values while names are made */
 };
 
 /* The graph counts its memory in `budget`. */

@@ -137,6 +137,11 @@ CKPT_API void ckpt_close(struct ckpt_file *file);
 CKPT_API const struct ckpt_graph *ckpt_file_graph(const struct ckpt_file *);
 CKPT_API const struct ckpt_file_info *ckpt_file_info(const struct ckpt_file *);
 
+/* The folder for files without a name that ckpt_file_digest may need: what
+ * decodes only from start to end, but is wanted out of order, is put there.
+ * $TMPDIR, else /tmp. A conversion uses the folder of its output. */
+CKPT_API const char *ckpt_temporary_folder(void);
+
 /* SHA-256 of the tensor's contiguous little-endian bytes. */
 CKPT_API int ckpt_file_digest(struct ckpt_file *file,
                               const struct ckpt_tensor *tensor,

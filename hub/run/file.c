@@ -59,9 +59,7 @@ ckpt_open(struct ckpt *user, const struct ckpt_input *input,
         return hub_fail(&user->report, CKPT_MEMORY, NULL, CKPT_NOWHERE,
                         "out of memory");
     made->spool.budget = &user->budget;
-    made->spool.folder = secure_getenv("TMPDIR");
-    if (made->spool.folder == NULL)
-        made->spool.folder = "/tmp";
+    made->spool.folder = ckpt_temporary_folder();
     status = hub_reading_init(&made->reading, user, input);
     if (status == CKPT_OK) {
         file_fill_info(made);
@@ -93,6 +91,14 @@ const struct ckpt_file_info *
 ckpt_file_info(const struct ckpt_file *file)
 {
     return &file->info;
+}
+
+const char *
+ckpt_temporary_folder(void)
+{
+    const char *folder = secure_getenv("TMPDIR");
+
+    return folder != NULL && folder[0] != '\0' ? folder : "/tmp";
 }
 
 static int

@@ -6,6 +6,7 @@
 #define HUB_RUN_FIT_H
 
 #include "ckpt/writer.h"
+#include "hub/core/table.h"
 #include "hub/graph/graph.h"
 #include "hub/load/host_table.h"
 
@@ -34,7 +35,8 @@ struct hub_fit {
     struct hub_fit_set *sets;
     size_t set_count;
     bool *alone; /* of each tensor id: it is cut off from its storage */
-    bool record; /* a side record is needed */
+    struct hub_table attr_names; /* of the graph's attributes */
+    bool record;                 /* a side record is needed */
 };
 
 /* The tensors of one storage that stays shared, strided or partial. */

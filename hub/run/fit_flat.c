@@ -154,7 +154,8 @@ flat_drop(struct hub_fit *fit, struct hub_fit_entry *entry)
     if (!flat_holds(fit, CKPT_HOLDS_TIE_NAMES) ||
         strlen(entry->name.data) != entry->name.size_bytes ||
         strcmp(entry->name.data, HUB_RECORD_NAME) == 0 ||
-        hub_attr_find(fit->graph->attrs, entry->name.data) != NULL)
+        hub_table_find(&fit->attr_names, entry->name.data,
+                       entry->name.size_bytes) != NULL)
         return CKPT_OK;
     hub_note(fit->report, CKPT_MESSAGE_STEP, entry->name.data, CKPT_NOWHERE,
              "it is kept once, as '%s'", kept->name.data);
@@ -263,6 +264,21 @@ flat_tensor(struct hub_fit *fit, struct hub_fit_entry *entry,
     return status;
 }
 
+/* A twin is not told under a name that the graph's metadata has. */
+static int
+flat_attr_names(struct hub_fit *fit)
+{
+    const struct ckpt_attr *attr = fit->graph->attrs;
+    bool added;
+
+    fit->attr_names.arena = &fit->fitted.arena;
+    for (; attr != NULL; attr = attr->next)
+        if (hub_table_add(&fit->attr_names, attr->name, strlen(attr->name),
+                          &added) == NULL)
+            return fit->report->status;
+    return CKPT_OK;
+}
+
 static int
 flat_entries(struct hub_fit *fit, struct ckpt_value *root)
 {
@@ -347,6 +363,8 @@ hub_fit_flat(struct hub_fit *fit)
     fit->entries =
         hub_fit_allocate(fit, fit->graph->entry_count, sizeof *fit->entries);
     status = fit->entries != NULL ? hub_fit_sets(fit) : fit->report->status;
+    if (status == CKPT_OK)
+        status = flat_attr_names(fit);
     if (status == CKPT_OK)
         status = flat_twins(fit);
     if (status == CKPT_OK)

@@ -85,7 +85,8 @@ static int
 restore_ties(struct restore *restore)
 {
     struct ckpt_text name;
-    const struct ckpt_attr **slot;
+    uint64_t *number;
+    bool added;
     int status = restore_expect(restore, SDK_JSON_ARRAY_BEGIN);
 
     while (status == CKPT_OK &&
@@ -93,12 +94,10 @@ restore_ties(struct restore *restore)
         status = restore_text(restore, &name);
         if (status != CKPT_OK)
             return status;
-        slot = &restore->graph->public.attrs;
-        while (*slot != NULL && strcmp((*slot)->name, name.data) != 0)
-            slot = (const struct ckpt_attr **)(uintptr_t) & (*slot)->next;
-        if (*slot == NULL)
-            return restore_refuse(restore, "a tie is not in the metadata");
-        *slot = (*slot)->next;
+        number =
+            hub_table_add(&restore->ties, name.data, name.size_bytes, &added);
+        if (number == NULL)
+            return restore->report->status;
     }
     if (status == CKPT_OK && restore->json.event != SDK_JSON_ARRAY_END)
         return restore_refuse(restore, "the ties are malformed");
@@ -140,11 +139,36 @@ restore_root(struct restore *restore)
     return status == CKPT_OK ? hub_root_set(restore->graph, root) : status;
 }
 
+/* The flat graph's attributes, but for the record and the ties; once, when the
+ * ties are known. */
+static int
+restore_copy_attrs(struct restore *restore)
+{
+    const struct ckpt_attr *attr = restore->flat->attrs;
+    size_t ties = 0;
+    int status = CKPT_OK;
+
+    if (restore->copied)
+        return CKPT_OK;
+    restore->copied = true;
+    for (; attr != NULL && status == CKPT_OK; attr = attr->next) {
+        if (hub_table_find(&restore->ties, attr->name, strlen(attr->name)))
+            ties++;
+        else if (strcmp(attr->name, HUB_RECORD_NAME) != 0)
+            status =
+                hub_attr_set(restore->graph, NULL, attr->name, attr->value);
+    }
+    if (status == CKPT_OK && ties != restore->ties.count)
+        return restore_refuse(restore, "a tie is not in the metadata");
+    return status;
+}
+
 static int
 restore_key(struct restore *restore)
 {
     struct sdk_json *json = &restore->json;
     uint64_t version;
+    int status;
 
     if (sdk_json_is(json, "version")) {
         if (sdk_json_next(json) != SDK_JSON_NUMBER ||
@@ -160,36 +184,24 @@ restore_key(struct restore *restore)
         return restore_copies(restore);
     if (sdk_json_is(json, "root"))
         return restore_root(restore);
-    if (sdk_json_is(json, "attributes"))
-        return restore_attrs(restore, NULL);
+    if (sdk_json_is(json, "attributes")) {
+        status = restore_copy_attrs(restore);
+        return status == CKPT_OK ? restore_attrs(restore, NULL) : status;
+    }
     return restore_refuse(restore, "it has a key that is not known");
-}
-
-/* The graph's own attributes, but for the record. */
-static int
-restore_copy_attrs(struct restore *restore)
-{
-    const struct ckpt_attr *attr = restore->flat->attrs;
-    int status = CKPT_OK;
-
-    for (; attr != NULL && status == CKPT_OK; attr = attr->next)
-        if (strcmp(attr->name, HUB_RECORD_NAME) != 0)
-            status =
-                hub_attr_set(restore->graph, NULL, attr->name, attr->value);
-    return status;
 }
 
 static int
 restore_all(struct restore *restore)
 {
-    int status = restore_copy_attrs(restore);
+    int status = restore_expect(restore, SDK_JSON_OBJECT_BEGIN);
 
-    if (status == CKPT_OK)
-        status = restore_expect(restore, SDK_JSON_OBJECT_BEGIN);
     while (status == CKPT_OK && sdk_json_next(&restore->json) == SDK_JSON_KEY)
         status = restore_key(restore);
     if (status == CKPT_OK && restore->json.event != SDK_JSON_OBJECT_END)
         return restore_refuse(restore, "it is not of the known form");
+    if (status == CKPT_OK)
+        status = restore_copy_attrs(restore);
     if (status == CKPT_OK && restore->graph->public.root == NULL)
         return CKPT_OK;
     if (status == CKPT_OK)
@@ -234,6 +246,7 @@ restore_names(struct restore *restore)
     size_t i;
 
     restore->names.arena = &restore->graph->arena;
+    restore->ties.arena = &restore->graph->arena;
     restore->used = hub_arena_allocate(&restore->graph->arena,
                                        restore->flat->entry_count + 1);
     if (restore->used == NULL)

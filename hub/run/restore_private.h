@@ -29,7 +29,9 @@ struct restore {
     struct sdk_json json;
     const struct ckpt_host *host; /* for the memory of text with escapes */
     struct sdk_buffer scratch;
-    struct hub_table names; /* of the flat entries: 1 + index */
+    struct hub_table names; /* of the flat entries: their indices */
+    struct hub_table ties;  /* names that are told as attributes */
+    bool copied;            /* the other attributes have been taken over */
     const char **set_devices;
     size_t set_count;
     struct ckpt_value **ids; /* by the record's ids */

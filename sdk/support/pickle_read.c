@@ -67,11 +67,15 @@ sdk_unpickle_fail(const struct machine *m, int status, const char *what)
     uint64_t origin = m->input->origin;
     size_t at = (size_t)(m->opcode - m->begin);
 
-    if (origin != CKPT_NOWHERE)
-        origin += at;
-    m->host->fail(m->host, status, NULL, origin,
-                  "%s (pickle byte %zu, opcode 0x%02x)", what, at,
-                  at < m->input->size_bytes ? *m->opcode : 0u);
+    unsigned opcode = at < m->input->size_bytes ? *m->opcode : 0u;
+
+    if (origin == CKPT_NOWHERE)
+        m->host->fail(m->host, status, NULL, CKPT_NOWHERE,
+                      "%s: opcode 0x%02x at byte %zu of the pickle", what,
+                      opcode, at);
+    else
+        m->host->fail(m->host, status, NULL, origin + at,
+                      "%s: opcode 0x%02x of the pickle", what, opcode);
     return status;
 }
 

@@ -191,9 +191,11 @@ sdk_pickler_global_word(struct sdk_pickler *pickle, const char *module,
         .module = module, .text = name, .size_bytes = strlen(name)};
 
     if (!pickle_name_fits(module) || !pickle_name_fits(name)) {
-        sdk_pickler_fail(
-            pickle, CKPT_UNSUPPORTED,
-            "a class name that is empty, not ASCII, or has a newline");
+        if (pickle->status == CKPT_OK)
+            pickle->status = pickle->host->fail(
+                pickle->host, CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
+                "protocol 2 cannot name '%.60s' of module '%.60s'", name,
+                module);
         return 0;
     }
     pickle_rename(&word);

@@ -11,7 +11,7 @@
  */
 #include "torch_read_storage.h"
 
-#include <string.h>
+#include "checked.h"
 
 struct rebuilt {
     uint32_t storage; /* a persistent node */
@@ -201,6 +201,30 @@ read_parameter(struct torch_reader *r, uint32_t ref, uint32_t known,
     return CKPT_OK;
 }
 
+/* The hub asks the same; here the place in the pickle is known. */
+static int
+check_view(struct torch_reader *r, uint32_t ref, const struct rebuilt *rebuilt,
+           uint32_t dtype, uint64_t size_bytes)
+{
+    uint64_t last = rebuilt->offset, count = 1, step;
+    uint32_t i;
+
+    for (i = 0; i < rebuilt->rank; i++)
+        if (rebuilt->shape[i] == 0)
+            return CKPT_OK;
+    for (i = 0; i < rebuilt->rank; i++) {
+        if (!sdk_mul_u64(count, rebuilt->shape[i], &count))
+            return torch_fail(r, CKPT_FORMAT, ref, "sizes that overflow");
+        if (!sdk_mul_u64(rebuilt->shape[i] - 1, rebuilt->strides[i], &step) ||
+            !sdk_add_u64(last, step, &last))
+            return torch_fail(r, CKPT_FORMAT, ref, "strides that overflow");
+    }
+    if (last >= size_bytes * 8 / ckpt_dtype_width_bits(dtype))
+        return torch_fail(r, CKPT_FORMAT, ref,
+                          "a view of more than its storage holds");
+    return CKPT_OK;
+}
+
 int
 torch_tensor_new(struct torch_reader *r, uint32_t ref, uint32_t *state,
                  struct ckpt_value **value)
@@ -230,6 +254,9 @@ torch_tensor_new(struct torch_reader *r, uint32_t ref, uint32_t *state,
     like.storage = entry->storage;
     like.role = rebuilt.role;
     like.requires_grad = rebuilt.requires_grad;
+    status = check_view(r, ref, &rebuilt, like.dtype, entry->size_bytes);
+    if (status != CKPT_OK)
+        return status;
     status = r->host->tensor_new(r->host, r->graph, &like, sizeof like,
                                  torch_path(r), value);
     if (status == CKPT_OK)

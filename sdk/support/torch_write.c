@@ -195,6 +195,17 @@ torch_walk_tuple(struct torch_walk *walk, const struct ckpt_value *value)
         sdk_torch_walk_put(walk, value);
 }
 
+/* Python keeps attributes on objects of classes; of what the graph gives them
+ * to, dicts can become such, and tensors are. */
+static void
+torch_walk_check_attrs(struct torch_walk *walk, const struct ckpt_value *value)
+{
+    if (value->attrs != NULL && value->kind != CKPT_KIND_MAP &&
+        value->kind != CKPT_KIND_TENSOR)
+        sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
+                            "attributes of a list, tuple, size or object");
+}
+
 static void
 torch_walk_first(struct torch_walk *walk, const struct ckpt_value *value)
 {
@@ -241,6 +252,7 @@ sdk_torch_walk_value(struct torch_walk *walk, const struct ckpt_value *value)
         sdk_pickler_get(walk->pickle, walk->memo[value->id] - 1);
         return;
     }
+    torch_walk_check_attrs(walk, value);
     if (!torch_walk_goes_on(walk, value))
         return;
     walk->depth++;

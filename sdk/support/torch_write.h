@@ -8,8 +8,10 @@
  *   map            dict; of type collections.OrderedDict or with attributes:
  *                  OrderedDict, its attributes by BUILD
  *   tensor         torch._utils._rebuild_tensor_v2, or _v3 for dtypes that
- *                  have no storage class; a parameter by _rebuild_parameter,
- *                  with its attributes by _rebuild_parameter_with_state
+ *                  have no storage class; with attributes through
+ *                  torch._tensor._rebuild_from_type_v2
+ *   parameter      torch._utils._rebuild_parameter, or with attributes
+ *                  _rebuild_parameter_with_state
  *   size, device   torch.Size, torch.device
  *   dtype          a bare global: torch float32
  *   bytes          _codecs.encode

@@ -257,19 +257,26 @@ torch_walk_hooks(struct torch_walk *walk)
     sdk_pickler_put(walk->pickle);
 }
 
+/* The function that rebuilds a tensor of that class dtype. */
 static void
-torch_walk_plain(struct torch_walk *walk, const struct ckpt_value *value,
-                 bool requires_grad)
+torch_walk_rebuild(struct torch_walk *walk, uint32_t dtype)
+{
+    sdk_pickler_word(
+        walk->pickle,
+        walk->words[dtype == 0 ? TORCH_TENSOR_V3 : TORCH_TENSOR_V2]);
+}
+
+/* Its arguments. */
+static void
+torch_walk_rebuild_args(struct torch_walk *walk, const struct ckpt_value *value,
+                        uint32_t dtype, bool requires_grad)
 {
     const struct ckpt_tensor *tensor = value->as.tensor;
     struct sdk_pickler *pickle = walk->pickle;
-    uint32_t dtype = torch_walk_dtype(walk, tensor);
 
     if (tensor->offset > INT64_MAX)
         sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
                             "an offset of 2^63 or more");
-    sdk_pickler_word(
-        pickle, walk->words[dtype == 0 ? TORCH_TENSOR_V3 : TORCH_TENSOR_V2]);
     sdk_pickler_op(pickle, SDK_OP_MARK);
     torch_walk_id(walk, tensor->storage, dtype);
     sdk_pickler_int(pickle, (int64_t)tensor->offset);
@@ -279,6 +286,35 @@ torch_walk_plain(struct torch_walk *walk, const struct ckpt_value *value,
     torch_walk_hooks(walk);
     if (dtype == 0)
         sdk_pickler_global(pickle, "torch", ckpt_dtype_name(tensor->dtype));
+    sdk_pickler_op(pickle, SDK_OP_TUPLE);
+    sdk_pickler_put(pickle);
+}
+
+static void
+torch_walk_plain(struct torch_walk *walk, const struct ckpt_value *value,
+                 bool requires_grad)
+{
+    uint32_t dtype = torch_walk_dtype(walk, value->as.tensor);
+
+    torch_walk_rebuild(walk, dtype);
+    torch_walk_rebuild_args(walk, value, dtype, requires_grad);
+    sdk_pickler_op(walk->pickle, SDK_OP_REDUCE);
+}
+
+/* A tensor with attributes: (function, class, its arguments, attributes). */
+static void
+torch_walk_attributed(struct torch_walk *walk, const struct ckpt_value *value)
+{
+    struct sdk_pickler *pickle = walk->pickle;
+    uint32_t dtype = torch_walk_dtype(walk, value->as.tensor);
+
+    sdk_pickler_global(pickle, "torch._tensor", "_rebuild_from_type_v2");
+    sdk_pickler_op(pickle, SDK_OP_MARK);
+    torch_walk_rebuild(walk, dtype);
+    sdk_pickler_global(pickle, "torch", "Tensor");
+    torch_walk_rebuild_args(walk, value, dtype,
+                            value->as.tensor->requires_grad);
+    sdk_torch_walk_attrs(walk, value->attrs);
     sdk_pickler_op(pickle, SDK_OP_TUPLE);
     sdk_pickler_put(pickle);
     sdk_pickler_op(pickle, SDK_OP_REDUCE);
@@ -313,6 +349,8 @@ sdk_torch_walk_tensor(struct torch_walk *walk, const struct ckpt_value *value)
 
     if (tensor->role == CKPT_ROLE_PARAMETER)
         torch_walk_parameter(walk, value);
+    else if (value->attrs != NULL)
+        torch_walk_attributed(walk, value);
     else
         torch_walk_plain(walk, value, tensor->requires_grad);
     sdk_torch_walk_put(walk, value);

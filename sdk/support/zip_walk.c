@@ -39,7 +39,7 @@ struct end {
 static int
 fail_at(const struct sdk_zip_walk *walk, uint64_t byte, const char *what)
 {
-    walk->host->fail(walk->host, CKPT_FORMAT, NULL, byte, "zip: %s", what);
+    walk->host->fail(walk->host, CKPT_FORMAT, NULL, byte, "%s", what);
     return CKPT_FORMAT;
 }
 
@@ -69,7 +69,7 @@ find_end(struct sdk_zip_walk *walk, uint64_t size, struct end *end)
     int status;
 
     if (size < END_BYTES)
-        return fail_at(walk, size, "the file is too short");
+        return fail_at(walk, size, "a file too short for a zip archive");
     status =
         walk->host->source_peek(walk->host, walk->source, base, tail, &span);
     if (status != CKPT_OK)
@@ -84,12 +84,12 @@ find_end(struct sdk_zip_walk *walk, uint64_t size, struct end *end)
             found = at;
             walk->trailing_bytes = rest - comment;
         } else if (found != SIZE_MAX && comment == rest) {
-            return fail_at(walk, base + at, "two end records");
+            return fail_at(walk, base + at, "two zip end records");
         }
     }
     if (found == SIZE_MAX)
         return fail_at(walk, size,
-                       "no end record: the file is cut short, or "
+                       "no zip end record: the file is cut short, or "
                        "more than 64 KiB follow the archive");
     parse_end(span.data + found, base + found, end);
     return CKPT_OK;
@@ -151,7 +151,7 @@ widen_end(const struct sdk_zip_walk *walk, struct end *end)
         return CKPT_OK;
     if (sdk_load_le32(span.data + 4) != 0 || sdk_load_le32(span.data + 16) > 1)
         return walk->host->fail(walk->host, CKPT_UNSUPPORTED, NULL, locator,
-                                "zip: an archive on several disks");
+                                "a zip archive on several disks");
     status = parse_end64(walk, sdk_load_le64(span.data + 8), locator, &wide);
     if (status != CKPT_OK)
         return status;
@@ -161,7 +161,7 @@ widen_end(const struct sdk_zip_walk *walk, struct end *end)
         !agree(end->count, UINT16_MAX, wide.count) ||
         !agree(end->directory_bytes, UINT32_MAX, wide.directory_bytes) ||
         !agree(end->directory_offset, UINT32_MAX, wide.directory_offset))
-        return fail_at(walk, wide.offset, "the two end records disagree");
+        return fail_at(walk, wide.offset, "the two zip end records disagree");
     *end = wide;
     return CKPT_OK;
 }
@@ -180,12 +180,13 @@ sdk_zip_walk_init(const struct ckpt_host *host,
         return status;
     if (end.disk != 0 || end.directory_disk != 0 || end.here_count != end.count)
         return host->fail(host, CKPT_UNSUPPORTED, NULL, end.offset,
-                          "zip: an archive on several disks");
+                          "a zip archive on several disks");
     if (!sdk_within(end.directory_offset, end.directory_bytes, end.offset))
-        return fail_at(&made, end.offset, "a directory beyond its end record");
+        return fail_at(&made, end.offset,
+                       "a zip directory beyond its end record");
     if (end.count > end.directory_bytes / ENTRY_BYTES)
         return fail_at(&made, end.offset,
-                       "more members than the directory has room for");
+                       "more members than the zip directory has room for");
     made.directory_offset = made.at = end.directory_offset;
     made.directory_bytes = end.directory_bytes;
     made.member_count = end.count;
@@ -255,7 +256,7 @@ parse_entry(const struct sdk_zip_walk *walk, const unsigned char *p,
         disk = sdk_load_le32(field);
     if (disk != 0)
         return walk->host->fail(walk->host, CKPT_UNSUPPORTED, NULL, walk->at,
-                                "zip: an archive on several disks");
+                                "a zip archive on several disks");
     return CKPT_OK;
 }
 
@@ -287,7 +288,7 @@ check_entry(const struct sdk_zip_walk *walk,
                        "a member whose name leads out of its folder");
     if (member->flags & (FLAG_ENCRYPTED | FLAG_MASKED))
         return walk->host->fail(walk->host, CKPT_UNSUPPORTED, NULL, walk->at,
-                                "zip: an encrypted member");
+                                "an encrypted member");
     if (member->method == SDK_ZIP_STORED &&
         member->packed_bytes != member->size_bytes)
         return fail_at(walk, walk->at, "a stored member of two sizes");
@@ -312,23 +313,25 @@ sdk_zip_walk_next(struct sdk_zip_walk *walk, struct sdk_zip_member *member)
     int status;
 
     if (walk->done == walk->member_count)
-        return left == 0 ? CKPT_END
-                         : fail_at(walk, walk->at,
-                                   "bytes behind the directory's last member");
+        return left == 0
+                   ? CKPT_END
+                   : fail_at(
+                         walk, walk->at,
+                         "bytes behind the last member of the zip directory");
     if (left < ENTRY_BYTES)
-        return fail_at(walk, walk->at, "the directory ends early");
+        return fail_at(walk, walk->at, "the zip directory ends early");
     status =
         host->source_peek(host, walk->source, walk->at, ENTRY_BYTES, &span);
     if (status != CKPT_OK)
         return status;
     if (memcmp(span.data, entry_mark, sizeof entry_mark) != 0)
         return fail_at(walk, walk->at,
-                       "no directory entry where one should be");
+                       "no zip directory entry where one should be");
     entry_bytes = ENTRY_BYTES + (size_t)sdk_load_le16(span.data + 28) +
                   sdk_load_le16(span.data + 30) + sdk_load_le16(span.data + 32);
     if (entry_bytes > left)
         return fail_at(walk, walk->at,
-                       "a directory entry beyond the directory");
+                       "a zip directory entry beyond the directory");
     if (span.size_bytes < entry_bytes) {
         status =
             host->source_peek(host, walk->source, walk->at, entry_bytes, &span);

@@ -90,10 +90,10 @@ index_names(const struct ckpt_host *host, struct sdk_zip *zip)
 
         if (slot == NULL)
             return host->fail(host, CKPT_LIMIT, NULL, member->header_offset,
-                              "zip: too many names with one hash");
+                              "too many names with one hash");
         if (*slot != 0)
             return host->fail(host, CKPT_FORMAT, NULL, member->header_offset,
-                              "zip: two members named '%.*s', upper and lower "
+                              "two members named '%.*s', upper and lower "
                               "case being the same",
                               SHOWN(member));
         *slot = (uint32_t)(i + 1);
@@ -123,7 +123,7 @@ fail_member(const struct ckpt_host *host, const struct sdk_zip_member *member,
             const char *what)
 {
     host->fail(host, CKPT_FORMAT, NULL, member->header_offset,
-               "zip: member '%.*s': %s", SHOWN(member), what);
+               "member '%.*s': %s", SHOWN(member), what);
     return CKPT_FORMAT;
 }
 
@@ -237,14 +237,14 @@ static int
 list_members(const struct ckpt_host *host, struct sdk_zip_walk *walk,
              struct sdk_zip *zip)
 {
-    /* No name is longer than what its entry takes. */
+    /* All names together, if every member has its entry. */
     size_t names_bytes = (size_t)walk->directory_bytes, used = 0;
     size_t count = (size_t)walk->member_count;
     int status;
 
     if (walk->directory_bytes > SIZE_MAX / 4 || count >= UINT32_MAX / 4)
         return host->fail(host, CKPT_LIMIT, NULL, walk->directory_offset,
-                          "zip: a directory of %llu bytes",
+                          "a zip directory of %llu bytes",
                           (unsigned long long)walk->directory_bytes);
     names_bytes -= count * 46;
     zip->names = host->allocate(host, names_bytes + 1);
@@ -257,6 +257,9 @@ list_members(const struct ckpt_host *host, struct sdk_zip_walk *walk,
         status = sdk_zip_walk_next(walk, member);
         if (status != CKPT_OK)
             return status == CKPT_END ? CKPT_OK : status;
+        if (member->name_bytes > names_bytes - used)
+            return host->fail(host, CKPT_FORMAT, NULL, walk->at,
+                              "names that leave no room for all members");
         memcpy(zip->names + used, member->name, member->name_bytes);
         member->name = zip->names + used;
         used += member->name_bytes;

@@ -146,6 +146,44 @@ test_parameter_and_tie(void **state)
     write_end(&w, &graph);
 }
 
+static void
+test_attributes_of_tensors(void **state)
+{
+    struct hub_graph graph = graph_begin(*state);
+    const struct ckpt_storage *storage = graph_storage(&graph, 4);
+    struct ckpt_value *list = graph_empty(&graph, CKPT_KIND_LIST);
+    struct ckpt_value *plain = view(&graph, storage, CKPT_FLOAT32, 0);
+    struct ckpt_value *parameter =
+        view(&graph, storage, CKPT_FLOAT32, CKPT_ROLE_PARAMETER);
+    struct written w;
+
+    assert_status(hub_attr_set(&graph, plain, "a", graph_int(&graph, 1)),
+                  CKPT_OK);
+    assert_status(hub_attr_set(&graph, parameter, "a", graph_int(&graph, 2)),
+                  CKPT_OK);
+    add(&graph, list, plain);
+    add(&graph, list, parameter);
+    write_root(&w, &graph, list);
+    assert_written(&w, "]q\x00("
+                       "ctorch._tensor\n_rebuild_from_type_v2\nq\x01("
+                       "ctorch._utils\n_rebuild_tensor_v2\nq\x02"
+                       "ctorch\nTensor\nq\x03("
+                       "(X\x07\0\0\0storageq\x04"
+                       "ctorch\nFloatStorage\nq\x05X\x01\0\0\0"
+                       "0q\x06"
+                       "X\x03\0\0\0cpuq\x07K\x01tq\x08Q"
+                       "K\x00))\x89"
+                       "ccollections\nOrderedDict\nq\x09)Rq\x0atq\x0b"
+                       "}q\x0cX\x01\0\0\0"
+                       "aq\x0dK\x01stq\x0eRq\x0f"
+                       "ctorch._utils\n_rebuild_parameter_with_state\nq\x10("
+                       "h\x02((h\x04h\x05h\x06h\x07K\x01tq\x11Q"
+                       "K\x00))\x89h\x09)Rq\x12tq\x13Rq\x14"
+                       "\x89h\x09)Rq\x15}q\x16h\x0dK\x02stq\x17Rq\x18"
+                       "e");
+    write_end(&w, &graph);
+}
+
 /* How the pickle ends tells how the last batch was closed. */
 static void
 test_batches(void **state)
@@ -369,6 +407,20 @@ test_container_of_a_class(void **state)
 }
 
 static void
+test_attributes_of_a_list(void **state)
+{
+    struct hub_graph graph = graph_begin(*state);
+    struct ckpt_value *list = graph_empty(&graph, CKPT_KIND_LIST);
+    struct written w;
+
+    assert_status(hub_attr_set(&graph, list, "a", graph_int(&graph, 1)),
+                  CKPT_OK);
+    write_root(&w, &graph, list);
+    assert_refused(&w, CKPT_UNSUPPORTED, "attributes of a list");
+    write_end(&w, &graph);
+}
+
+static void
 test_stride_of_2_to_63(void **state)
 {
     struct hub_graph graph = graph_begin(*state);
@@ -471,6 +523,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         unit_case(test_state_dict_is_as_torch_saves_it),
         unit_case(test_parameter_and_tie),
+        unit_case(test_attributes_of_tensors),
         unit_case(test_batches),
         unit_case(test_small_values),
         unit_case(test_cycles),
@@ -480,6 +533,7 @@ main(void)
         unit_case(test_persistent_object_that_is_no_storage),
         unit_case(test_container_without_a_module),
         unit_case(test_container_of_a_class),
+        unit_case(test_attributes_of_a_list),
         unit_case(test_stride_of_2_to_63),
         unit_case(test_offset_of_2_to_63),
         unit_case(test_depth),

@@ -331,12 +331,12 @@ test_end_records(void **state)
     (void)state;
     build(&a, plain, PLAIN_COUNT, false);
     a.data[a.end] = 'X';
-    expect_failure(&a, CKPT_FORMAT, a.size, "no end record");
+    expect_failure(&a, CKPT_FORMAT, a.size, "no zip end record");
     build(&a, plain, PLAIN_COUNT, false);
     sdk_store_le16(a.data + a.end + 20, 22); /* a comment that is one too */
     put(&a, a.data + a.end, 22);
     sdk_store_le16(a.data + a.size - 2, 0);
-    expect_failure(&a, CKPT_FORMAT, a.end, "two end records");
+    expect_failure(&a, CKPT_FORMAT, a.end, "two zip end records");
     build(&a, plain, PLAIN_COUNT, false);
     sdk_store_le16(a.data + a.end + 4, 1);
     expect_failure(&a, CKPT_UNSUPPORTED, a.end, "several disks");
@@ -387,13 +387,13 @@ test_entries(void **state)
     (void)state;
     build(&a, plain, PLAIN_COUNT, false);
     a.data[a.entries[1]] = 'X';
-    expect_failure(&a, CKPT_FORMAT, a.entries[1], "no directory entry");
+    expect_failure(&a, CKPT_FORMAT, a.entries[1], "no zip directory entry");
     build(&a, plain, PLAIN_COUNT, false);
     sdk_store_le16(a.data + a.entries[2] + 28, 8);
     expect_failure(&a, CKPT_FORMAT, a.entries[2], "beyond the directory");
     build(&a, plain, PLAIN_COUNT, false);
     sdk_store_le32(a.data + a.end + 8, 0x20002);
-    expect_failure(&a, CKPT_FORMAT, a.entries[2], "behind the directory");
+    expect_failure(&a, CKPT_FORMAT, a.entries[2], "behind the last");
     build(&a, plain, PLAIN_COUNT, false);
     sdk_store_le16(a.data + a.entries[0] + 8, 1);
     expect_failure(&a, CKPT_UNSUPPORTED, a.entries[0], "encrypted");
@@ -413,6 +413,19 @@ test_entries(void **state)
     sdk_store_le16(a.data + a.entries[0] + 10, 8);
     sdk_store_le32(a.data + a.entries[0] + 24, 1 << 20);
     expect_failure(&a, CKPT_FORMAT, a.entries[0], "larger than deflate");
+}
+
+/* One entry with a name that takes the room of the two after it. */
+static void
+test_long_name(void **state)
+{
+    struct archive a;
+
+    (void)state;
+    build(&a, plain, PLAIN_COUNT, false);
+    sdk_store_le16(a.data + a.entries[0] + 28, 100);
+    memset(a.data + a.entries[0] + 46, 'x', 100);
+    expect_failure(&a, CKPT_FORMAT, a.entries[0] + 146, "leave no room");
 }
 
 static void
@@ -574,6 +587,7 @@ main(void)
         cmocka_unit_test(test_end_records),
         cmocka_unit_test(test_wide_end_records),
         cmocka_unit_test(test_entries),
+        cmocka_unit_test(test_long_name),
         cmocka_unit_test(test_wide_entries),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_headers),

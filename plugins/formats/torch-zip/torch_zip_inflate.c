@@ -110,8 +110,23 @@ inflate_fail(struct torch_zip_inflate *self, uint64_t byte, const char *what)
 {
     if (self->status != CKPT_OK)
         return self->status;
-    return self->host->fail(self->host, CKPT_FORMAT, NULL, byte,
-                            "zip: libzip: %s", what);
+    return self->host->fail(self->host, CKPT_FORMAT, NULL, byte, "libzip: %s",
+                            what);
+}
+
+static int
+stream_fail(struct torch_zip_stream *stream, const char *what)
+{
+    const struct sdk_zip_member *member = stream->member;
+    struct torch_zip_inflate *self = stream->inflate;
+
+    if (self->status != CKPT_OK)
+        return self->status;
+    return self->host->fail(
+        self->host, CKPT_FORMAT, NULL, member->data_offset,
+        "record '%.*s' cannot be inflated: %s",
+        (int)(member->name_bytes < 200 ? member->name_bytes : 200),
+        member->name, what);
 }
 
 static int
@@ -246,11 +261,9 @@ torch_zip_stream_read(const struct ckpt_host *host,
         zip_int64_t got = zip_fread(stream->file, to, size_bytes);
 
         if (got < 0)
-            return inflate_fail(stream->inflate, stream->member->data_offset,
-                                zip_file_strerror(stream->file));
+            return stream_fail(stream, zip_file_strerror(stream->file));
         if (got == 0 || (uint64_t)got > stream->left_bytes)
-            return inflate_fail(stream->inflate, stream->member->data_offset,
-                                "a member of another size than it says");
+            return stream_fail(stream, "it has another size than it says");
         to += got;
         size_bytes -= (size_t)got;
         stream->left_bytes -= (uint64_t)got;
@@ -275,10 +288,10 @@ torch_zip_stream_finish(const struct ckpt_host *host,
         /* The end must be met for libzip to compare the CRC-32. */
         got = zip_fread(stream->file, rest, 1);
         if (got != 0)
-            status = inflate_fail(stream->inflate, stream->member->data_offset,
-                                  got < 0 ? zip_file_strerror(stream->file)
-                                          : "a member of more bytes than it "
-                                            "says");
+            status =
+                stream_fail(stream, got < 0 ? zip_file_strerror(stream->file)
+                                            : "it has more bytes than it "
+                                              "says");
     }
     host->release(host, rest);
     return status;

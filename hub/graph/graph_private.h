@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a value carries beside what the public sees. For this room alone.
+ */
+#ifndef HUB_GRAPH_GRAPH_PRIVATE_H
+#define HUB_GRAPH_GRAPH_PRIVATE_H
+
+#include "hub/graph/graph.h"
+
+struct hub_value {
+    struct ckpt_value public; /* first: a handle is both */
+    size_t capacity;          /* of items or pairs */
+    struct hub_table *index;  /* of the scalar keys of a large map */
+    struct hub_attr_index *attr_index;
+};
+
+/* A copy of a text in the graph's memory; NULL stays NULL. */
+const char *hub_graph_name(struct hub_graph *graph, const char *name);
+
+#endif
