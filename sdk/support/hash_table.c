@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "checked.h"
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -106,6 +108,26 @@ sdk_table_add(const struct ckpt_host *host, struct sdk_table *table,
         host->release(host, sdk_table_move(table, memory, wanted));
     }
     return sdk_table_put(table, key, key_bytes, added);
+}
+
+int
+sdk_table_reserve(const struct ckpt_host *host, struct sdk_table *table,
+                  size_t count)
+{
+    size_t capacity = 16, size_bytes;
+    void *memory;
+
+    while (capacity / 3 * 2 <= count && capacity <= SIZE_MAX / 4)
+        capacity *= 2;
+    if (capacity <= table->capacity)
+        return CKPT_OK;
+    if (!sdk_mul_size(capacity, sizeof(struct sdk_table_slot), &size_bytes))
+        size_bytes = SIZE_MAX / 2;
+    memory = host->allocate(host, size_bytes);
+    if (memory == NULL)
+        return CKPT_MEMORY;
+    host->release(host, sdk_table_move(table, memory, size_bytes));
+    return CKPT_OK;
 }
 
 void

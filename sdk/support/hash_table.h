@@ -26,6 +26,11 @@ uint64_t *sdk_table_find(const struct sdk_table *table, const void *key,
 uint64_t *sdk_table_add(const struct ckpt_host *host, struct sdk_table *table,
                         const void *key, size_t key_bytes, bool *added);
 
+/* Makes room for `count` keys in all, so that as many sdk_table_put cannot
+ * fail. */
+int sdk_table_reserve(const struct ckpt_host *host, struct sdk_table *table,
+                      size_t count);
+
 void sdk_table_fini(const struct ckpt_host *host, struct sdk_table *table);
 
 /* ---- For owners of other memory ---- */
