@@ -5,6 +5,7 @@
 Headers are laid out by hand where a table or a comment reads better so.
 """
 import os
+import re
 import subprocess
 import sys
 
@@ -13,19 +14,18 @@ import house
 
 def main():
     root, program = sys.argv[1:3]
-    faults = []
     paths = house.files(root, ".c")
-    for path in paths:
-        text = house.read(root, path)
-        laid = subprocess.run([program, "--style=file", path], cwd=root,
-                              check=True, capture_output=True,
-                              text=True).stdout
-        for row, (a, b) in enumerate(zip(text.split("\n"),
-                                         laid.split("\n")), 1):
-            if a != b:
-                faults.append(f"{path}:{row}: laid out otherwise; run "
-                              f"{os.path.basename(program)} -i {path}")
-                break
+    done = subprocess.run([program, "--style=file", "--dry-run", *paths],
+                          cwd=root, capture_output=True, text=True)
+    first = {}
+    for match in re.finditer(r"^(.+?):(\d+):\d+: (?:warning|error):",
+                             done.stderr, re.MULTILINE):
+        first.setdefault(match[1], match[2])
+    faults = [f"{path}:{row}: laid out otherwise; run "
+              f"{os.path.basename(program)} -i {path}"
+              for path, row in first.items()]
+    if done.returncode != 0 and not faults:
+        faults.append(f"{program}: {done.stderr.strip()}")
     house.finish(faults, f"layout of {len(paths)} files")
 
 

@@ -260,6 +260,21 @@ parse_entry(const struct sdk_zip_walk *walk, const unsigned char *p,
     return CKPT_OK;
 }
 
+/* Whether a name would lead out of the folder that it is unpacked in. */
+static bool
+name_climbs(const char *name, size_t size)
+{
+    size_t i;
+
+    if (name[0] == '/')
+        return true;
+    for (i = 0; i + 2 <= size; i++)
+        if (memcmp(name + i, "..", 2) == 0 && (i == 0 || name[i - 1] == '/') &&
+            (i + 2 == size || name[i + 2] == '/'))
+            return true;
+    return false;
+}
+
 static int
 check_entry(const struct sdk_zip_walk *walk,
             const struct sdk_zip_member *member)
@@ -268,6 +283,9 @@ check_entry(const struct sdk_zip_walk *walk,
         return fail_at(walk, walk->at, "a member without a name");
     if (memchr(member->name, '\0', member->name_bytes) != NULL)
         return fail_at(walk, walk->at, "a zero byte in a member's name");
+    if (name_climbs(member->name, member->name_bytes))
+        return fail_at(walk, walk->at,
+                       "a member whose name leads out of its folder");
     if (member->flags & (FLAG_ENCRYPTED | FLAG_MASKED))
         return walk->host->fail(walk->host, CKPT_UNSUPPORTED, NULL, walk->at,
                                 "an encrypted member");
