@@ -339,8 +339,7 @@ find_entry(struct torch_reader *r, uint32_t ref, uint32_t dtype,
         status = add_entry(r, &pid, ref, dtype);
         if (status == CKPT_OK) {
             *place = (uint32_t)r->entry_count;
-            r->slot_used +=
-                place >= r->slots && place < r->slots + r->slot_count;
+            r->slot_used += hashed;
         }
     }
     if (status != CKPT_OK)
