@@ -158,7 +158,7 @@ restore_copy_attrs(struct restore *restore)
             status =
                 hub_attr_set(restore->graph, NULL, attr->name, attr->value);
     }
-    if (status == CKPT_OK && ties != restore->ties.count)
+    if (status == CKPT_OK && ties != restore->ties.table.count)
         return restore_refuse(restore, "a tie is not in the metadata");
     return status;
 }

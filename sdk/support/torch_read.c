@@ -138,10 +138,10 @@ enter(struct torch_reader *r, uint32_t ref)
 {
     struct ckpt_value *value;
 
-    if (!(r->values[ref] & TORCH_PENDING))
+    if (!(r->numbers[ref] & TORCH_PENDING))
         return CKPT_OK;
-    r->values[ref] &= ~TORCH_PENDING;
-    value = (struct ckpt_value *)r->values[ref];
+    r->numbers[ref] &= ~TORCH_PENDING;
+    value = r->values[r->numbers[ref] - 1];
     switch (sdk_pickled_kind(r->pickled, ref)) {
     case SDK_PICKLED_TUPLE:
     case SDK_PICKLED_LIST:
@@ -375,13 +375,14 @@ sdk_torch_read(const struct ckpt_host *host, struct ckpt_graph *graph,
                              .device_node = SDK_PICKLED_NOTHING};
     int status = CKPT_MEMORY;
 
-    r.values =
-        host->allocate(host, (size_t)pickled->node_count * sizeof *r.values);
-    if (r.values != NULL)
+    r.numbers =
+        host->allocate(host, (size_t)pickled->node_count * sizeof *r.numbers);
+    if (r.numbers != NULL)
         status = walk(&r, root);
     torch_entries_fini(&r);
     sdk_buffer_fini(host, &r.path);
     host->release(host, r.frames);
     host->release(host, r.values);
+    host->release(host, r.numbers);
     return status;
 }

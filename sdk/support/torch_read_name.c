@@ -99,6 +99,17 @@ find_storage(struct torch_name *name)
     return false;
 }
 
+const char *
+torch_class_name(uint32_t dtype)
+{
+    size_t i;
+
+    for (i = 0; i < COUNT_OF(storages); i++)
+        if (storages[i].dtype == dtype)
+            return storages[i].name;
+    return NULL;
+}
+
 static void
 find_known(struct torch_name *name)
 {

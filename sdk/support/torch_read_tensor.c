@@ -254,7 +254,8 @@ torch_tensor_new(struct torch_reader *r, uint32_t ref, uint32_t *state,
     like.storage = entry->storage;
     like.role = rebuilt.role;
     like.requires_grad = rebuilt.requires_grad;
-    status = check_view(r, ref, &rebuilt, like.dtype, entry->size_bytes);
+    status =
+        check_view(r, ref, &rebuilt, like.dtype, entry->storage->size_bytes);
     if (status != CKPT_OK)
         return status;
     status = r->host->tensor_new(r->host, r->graph, &like, sizeof like,

@@ -34,7 +34,7 @@ test_many_keys(void **state)
         assert_int_equal(*number, 0);
         *number = i;
     }
-    assert_int_equal(table.count, COUNT);
+    assert_int_equal(table.table.count, COUNT);
     for (i = 0; i < COUNT; i++) {
         number = hub_table_find(&table, &keys[i], sizeof keys[i]);
         assert_non_null(number);
@@ -45,7 +45,7 @@ test_many_keys(void **state)
     number = hub_table_add(&table, &keys[7], sizeof keys[7], &added);
     assert_false(added);
     assert_int_equal(*number, 7);
-    assert_int_equal(table.count, COUNT);
+    assert_int_equal(table.table.count, COUNT);
     free(keys);
 }
 
@@ -86,7 +86,7 @@ test_out_of_budget(void **state)
     }
     assert_null(number);
     assert_status(unit->report.status, CKPT_LIMIT);
-    assert_int_equal(table.count, last + 1);
+    assert_int_equal(table.table.count, last + 1);
     for (i = 0; i <= last; i++)
         assert_int_equal(*hub_table_find(&table, keys, i), i);
 }

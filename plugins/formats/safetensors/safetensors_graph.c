@@ -231,6 +231,8 @@ graph_metadata(const struct builder *b, struct safetensors_names *keys)
     int status = CKPT_OK;
 
     for (i = 0; i < count && status == CKPT_OK; i++) {
+        if (i % GRAPH_CANCEL_STEP == 0 && b->host->cancelled(b->host))
+            return CKPT_CANCELLED;
         pair = safetensors_pair_at(b->set, i);
         first = safetensors_names_put(keys, i);
         kept = graph_tie(b, pair);
