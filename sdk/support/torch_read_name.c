@@ -20,6 +20,8 @@ static const struct named functions[] = {
     {"torch._utils", "_rebuild_parameter", TORCH_REBUILD_PARAMETER},
     {"torch._utils", "_rebuild_parameter_with_state",
      TORCH_REBUILD_PARAMETER_STATE},
+    {"torch._tensor", "_rebuild_from_type_v2", TORCH_REBUILD_TYPED},
+    {"torch", "Tensor", TORCH_TENSOR},
     {"torch", "Size", TORCH_SIZE},
     {"torch", "device", TORCH_DEVICE},
     {"builtins", "complex", TORCH_COMPLEX},

@@ -206,8 +206,7 @@ make_call(struct torch_reader *r, uint32_t ref, unsigned depth,
     uint32_t known = torch_known_call(r, ref), state = SDK_PICKLED_NOTHING;
     int status = CKPT_END;
 
-    if (known >= TORCH_REBUILD_TENSOR &&
-        known <= TORCH_REBUILD_PARAMETER_STATE) {
+    if (known >= TORCH_REBUILD_TENSOR && known <= TORCH_REBUILD_TYPED) {
         status = torch_tensor_new(r, ref, &state, value);
         *fresh = state != SDK_PICKLED_NOTHING;
     } else if (known == TORCH_ORDERED_DICT) {
