@@ -6,23 +6,32 @@
 
 #include <string.h>
 
-#define BLOCK_BYTES ((size_t)64 << 10)
+/* Blocks double from the first size to the last. */
+#define BLOCK_FIRST_BYTES ((size_t)64 << 10)
+#define BLOCK_LAST_BYTES ((size_t)8 << 20)
 #define ALIGNMENT ((size_t)16)
 
 struct hub_arena_block {
     struct hub_arena_block *older;
-    size_t padding; /* keeps what follows aligned */
+    size_t size_bytes;
 };
 
 static bool
 arena_grow(struct hub_arena *arena, size_t size_bytes)
 {
-    size_t room = size_bytes > BLOCK_BYTES ? size_bytes : BLOCK_BYTES;
-    struct hub_arena_block *block =
-        hub_allocate(arena->budget, sizeof *block + room);
+    struct hub_arena_block *block = arena->blocks;
+    size_t room = BLOCK_FIRST_BYTES;
 
+    if (block != NULL)
+        room = 2 * block->size_bytes;
+    if (room > BLOCK_LAST_BYTES)
+        room = BLOCK_LAST_BYTES;
+    if (room < size_bytes)
+        room = size_bytes;
+    block = hub_allocate(arena->budget, sizeof *block + room);
     if (block == NULL)
         return false;
+    block->size_bytes = room;
     block->older = arena->blocks;
     arena->blocks = block;
     arena->next = (char *)(block + 1);

@@ -110,6 +110,42 @@ detect_load_unknown(struct hub_registry *registry)
             hub_plugin_load(registry, plugin);
 }
 
+/* Whether the file ends before the bytes that would tell this format. */
+static bool
+detect_cut(const struct hub_format *format, const struct ckpt_source *source)
+{
+    const struct hub_magic *magic = format->magics;
+
+    if (magic == NULL || suffix_matches(format, source->name) == 0)
+        return false;
+    for (; magic != NULL; magic = magic->next)
+        if (sdk_within(magic->offset, magic->size_bytes, source->size_bytes))
+            return false;
+    return true;
+}
+
+/* No claim at all: a file that is cut short is malformed, all others are of
+ * a format that nobody here knows. */
+static int
+detect_nothing(const struct hub_registry *registry, struct hub_host *host,
+               const struct ckpt_source *source)
+{
+    struct hub_format *format = NULL;
+
+    if (source->folder)
+        return hub_fail(host->report, CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
+                        "no plugin reads such a folder");
+    if (source->size_bytes == 0)
+        return hub_fail(host->report, CKPT_FORMAT, NULL, CKPT_NOWHERE,
+                        "the file is empty");
+    while ((format = hub_registry_next(registry, format, true)))
+        if (detect_cut(format, source))
+            return hub_fail(host->report, CKPT_FORMAT, NULL, source->size_bytes,
+                            "the file ends before it can tell its format");
+    return hub_fail(host->report, CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
+                    "no plugin knows this format");
+}
+
 int
 hub_detect(struct hub_registry *registry, struct hub_host *host,
            const struct ckpt_source *source, struct hub_format **format,
@@ -131,8 +167,7 @@ hub_detect(struct hub_registry *registry, struct hub_host *host,
             detection_weigh(&detection, candidate, &claim, source->name);
     }
     if (detection.best == NULL)
-        return hub_fail(host->report, CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
-                        "no plugin knows this format");
+        return detect_nothing(registry, host, source);
     if (detection.rival != NULL) {
         hub_remedy(host->report, "choose with --from %s or --from %s",
                    detection.best->info.id, detection.rival->info.id);

@@ -107,7 +107,7 @@ flat_name(struct hub_fit *fit, struct hub_table *names,
     unsigned n;
     int status = CKPT_OK;
 
-    if (base->size_bytes == 0)
+    if (fit->graph->root->kind == CKPT_KIND_TENSOR)
         base = &unnamed;
     for (n = 1; !added && status == CKPT_OK; n++) {
         status = flat_name_try(fit, entry, base, n);

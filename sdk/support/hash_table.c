@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * Open addressing with linear probing, at most two thirds full.
+ * Open addressing with linear probing, at most two thirds full. The seed is
+ * where the table came to lie, which differs from run to run: names that were
+ * chosen to collide in one do not in the next.
  */
 #include "hash_table.h"
 
 #include <string.h>
-#include <sys/random.h>
 
 #include "checked.h"
 
@@ -54,8 +55,8 @@ sdk_table_move(struct sdk_table *table, void *memory, size_t size_bytes)
     struct sdk_table_slot *old = table->slots;
     size_t i, old_capacity = table->capacity;
 
-    if (table->seed == 0 && getrandom(&table->seed, sizeof table->seed, 0) < 0)
-        table->seed = (uintptr_t)memory;
+    if (table->seed == 0)
+        table->seed = (uintptr_t)memory * UINT64_C(0x9e3779b97f4a7c15);
     table->slots = memory;
     table->capacity = size_bytes / sizeof *old;
     for (i = 0; i < old_capacity; i++)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define DEPTH_MAX 1000 /* frames of the walk */
+#define LABEL_BYTES_MAX 200
 
 enum frame_kind {
     FRAME_LIST,  /* the list goes into a list or tuple */
@@ -138,10 +139,10 @@ enter(struct torch_reader *r, uint32_t ref)
 {
     struct ckpt_value *value;
 
-    if (!(r->values[ref] & TORCH_PENDING))
+    if (!(r->numbers[ref] & TORCH_PENDING))
         return CKPT_OK;
-    r->values[ref] &= ~TORCH_PENDING;
-    value = (struct ckpt_value *)r->values[ref];
+    r->numbers[ref] &= ~TORCH_PENDING;
+    value = r->values[r->numbers[ref] - 1];
     switch (sdk_pickled_kind(r->pickled, ref)) {
     case SDK_PICKLED_TUPLE:
     case SDK_PICKLED_LIST:
@@ -159,13 +160,16 @@ enter(struct torch_reader *r, uint32_t ref)
     }
 }
 
-/* Sets the path to that of a frame and one label more. */
+/* Sets the path to that of a frame and one label more. It is for messages,
+ * and one long key may be met a million times: so it is cut. */
 static int
 set_path(struct torch_reader *r, const struct torch_frame *frame,
          const char *label, size_t label_bytes)
 {
     int status = CKPT_OK;
 
+    if (label_bytes > LABEL_BYTES_MAX)
+        label_bytes = LABEL_BYTES_MAX;
     r->path.size_bytes = frame->path_bytes;
     if (frame->path_bytes > 0)
         status = sdk_buffer_append(r->host, &r->path, ".", 1);
@@ -230,29 +234,37 @@ step_pairs(struct torch_reader *r, struct torch_frame *frame)
 }
 
 static int
+set_attr(struct torch_reader *r, struct ckpt_value *target,
+         const struct ckpt_text *name, const struct ckpt_value *value)
+{
+    struct sdk_buffer copy = {0};
+    int status =
+        sdk_buffer_append(r->host, &copy, name->data, name->size_bytes);
+
+    if (status == CKPT_OK)
+        status = sdk_buffer_append(r->host, &copy, "", 1);
+    if (status == CKPT_OK)
+        status = r->host->attr_set(r->host, r->graph, target,
+                                   (const char *)copy.data, value);
+    sdk_buffer_fini(r->host, &copy);
+    return status;
+}
+
+static int
 step_attrs(struct torch_reader *r, struct torch_frame *frame)
 {
     uint32_t name_ref = frame->list.refs[frame->index];
     uint32_t ref = frame->list.refs[frame->index + 1];
     struct ckpt_text name = sdk_pickled_text(r->pickled, name_ref);
     struct ckpt_value *value, *target = frame->target;
-    size_t prefix;
     int status;
 
     frame->index += 2;
-    prefix = frame->path_bytes ? frame->path_bytes + 1 : 0;
     status = set_path(r, frame, name.data, name.size_bytes);
     if (status == CKPT_OK)
         status = torch_value_of(r, ref, 0, &value);
-    if (status == CKPT_OK) {
-        /* The path ends with the name; it gives the NUL. */
-        status = sdk_buffer_reserve(r->host, &r->path, 1);
-        if (status == CKPT_OK) {
-            r->path.data[r->path.size_bytes] = '\0';
-            status = r->host->attr_set(r->host, r->graph, target,
-                                       (char *)r->path.data + prefix, value);
-        }
-    }
+    if (status == CKPT_OK)
+        status = set_attr(r, target, &name, value);
     return status == CKPT_OK ? enter(r, ref) : status;
 }
 
@@ -375,13 +387,14 @@ sdk_torch_read(const struct ckpt_host *host, struct ckpt_graph *graph,
                              .device_node = SDK_PICKLED_NOTHING};
     int status = CKPT_MEMORY;
 
-    r.values =
-        host->allocate(host, (size_t)pickled->node_count * sizeof *r.values);
-    if (r.values != NULL)
+    r.numbers =
+        host->allocate(host, (size_t)pickled->node_count * sizeof *r.numbers);
+    if (r.numbers != NULL)
         status = walk(&r, root);
     torch_entries_fini(&r);
     sdk_buffer_fini(host, &r.path);
     host->release(host, r.frames);
     host->release(host, r.values);
+    host->release(host, r.numbers);
     return status;
 }

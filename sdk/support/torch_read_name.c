@@ -20,6 +20,8 @@ static const struct named functions[] = {
     {"torch._utils", "_rebuild_parameter", TORCH_REBUILD_PARAMETER},
     {"torch._utils", "_rebuild_parameter_with_state",
      TORCH_REBUILD_PARAMETER_STATE},
+    {"torch._tensor", "_rebuild_from_type_v2", TORCH_REBUILD_TYPED},
+    {"torch", "Tensor", TORCH_TENSOR},
     {"torch", "Size", TORCH_SIZE},
     {"torch", "device", TORCH_DEVICE},
     {"builtins", "complex", TORCH_COMPLEX},
@@ -97,6 +99,17 @@ find_storage(struct torch_name *name)
         return true;
     }
     return false;
+}
+
+const char *
+torch_class_name(uint32_t dtype)
+{
+    size_t i;
+
+    for (i = 0; i < COUNT_OF(storages); i++)
+        if (storages[i].dtype == dtype)
+            return storages[i].name;
+    return NULL;
 }
 
 static void

@@ -17,6 +17,8 @@ enum torch_known {
     TORCH_REBUILD_TENSOR_V3,
     TORCH_REBUILD_PARAMETER,
     TORCH_REBUILD_PARAMETER_STATE,
+    TORCH_REBUILD_TYPED,
+    TORCH_TENSOR, /* the class */
     TORCH_SIZE,
     TORCH_DEVICE,
     TORCH_COMPLEX,
@@ -35,7 +37,7 @@ struct torch_name {
 struct torch_entry; /* one storage */
 
 #define TORCH_CACHED 64
-#define TORCH_PENDING ((uintptr_t)1) /* in values: made, not filled */
+#define TORCH_PENDING UINT32_C(0x80000000)
 
 struct torch_reader {
     const struct ckpt_host *host;
@@ -43,9 +45,12 @@ struct torch_reader {
     const struct sdk_pickled *pickled;
     const struct sdk_torch_source *source;
 
-    /* By node: the value, and in the lowest bit whether it is a container
-     * that has yet to be filled. */
-    uintptr_t *values;
+    /* By node: the number of its value and one, with TORCH_PENDING while that
+     * is a container that has yet to be filled; 0 is none. Few nodes have a
+     * value of their own, so these numbers are kept small. */
+    uint32_t *numbers;
+    struct ckpt_value **values;
+    size_t value_count, value_capacity;
 
     struct torch_frame *frames;
     size_t frame_count, frame_capacity;
@@ -53,8 +58,10 @@ struct torch_reader {
 
     struct torch_entry *entries;
     size_t entry_count, entry_capacity;
-    uint32_t *slots;
-    size_t slot_count;
+    uint32_t *direct; /* by key, where keys count up from 0: entry and one */
+    size_t direct_count;
+    uint32_t *slots; /* by hash of all other keys */
+    size_t slot_count, slot_used;
 
     uint32_t device_node; /* whose text `device` is */
     char device[256];
@@ -72,6 +79,9 @@ const struct torch_name *torch_name_of(struct torch_reader *r, uint32_t ref);
 
 /* What the callee of a call is; TORCH_UNKNOWN if it is no global. */
 uint32_t torch_known_call(struct torch_reader *r, uint32_t ref);
+
+/* The storage class of a dtype; that of NONE is untyped. */
+const char *torch_class_name(uint32_t dtype);
 
 /* ---- Messages ---- */
 

@@ -130,11 +130,28 @@ find_slot(const struct torch_reader *r, const struct ckpt_text *key)
         if (*slot == 0)
             return slot;
         entry = &r->entries[*slot - 1];
-        if (entry->key.size_bytes == key->size_bytes &&
-            memcmp(entry->key.data, key->data, key->size_bytes) == 0)
+        if (entry->key_bytes == key->size_bytes &&
+            memcmp(entry->key, key->data, key->size_bytes) == 0)
             return slot;
     }
     return NULL;
+}
+
+/* The number that a key says in plain decimal; SIZE_MAX if it says none. */
+static size_t
+direct_key(const struct ckpt_text *key)
+{
+    size_t i, number = 0;
+
+    if (key->size_bytes == 0 || key->size_bytes > 9 ||
+        (key->data[0] == '0' && key->size_bytes > 1))
+        return SIZE_MAX;
+    for (i = 0; i < key->size_bytes; i++) {
+        if (key->data[i] < '0' || key->data[i] > '9')
+            return SIZE_MAX;
+        number = number * 10 + (size_t)(key->data[i] - '0');
+    }
+    return number;
 }
 
 static int
@@ -156,8 +173,13 @@ grow_slots(struct torch_reader *r)
     r->slots = slots;
     r->slot_count = wanted;
     for (i = 0; i < r->entry_count; i++) {
-        uint32_t *slot = find_slot(r, &r->entries[i].key);
+        struct ckpt_text key = {r->entries[i].key, r->entries[i].key_bytes};
+        size_t at = direct_key(&key);
+        uint32_t *slot;
 
+        if (at < r->direct_count && r->direct[at] == i + 1)
+            continue;
+        slot = find_slot(r, &key);
         if (slot == NULL)
             return fail_hash(r);
         *slot = (uint32_t)(i + 1);
@@ -166,9 +188,23 @@ grow_slots(struct torch_reader *r)
 }
 
 static int
+grow_direct(struct torch_reader *r, size_t least)
+{
+    size_t wanted = least + least / 2 + 64;
+    uint32_t *direct =
+        r->host->reallocate(r->host, r->direct, wanted * sizeof *direct);
+
+    if (direct == NULL)
+        return CKPT_MEMORY;
+    r->direct = direct;
+    r->direct_count = wanted;
+    return CKPT_OK;
+}
+
+static int
 grow_entries(struct torch_reader *r)
 {
-    size_t wanted = r->entry_capacity ? r->entry_capacity * 2 : 32;
+    size_t wanted = r->entry_capacity + r->entry_capacity / 2 + 32;
     struct torch_entry *entries;
 
     if (r->entry_count < r->entry_capacity)
@@ -214,10 +250,10 @@ add_entry(struct torch_reader *r, const struct pid *pid, uint32_t ref,
           uint32_t dtype)
 {
     struct torch_entry made = {
-        .key = pid->key,
-        .dtype = pid->dtype,
-        .class_name = pid->class->name,
-        .size_bytes = pid->size_bytes,
+        .key = pid->key.data,
+        .key_bytes = (uint32_t)pid->key.size_bytes,
+        .dtype = (uint8_t)pid->dtype,
+        .untyped = pid->class->dtype == CKPT_DTYPE_NONE,
     };
     int status = find_device(r, pid->location, ref);
 
@@ -230,30 +266,63 @@ add_entry(struct torch_reader *r, const struct pid *pid, uint32_t ref,
     return status;
 }
 
+/* Where the number of an entry is kept, taken or free. A new key is kept
+ * directly if it goes on where the others end, else by its hash. */
+static int
+find_place(struct torch_reader *r, const struct ckpt_text *key,
+           uint32_t **place, bool *hashed)
+{
+    size_t at = direct_key(key);
+    int status = CKPT_OK;
+
+    if (at < r->direct_count && r->direct[at] != 0) {
+        *place = &r->direct[at];
+        return CKPT_OK;
+    }
+    if (r->slot_used > 0 || at > r->entry_count) {
+        if (r->slot_used * 2 >= r->slot_count)
+            status = grow_slots(r);
+        if (status != CKPT_OK)
+            return status;
+        *place = find_slot(r, key);
+        if (*place == NULL)
+            return fail_hash(r);
+        *hashed = **place != 0 || at > r->entry_count;
+        if (*hashed)
+            return CKPT_OK;
+    }
+    if (at >= r->direct_count)
+        status = grow_direct(r, at);
+    if (status == CKPT_OK)
+        *place = &r->direct[at];
+    return status;
+}
+
 static int
 find_entry(struct torch_reader *r, uint32_t ref, uint32_t dtype,
            struct torch_entry **found)
 {
     struct torch_entry *entry;
     struct pid pid;
-    uint32_t *slot;
+    uint32_t *place = NULL;
+    bool hashed = false;
     int status = read_pid(r, ref, &pid);
 
-    if (status == CKPT_OK && r->entry_count * 2 >= r->slot_count)
-        status = grow_slots(r);
+    if (status == CKPT_OK)
+        status = find_place(r, &pid.key, &place, &hashed);
+    if (status == CKPT_OK && *place == 0) {
+        status = add_entry(r, &pid, ref, dtype);
+        if (status == CKPT_OK) {
+            *place = (uint32_t)r->entry_count;
+            r->slot_used +=
+                place >= r->slots && place < r->slots + r->slot_count;
+        }
+    }
     if (status != CKPT_OK)
         return status;
-    slot = find_slot(r, &pid.key);
-    if (slot == NULL)
-        return fail_hash(r);
-    if (*slot == 0) {
-        status = add_entry(r, &pid, ref, dtype);
-        if (status != CKPT_OK)
-            return status;
-        *slot = (uint32_t)r->entry_count;
-    }
-    entry = &r->entries[*slot - 1];
-    if ((entry->dtype != pid.dtype || entry->size_bytes != pid.size_bytes) &&
+    entry = &r->entries[*place - 1];
+    if ((entry->dtype != pid.dtype ||
+         entry->storage->size_bytes != pid.size_bytes) &&
         !entry->warned) {
         entry->warned = true;
         r->host->warn(
@@ -283,9 +352,16 @@ torch_entries_fini(struct torch_reader *r)
 {
     r->host->release(r->host, r->entries);
     r->host->release(r->host, r->slots);
+    r->host->release(r->host, r->direct);
 }
 
 /* ---- A bare storage ---- */
+
+static const char *
+class_name(const struct torch_entry *entry)
+{
+    return torch_class_name(entry->untyped ? CKPT_DTYPE_NONE : entry->dtype);
+}
 
 static int
 make_object(struct torch_reader *r, const struct torch_entry *entry,
@@ -300,9 +376,9 @@ make_object(struct torch_reader *r, const struct torch_entry *entry,
     int status;
 
     if (width_bits < 8)
-        count = entry->size_bytes * (8 / width_bits);
+        count = entry->storage->size_bytes * (8 / width_bits);
     else
-        count = entry->size_bytes / (width_bits / 8);
+        count = entry->storage->size_bytes / (width_bits / 8);
     view.shape = &count;
     view.strides = &step;
     view.storage = entry->storage;
@@ -314,7 +390,7 @@ make_object(struct torch_reader *r, const struct torch_entry *entry,
         status = r->host->list_add(r->host, r->graph, args, tensor);
     if (status != CKPT_OK)
         return status;
-    object.name = entry->class_name;
+    object.name = class_name(entry);
     object.args = args;
     like.kind = CKPT_KIND_OBJECT;
     like.as.object = &object;

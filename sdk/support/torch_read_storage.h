@@ -8,12 +8,12 @@
 #include "torch_read_state.h"
 
 struct torch_entry {
-    struct ckpt_text key;
-    uint32_t dtype; /* of the class; uint8 if that is untyped */
-    const char *class_name;
-    uint64_t size_bytes;
     const struct ckpt_storage *storage;
     struct ckpt_value *object; /* the bare storage as a value, or NULL */
+    const char *key;
+    uint32_t key_bytes;
+    uint8_t dtype; /* of the class; uint8 if that is untyped */
+    bool untyped;
     bool warned;
 };
 

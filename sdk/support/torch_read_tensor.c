@@ -8,6 +8,9 @@
  *   _rebuild_tensor_v3  the same, requires_grad, hooks, dtype[, metadata]
  *   _rebuild_parameter  tensor, requires_grad, hooks
  *   _rebuild_parameter_with_state               the same, state
+ *
+ * and torch._tensor._rebuild_from_type_v2, which gives a plain torch.Tensor
+ * attributes: function, class, arguments of the function, state.
  */
 #include "torch_read_storage.h"
 
@@ -121,18 +124,14 @@ args_fit(struct torch_reader *r, const struct sdk_pickled_list *args,
 }
 
 static int
-read_rebuild(struct torch_reader *r, uint32_t ref, uint32_t known,
-             struct rebuilt *rebuilt)
+read_args(struct torch_reader *r, uint32_t ref, uint32_t known, uint32_t tuple,
+          struct rebuilt *rebuilt)
 {
-    struct sdk_pickled_call call = sdk_pickled_call(r->pickled, ref);
-    struct sdk_pickled_list args = sdk_pickled_list(r->pickled, call.args);
+    struct sdk_pickled_list args = sdk_pickled_list(r->pickled, tuple);
     uint32_t metadata = known == TORCH_REBUILD_TENSOR_V2 ? 6 : 7;
     int status;
 
-    if (call.items.count > 0 || call.pairs.count > 0)
-        return torch_fail(r, CKPT_FORMAT, ref,
-                          "a tensor that is filled like a list or a dict");
-    if (call.state != SDK_PICKLED_NOTHING || !args_fit(r, &args, known))
+    if (!args_fit(r, &args, known))
         return torch_fail(r, CKPT_UNSUPPORTED, ref,
                           "a tensor that is rebuilt in a way not known here");
     status = read_dims(r, ref, &args, rebuilt);
@@ -148,6 +147,21 @@ read_rebuild(struct torch_reader *r, uint32_t ref, uint32_t known,
         rebuilt->dtype = torch_name_of(r, args.refs[6])->dtype;
     return args.count > metadata ? check_metadata(r, args.refs[metadata], ref)
                                  : CKPT_OK;
+}
+
+static int
+read_rebuild(struct torch_reader *r, uint32_t ref, uint32_t known,
+             struct rebuilt *rebuilt)
+{
+    struct sdk_pickled_call call = sdk_pickled_call(r->pickled, ref);
+
+    if (call.items.count > 0 || call.pairs.count > 0)
+        return torch_fail(r, CKPT_FORMAT, ref,
+                          "a tensor that is filled like a list or a dict");
+    if (call.state != SDK_PICKLED_NOTHING)
+        return torch_fail(r, CKPT_UNSUPPORTED, ref,
+                          "a tensor with a state of its own");
+    return read_args(r, ref, known, call.args, rebuilt);
 }
 
 static bool
@@ -225,11 +239,48 @@ check_view(struct torch_reader *r, uint32_t ref, const struct rebuilt *rebuilt,
     return CKPT_OK;
 }
 
+static int
+read_typed(struct torch_reader *r, uint32_t ref, struct rebuilt *rebuilt)
+{
+    struct sdk_pickled_call call = sdk_pickled_call(r->pickled, ref);
+    struct sdk_pickled_list args = sdk_pickled_list(r->pickled, call.args);
+    uint32_t known;
+    int status;
+
+    if (args.count != 4 || call.items.count > 0 || call.pairs.count > 0 ||
+        call.state != SDK_PICKLED_NOTHING ||
+        sdk_pickled_kind(r->pickled, args.refs[0]) != SDK_PICKLED_GLOBAL ||
+        sdk_pickled_kind(r->pickled, args.refs[1]) != SDK_PICKLED_GLOBAL ||
+        sdk_pickled_kind(r->pickled, args.refs[2]) != SDK_PICKLED_TUPLE ||
+        torch_name_of(r, args.refs[1])->known != TORCH_TENSOR ||
+        !state_fits(r, args.refs[3]))
+        return CKPT_END;
+    known = torch_name_of(r, args.refs[0])->known;
+    if (!is_rebuild(known))
+        return CKPT_END;
+    status = read_args(r, ref, known, args.refs[2], rebuilt);
+    if (status == CKPT_OK &&
+        sdk_pickled_kind(r->pickled, args.refs[3]) == SDK_PICKLED_DICT)
+        rebuilt->state = args.refs[3];
+    return status;
+}
+
+static int
+read_any(struct torch_reader *r, uint32_t ref, struct rebuilt *rebuilt)
+{
+    uint32_t known = torch_known_call(r, ref);
+
+    if (is_rebuild(known))
+        return read_rebuild(r, ref, known, rebuilt);
+    if (known == TORCH_REBUILD_TYPED)
+        return read_typed(r, ref, rebuilt);
+    return read_parameter(r, ref, known, rebuilt);
+}
+
 int
 torch_tensor_new(struct torch_reader *r, uint32_t ref, uint32_t *state,
                  struct ckpt_value **value)
 {
-    uint32_t known = torch_known_call(r, ref);
     struct rebuilt rebuilt;
     struct ckpt_tensor like = {0};
     const struct torch_entry *entry;
@@ -239,8 +290,7 @@ torch_tensor_new(struct torch_reader *r, uint32_t ref, uint32_t *state,
     rebuilt.role = CKPT_ROLE_UNKNOWN;
     rebuilt.state = SDK_PICKLED_NOTHING;
     rebuilt.requires_grad = false;
-    status = is_rebuild(known) ? read_rebuild(r, ref, known, &rebuilt)
-                               : read_parameter(r, ref, known, &rebuilt);
+    status = read_any(r, ref, &rebuilt);
     if (status != CKPT_OK)
         return status;
     status = torch_entry_find(r, rebuilt.storage, rebuilt.dtype, &entry);
@@ -254,7 +304,8 @@ torch_tensor_new(struct torch_reader *r, uint32_t ref, uint32_t *state,
     like.storage = entry->storage;
     like.role = rebuilt.role;
     like.requires_grad = rebuilt.requires_grad;
-    status = check_view(r, ref, &rebuilt, like.dtype, entry->size_bytes);
+    status =
+        check_view(r, ref, &rebuilt, like.dtype, entry->storage->size_bytes);
     if (status != CKPT_OK)
         return status;
     status = r->host->tensor_new(r->host, r->graph, &like, sizeof like,

@@ -14,22 +14,43 @@
 static int make(struct torch_reader *r, uint32_t ref, unsigned depth,
                 struct ckpt_value **value, bool *fresh);
 
+static int
+keep(struct torch_reader *r, struct ckpt_value *value, uint32_t *number)
+{
+    if (r->value_count == r->value_capacity) {
+        size_t wanted = r->value_capacity + r->value_capacity / 2 + 64;
+        struct ckpt_value **values =
+            r->host->reallocate(r->host, r->values, wanted * sizeof(*values));
+
+        if (values == NULL)
+            return CKPT_MEMORY;
+        r->values = values;
+        r->value_capacity = wanted;
+    }
+    r->values[r->value_count++] = value;
+    *number = (uint32_t)r->value_count;
+    return CKPT_OK;
+}
+
 int
 torch_value_of(struct torch_reader *r, uint32_t ref, unsigned depth,
                struct ckpt_value **value)
 {
     struct ckpt_value *made;
+    uint32_t number = r->numbers[ref] & ~TORCH_PENDING;
     bool fresh = false;
     int status;
 
-    if (r->values[ref] != 0) {
-        *value = (struct ckpt_value *)(r->values[ref] & ~TORCH_PENDING);
+    if (number != 0) {
+        *value = r->values[number - 1];
         return CKPT_OK;
     }
     status = make(r, ref, depth, &made, &fresh);
+    if (status == CKPT_OK)
+        status = keep(r, made, &number);
     if (status != CKPT_OK)
         return status;
-    r->values[ref] = (uintptr_t)made | (fresh ? TORCH_PENDING : 0);
+    r->numbers[ref] = number | (fresh ? TORCH_PENDING : 0);
     *value = made;
     return CKPT_OK;
 }
@@ -185,8 +206,7 @@ make_call(struct torch_reader *r, uint32_t ref, unsigned depth,
     uint32_t known = torch_known_call(r, ref), state = SDK_PICKLED_NOTHING;
     int status = CKPT_END;
 
-    if (known >= TORCH_REBUILD_TENSOR &&
-        known <= TORCH_REBUILD_PARAMETER_STATE) {
+    if (known >= TORCH_REBUILD_TENSOR && known <= TORCH_REBUILD_TYPED) {
         status = torch_tensor_new(r, ref, &state, value);
         *fresh = state != SDK_PICKLED_NOTHING;
     } else if (known == TORCH_ORDERED_DICT) {

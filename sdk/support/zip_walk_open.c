@@ -23,35 +23,56 @@ static const unsigned char header_mark[4] = {'P', 'K', 3, 4};
 
 /* ---- The index of names ---- */
 
-static unsigned char
-fold(char c)
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Eight characters with A to Z made small: the top bit of each byte tells
+ * whether it is one, by sums that cannot carry into the next byte. */
+static uint64_t
+fold(uint64_t eight)
 {
-    return (unsigned char)(c >= 'A' && c <= 'Z' ? c | 32 : c);
+    uint64_t low = eight & EACH(0x7f);
+    uint64_t from_a = low + EACH(0x80 - 'A');
+    uint64_t after_z = low + EACH(0x7f - 'Z');
+
+    return eight | ((from_a & ~after_z & ~eight & EACH(0x80)) >> 2);
+}
+
+/* Up to eight characters from `at`, folded; zeros follow the last. */
+static uint64_t
+folded(const char *name, size_t name_bytes, size_t at)
+{
+    size_t left = name_bytes - at;
+    uint64_t eight = 0;
+
+    memcpy(&eight, name + at, left < 8 ? left : 8);
+    return fold(eight);
 }
 
 static uint64_t
 hash_folded(const char *name, size_t name_bytes)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    size_t i;
+    uint64_t hash = name_bytes;
+    size_t at;
 
-    for (i = 0; i < name_bytes; i++)
-        hash = (hash ^ fold(name[i])) * UINT64_C(0x100000001b3);
-    /* Names that differ in their last digits must end far apart. */
-    hash = (hash ^ hash >> 32) * UINT64_C(0x9e3779b97f4a7c15);
-    return hash ^ hash >> 32;
+    for (at = 0; at < name_bytes; at += 8) {
+        hash = (hash ^ folded(name, name_bytes, at)) *
+               UINT64_C(0x9e3779b97f4a7c15);
+        hash ^= hash >> 32;
+    }
+    return hash;
 }
 
 static bool
 equal_folded(const struct sdk_zip_member *member, const char *name,
              size_t name_bytes)
 {
-    size_t i;
+    size_t at;
 
     if (member->name_bytes != name_bytes)
         return false;
-    for (i = 0; i < name_bytes; i++)
-        if (fold(member->name[i]) != fold(name[i]))
+    for (at = 0; at < name_bytes; at += 8)
+        if (folded(member->name, name_bytes, at) !=
+            folded(name, name_bytes, at))
             return false;
     return true;
 }

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
  * The walk over zip archives, on archives that are made here byte by byte and
- * then damaged: each rule that it checks has an archive that breaks it.
+ * then damaged: each rule that it checks has an archive that breaks it. What
+ * is read is held against libzip.
  */
 #include "unit.h"
 
 #include "endian.h"
 #include "false_host.h"
 #include "zip_walk.h"
+
+#include <zip.h>
 
 /* ---- An archive, as a writer without any checks makes it ---- */
 
@@ -212,6 +215,45 @@ expect_failure(const struct archive *a, int wanted, size_t byte,
 
 /* ---- What is read ---- */
 
+/* libzip must see the same members, and the same bytes in them. */
+static void
+expect_same(const struct archive *a, const struct sdk_zip *zip)
+{
+    zip_source_t *source;
+    zip_error_t error;
+    zip_t *other;
+    size_t i;
+
+    zip_error_init(&error);
+    source = zip_source_buffer_create(a->data, a->size, 0, &error);
+    other = zip_open_from_source(source, ZIP_RDONLY, &error);
+    assert_non_null(other);
+    assert_int_equal(zip_get_num_entries(other, 0), zip->member_count);
+    for (i = 0; i < zip->member_count; i++) {
+        const struct sdk_zip_member *member = &zip->members[i];
+        unsigned char data[64];
+        zip_file_t *file;
+        zip_stat_t stat;
+
+        assert_int_equal(zip_stat_index(other, i, ZIP_FL_ENC_RAW, &stat), 0);
+        assert_int_equal(strlen(stat.name), member->name_bytes);
+        assert_memory_equal(stat.name, member->name, member->name_bytes);
+        assert_int_equal(stat.size, member->size_bytes);
+        assert_int_equal(stat.comp_size, member->packed_bytes);
+        assert_int_equal(stat.comp_method, member->method);
+        assert_int_equal(stat.crc, member->crc32);
+        file = zip_fopen_index(other, i, ZIP_FL_COMPRESSED);
+        assert_non_null(file);
+        assert_int_equal(zip_fread(file, data, member->packed_bytes),
+                         member->packed_bytes);
+        assert_memory_equal(data, a->data + member->data_offset,
+                            member->packed_bytes);
+        zip_fclose(file);
+    }
+    zip_discard(other);
+    zip_error_fini(&error);
+}
+
 static void
 expect_plain(const struct archive *a)
 {
@@ -233,6 +275,7 @@ expect_plain(const struct archive *a)
         assert_memory_equal(a->data + member->data_offset,
                             plain[i].data ? plain[i].data : "", size);
     }
+    expect_same(a, &zip);
     assert_null(sdk_zip_find(&zip, "a/VERSION", 9));
     assert_null(sdk_zip_find(&zip, "b/version", 9));
     sdk_zip_close(&host.table, &zip);
@@ -295,6 +338,7 @@ test_comment_and_trailing(void **state)
     put(&a, "comment", 7);
     expect_plain(&a);
     put(&a, "junk", 4);
+    expect_plain(&a);
     assert_status(open_archive(&host, &a, &zip), CKPT_OK);
     assert_int_equal(zip.trailing_bytes, 4);
     sdk_zip_close(&host.table, &zip);
@@ -316,6 +360,7 @@ test_unordered(void **state)
     memmove(a.data + a.entries[0], a.data + a.entries[1], 53);
     memcpy(a.data + a.entries[1], swap, 53);
     assert_status(open_archive(&host, &a, &zip), CKPT_OK);
+    expect_same(&a, &zip);
     assert_memory_equal(zip.members[0].name, "a/other", 7);
     assert_int_equal(a.data[zip.members[0].data_offset], '2');
     sdk_zip_close(&host.table, &zip);

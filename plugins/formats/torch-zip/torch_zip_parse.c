@@ -17,6 +17,21 @@
 
 /* ---- Records ---- */
 
+/* Writers list the storages as the pickle names them, so the next member is
+ * often the one; no two have the same name. */
+static const struct sdk_zip_member *
+next_member(const struct torch_zip_records *records, const char *name,
+            size_t name_bytes)
+{
+    const struct sdk_zip_member *next = &records->zip.members[records->next];
+
+    return records->next < records->zip.member_count &&
+                   next->name_bytes == name_bytes &&
+                   memcmp(next->name, name, name_bytes) == 0
+               ? next
+               : NULL;
+}
+
 const struct sdk_zip_member *
 torch_zip_find(struct torch_zip_records *records, const char *record,
                size_t record_bytes)
@@ -29,9 +44,13 @@ torch_zip_find(struct torch_zip_records *records, const char *record,
         return NULL;
     memcpy(name, records->zip.members[0].name, prefix_bytes);
     memcpy(name + prefix_bytes, record, record_bytes);
-    member = sdk_zip_find(&records->zip, name, prefix_bytes + record_bytes);
-    if (member != NULL)
-        records->used[member - records->zip.members] = 1;
+    member = next_member(records, name, prefix_bytes + record_bytes);
+    if (member == NULL)
+        member = sdk_zip_find(&records->zip, name, prefix_bytes + record_bytes);
+    if (member != NULL) {
+        records->next = (size_t)(member - records->zip.members) + 1;
+        records->used[records->next - 1] = 1;
+    }
     return member;
 }
 

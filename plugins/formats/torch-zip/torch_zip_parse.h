@@ -24,6 +24,7 @@ struct torch_zip_records {
     struct sdk_zip zip;
     size_t prefix_bytes; /* NAME and its slash, of every member's name */
     unsigned char *used; /* by member: it was asked for */
+    size_t next;         /* after the member that was found last */
     const struct sdk_zip_member *pickle;
     bool big_endian;
     struct torch_zip_inflate *inflate; /* once a deflated member is needed */
