@@ -18,12 +18,12 @@ struct torch_entry {
 };
 
 /* Whether the node is a dict whose entries can be attributes. */
-bool torch_is_attrs(struct torch_reader *r, uint32_t ref);
+bool sdk_torch_is_attrs(struct torch_reader *r, uint32_t ref);
 
 /* The storage of a persistent node, made when its key is met first. `dtype`
  * is that of the view it is met in, or NONE. The entry lives until the next
  * call. */
-int torch_entry_find(struct torch_reader *r, uint32_t ref, uint32_t dtype,
-                     const struct torch_entry **entry);
+int sdk_torch_entry_find(struct torch_reader *r, uint32_t ref, uint32_t dtype,
+                         const struct torch_entry **entry);
 
 #endif

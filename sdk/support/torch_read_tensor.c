@@ -46,9 +46,9 @@ fail_count(struct torch_reader *r, uint32_t ref, uint32_t owner,
     uint32_t kind = sdk_pickled_kind(r->pickled, ref);
 
     if (kind == SDK_PICKLED_INT || kind == SDK_PICKLED_WIDE)
-        return torch_fail(r, CKPT_FORMAT, owner, what);
-    return torch_fail(r, CKPT_UNSUPPORTED, owner,
-                      "a tensor of dimensions that are no ints");
+        return sdk_torch_fail(r, CKPT_FORMAT, owner, what);
+    return sdk_torch_fail(r, CKPT_UNSUPPORTED, owner,
+                          "a tensor of dimensions that are no ints");
 }
 
 static int
@@ -62,10 +62,10 @@ read_dims(struct torch_reader *r, uint32_t owner,
     if (!read_count(r, args->refs[1], &rebuilt->offset))
         return fail_count(r, args->refs[1], owner, "an offset out of range");
     if (shape.count != steps.count)
-        return torch_fail(r, CKPT_FORMAT, owner,
-                          "a size and a stride of unequal length");
+        return sdk_torch_fail(r, CKPT_FORMAT, owner,
+                              "a size and a stride of unequal length");
     if (shape.count > CKPT_MAX_RANK)
-        return torch_fail(r, CKPT_FORMAT, owner, "more than 64 dimensions");
+        return sdk_torch_fail(r, CKPT_FORMAT, owner, "more than 64 dimensions");
     rebuilt->rank = shape.count;
     for (i = 0; i < shape.count; i++) {
         if (!read_count(r, shape.refs[i], &rebuilt->shape[i]))
@@ -80,9 +80,9 @@ static void
 check_hooks(struct torch_reader *r, uint32_t hooks, uint32_t owner)
 {
     if (sdk_pickled_kind(r->pickled, hooks) == SDK_PICKLED_NONE ||
-        torch_is_plain_call(r, hooks, TORCH_ORDERED_DICT))
+        sdk_torch_is_plain_call(r, hooks, TORCH_ORDERED_DICT))
         return;
-    r->host->warn(r->host, torch_path(r), torch_byte(r, owner),
+    r->host->warn(r->host, sdk_torch_path(r), sdk_torch_byte(r, owner),
                   "backward hooks of a tensor are left out");
 }
 
@@ -96,9 +96,9 @@ check_metadata(struct torch_reader *r, uint32_t metadata, uint32_t owner)
         (kind == SDK_PICKLED_DICT &&
          sdk_pickled_list(r->pickled, metadata).count == 0))
         return CKPT_OK;
-    return torch_fail(r, CKPT_UNSUPPORTED, owner,
-                      "a tensor with metadata, as conjugate and negative "
-                      "views have");
+    return sdk_torch_fail(r, CKPT_UNSUPPORTED, owner,
+                          "a tensor with metadata, as conjugate and negative "
+                          "views have");
 }
 
 static bool
@@ -120,7 +120,7 @@ args_fit(struct torch_reader *r, const struct sdk_pickled_list *args,
         return false;
     return least < 7 ||
            (sdk_pickled_kind(p, args->refs[6]) == SDK_PICKLED_GLOBAL &&
-            torch_name_of(r, args->refs[6])->known == TORCH_DTYPE);
+            sdk_torch_name_of(r, args->refs[6])->known == TORCH_DTYPE);
 }
 
 static int
@@ -132,8 +132,9 @@ read_args(struct torch_reader *r, uint32_t ref, uint32_t known, uint32_t tuple,
     int status;
 
     if (!args_fit(r, &args, known))
-        return torch_fail(r, CKPT_UNSUPPORTED, ref,
-                          "a tensor that is rebuilt in a way not known here");
+        return sdk_torch_fail(
+            r, CKPT_UNSUPPORTED, ref,
+            "a tensor that is rebuilt in a way not known here");
     status = read_dims(r, ref, &args, rebuilt);
     if (status != CKPT_OK)
         return status;
@@ -144,7 +145,7 @@ read_args(struct torch_reader *r, uint32_t ref, uint32_t known, uint32_t tuple,
         check_hooks(r, args.refs[5], ref);
     }
     if (known == TORCH_REBUILD_TENSOR_V3)
-        rebuilt->dtype = torch_name_of(r, args.refs[6])->dtype;
+        rebuilt->dtype = sdk_torch_name_of(r, args.refs[6])->dtype;
     return args.count > metadata ? check_metadata(r, args.refs[metadata], ref)
                                  : CKPT_OK;
 }
@@ -156,11 +157,11 @@ read_rebuild(struct torch_reader *r, uint32_t ref, uint32_t known,
     struct sdk_pickled_call call = sdk_pickled_call(r->pickled, ref);
 
     if (call.items.count > 0 || call.pairs.count > 0)
-        return torch_fail(r, CKPT_FORMAT, ref,
-                          "a tensor that is filled like a list or a dict");
+        return sdk_torch_fail(r, CKPT_FORMAT, ref,
+                              "a tensor that is filled like a list or a dict");
     if (call.state != SDK_PICKLED_NOTHING)
-        return torch_fail(r, CKPT_UNSUPPORTED, ref,
-                          "a tensor with a state of its own");
+        return sdk_torch_fail(r, CKPT_UNSUPPORTED, ref,
+                              "a tensor with a state of its own");
     return read_args(r, ref, known, call.args, rebuilt);
 }
 
@@ -175,7 +176,7 @@ static bool
 state_fits(struct torch_reader *r, uint32_t state)
 {
     return sdk_pickled_kind(r->pickled, state) == SDK_PICKLED_NONE ||
-           torch_is_attrs(r, state);
+           sdk_torch_is_attrs(r, state);
 }
 
 static int
@@ -192,7 +193,7 @@ read_parameter(struct torch_reader *r, uint32_t ref, uint32_t known,
         call.items.count > 0 || call.pairs.count > 0 ||
         call.state != SDK_PICKLED_NOTHING)
         return CKPT_END;
-    inner = torch_known_call(r, args.refs[0]);
+    inner = sdk_torch_known_call(r, args.refs[0]);
     if (!is_rebuild(inner) || (args.count == 4 && !state_fits(r, args.refs[3])))
         return CKPT_END;
     status = read_rebuild(r, args.refs[0], inner, rebuilt);
@@ -220,14 +221,14 @@ check_view(struct torch_reader *r, uint32_t ref, const struct rebuilt *rebuilt,
             return CKPT_OK;
     for (i = 0; i < rebuilt->rank; i++) {
         if (!sdk_mul_u64(count, rebuilt->shape[i], &count))
-            return torch_fail(r, CKPT_FORMAT, ref, "sizes that overflow");
+            return sdk_torch_fail(r, CKPT_FORMAT, ref, "sizes that overflow");
         if (!sdk_mul_u64(rebuilt->shape[i] - 1, rebuilt->strides[i], &step) ||
             !sdk_add_u64(last, step, &last))
-            return torch_fail(r, CKPT_FORMAT, ref, "strides that overflow");
+            return sdk_torch_fail(r, CKPT_FORMAT, ref, "strides that overflow");
     }
     if (last >= size_bytes * 8 / ckpt_dtype_width_bits(dtype))
-        return torch_fail(r, CKPT_FORMAT, ref,
-                          "a view of more than its storage holds");
+        return sdk_torch_fail(r, CKPT_FORMAT, ref,
+                              "a view of more than its storage holds");
     return CKPT_OK;
 }
 
@@ -244,10 +245,10 @@ read_typed(struct torch_reader *r, uint32_t ref, struct rebuilt *rebuilt)
         sdk_pickled_kind(r->pickled, args.refs[0]) != SDK_PICKLED_GLOBAL ||
         sdk_pickled_kind(r->pickled, args.refs[1]) != SDK_PICKLED_GLOBAL ||
         sdk_pickled_kind(r->pickled, args.refs[2]) != SDK_PICKLED_TUPLE ||
-        torch_name_of(r, args.refs[1])->known != TORCH_TENSOR ||
+        sdk_torch_name_of(r, args.refs[1])->known != TORCH_TENSOR ||
         !state_fits(r, args.refs[3]))
         return CKPT_END;
-    known = torch_name_of(r, args.refs[0])->known;
+    known = sdk_torch_name_of(r, args.refs[0])->known;
     if (!is_rebuild(known))
         return CKPT_END;
     status = read_args(r, ref, known, args.refs[2], rebuilt);
@@ -260,7 +261,7 @@ read_typed(struct torch_reader *r, uint32_t ref, struct rebuilt *rebuilt)
 static int
 read_any(struct torch_reader *r, uint32_t ref, struct rebuilt *rebuilt)
 {
-    uint32_t known = torch_known_call(r, ref);
+    uint32_t known = sdk_torch_known_call(r, ref);
 
     if (is_rebuild(known))
         return read_rebuild(r, ref, known, rebuilt);
@@ -270,8 +271,8 @@ read_any(struct torch_reader *r, uint32_t ref, struct rebuilt *rebuilt)
 }
 
 int
-torch_tensor_new(struct torch_reader *r, uint32_t ref, uint32_t *state,
-                 struct ckpt_value **value)
+sdk_torch_tensor_new(struct torch_reader *r, uint32_t ref, uint32_t *state,
+                     struct ckpt_value **value)
 {
     struct rebuilt rebuilt;
     struct ckpt_tensor like = {0};
@@ -285,7 +286,7 @@ torch_tensor_new(struct torch_reader *r, uint32_t ref, uint32_t *state,
     status = read_any(r, ref, &rebuilt);
     if (status != CKPT_OK)
         return status;
-    status = torch_entry_find(r, rebuilt.storage, rebuilt.dtype, &entry);
+    status = sdk_torch_entry_find(r, rebuilt.storage, rebuilt.dtype, &entry);
     if (status != CKPT_OK)
         return status;
     like.dtype = rebuilt.dtype ? rebuilt.dtype : entry->dtype;
@@ -301,7 +302,7 @@ torch_tensor_new(struct torch_reader *r, uint32_t ref, uint32_t *state,
     if (status != CKPT_OK)
         return status;
     status = r->host->tensor_new(r->host, r->graph, &like, sizeof like,
-                                 torch_path(r), value);
+                                 sdk_torch_path(r), value);
     if (status == CKPT_OK)
         *state = rebuilt.state;
     return status;
