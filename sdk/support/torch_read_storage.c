@@ -11,6 +11,10 @@
 #include "utf8.h"
 
 #define PROBES_MAX 1000
+/* More attributes, or longer names, than these make an object. */
+#define ATTRS_MAX 1000
+#define NAME_BYTES_MAX 256
+#define KEY_BYTES_MAX 200
 
 /* What a persistent id says. */
 struct pid {
@@ -29,16 +33,34 @@ is_text(const struct torch_reader *r, uint32_t ref)
     return kind == SDK_PICKLED_TEXT || kind == SDK_PICKLED_STR;
 }
 
-bool
-torch_is_attr_name(struct torch_reader *r, uint32_t ref)
+static bool
+is_attr_name(struct torch_reader *r, uint32_t ref)
 {
     struct ckpt_text text;
 
     if (!is_text(r, ref))
         return false;
     text = sdk_pickled_text(r->pickled, ref);
-    return memchr(text.data, '\0', text.size_bytes) == NULL &&
+    return text.size_bytes <= NAME_BYTES_MAX &&
+           memchr(text.data, '\0', text.size_bytes) == NULL &&
            sdk_utf8_valid(text.data, text.size_bytes);
+}
+
+bool
+torch_is_attrs(struct torch_reader *r, uint32_t ref)
+{
+    struct sdk_pickled_list pairs;
+    uint32_t i;
+
+    if (sdk_pickled_kind(r->pickled, ref) != SDK_PICKLED_DICT)
+        return false;
+    pairs = sdk_pickled_list(r->pickled, ref);
+    if (pairs.count > 2 * ATTRS_MAX)
+        return false;
+    for (i = 0; i < pairs.count; i += 2)
+        if (!is_attr_name(r, pairs.refs[i]))
+            return false;
+    return true;
 }
 
 /* Counts of the packed quantised classes are of bytes already. */
@@ -75,6 +97,9 @@ read_pid(struct torch_reader *r, uint32_t ref, struct pid *pid)
         return torch_fail(r, CKPT_UNSUPPORTED, ref,
                           "a storage of an unknown class");
     pid->key = sdk_pickled_text(p, list.refs[2]);
+    if (pid->key.size_bytes > KEY_BYTES_MAX)
+        return torch_fail(r, CKPT_FORMAT, ref,
+                          "a storage key of more than 200 bytes");
     pid->location = list.refs[3];
     pid->dtype = pid->class->dtype ? pid->class->dtype : CKPT_UINT8;
     if (!count_to_bytes(pid->dtype, sdk_pickled_at(p, list.refs[4])->as.integer,
@@ -314,8 +339,7 @@ find_entry(struct torch_reader *r, uint32_t ref, uint32_t dtype,
         status = add_entry(r, &pid, ref, dtype);
         if (status == CKPT_OK) {
             *place = (uint32_t)r->entry_count;
-            r->slot_used +=
-                place >= r->slots && place < r->slots + r->slot_count;
+            r->slot_used += hashed;
         }
     }
     if (status != CKPT_OK)
@@ -325,11 +349,9 @@ find_entry(struct torch_reader *r, uint32_t ref, uint32_t dtype,
          entry->storage->size_bytes != pid.size_bytes) &&
         !entry->warned) {
         entry->warned = true;
-        r->host->warn(
-            r->host, torch_path(r), torch_byte(r, ref),
-            "storage %.*s is given another type or size than before",
-            (int)(pid.key.size_bytes < 100 ? pid.key.size_bytes : 100),
-            pid.key.data);
+        r->host->warn(r->host, torch_path(r), torch_byte(r, ref),
+                      "storage %.*s is given another type or size than before",
+                      (int)pid.key.size_bytes, pid.key.data);
     }
     *found = entry;
     return CKPT_OK;

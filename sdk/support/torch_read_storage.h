@@ -17,11 +17,8 @@ struct torch_entry {
     bool warned;
 };
 
-/* More entries of a state than this make no attributes. */
-#define TORCH_ATTRS_MAX 1000
-
-/* Whether a key of a state can be the name of an attribute. */
-bool torch_is_attr_name(struct torch_reader *r, uint32_t ref);
+/* Whether the node is a dict whose entries can be attributes. */
+bool torch_is_attrs(struct torch_reader *r, uint32_t ref);
 
 /* The storage of a persistent node, made when its key is met first. `dtype`
  * is that of the view it is met in, or NONE. The entry lives until the next

@@ -170,20 +170,12 @@ is_rebuild(uint32_t known)
     return known >= TORCH_REBUILD_TENSOR && known <= TORCH_REBUILD_TENSOR_V3;
 }
 
-/* The attributes that a parameter was saved with: a dict of text keys. */
+/* The attributes that a tensor was saved with, or None. */
 static bool
 state_fits(struct torch_reader *r, uint32_t state)
 {
-    struct sdk_pickled_list pairs;
-    uint32_t i;
-
-    if (sdk_pickled_kind(r->pickled, state) != SDK_PICKLED_DICT)
-        return sdk_pickled_kind(r->pickled, state) == SDK_PICKLED_NONE;
-    pairs = sdk_pickled_list(r->pickled, state);
-    for (i = 0; i < pairs.count; i += 2)
-        if (!torch_is_attr_name(r, pairs.refs[i]))
-            return false;
-    return pairs.count <= TORCH_ATTRS_MAX * 2;
+    return sdk_pickled_kind(r->pickled, state) == SDK_PICKLED_NONE ||
+           torch_is_attrs(r, state);
 }
 
 static int
