@@ -83,7 +83,10 @@ const struct ckpt_value *hub_attr_find(const struct ckpt_attr *attrs,
                                        const char *name);
 
 /* Ends building: names every tensor, and refuses what nests too deep or
- * unfolds to too many names. */
+ * unfolds to too many names. Attributes of the graph hold no tensors. */
 int hub_graph_finish(struct hub_graph *graph);
+
+/* The part of it that is about the attributes of the graph. */
+int hub_graph_attributes_check(struct hub_graph *graph);
 
 #endif
