@@ -43,7 +43,9 @@ struct hub_graph {
     struct hub_report *report;
     struct hub_coder *coder; /* given to CODED storages that are added */
     struct hub_attr_index *attr_index; /* of its own attributes */
-    uint64_t walk_max; /* most visits of values while names are made */
+    uint64_t walk_max;  /* most visits of values while names are made */
+    uint64_t keys_max;  /* most bytes of keys of maps, each time they are set */
+    uint64_t key_bytes; /* so far */
 };
 
 /* The graph counts its memory in `budget`. */

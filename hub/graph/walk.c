@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define LABEL_BYTES 256 /* of a label that cost as much as a visit */
+
 void
 hub_children_init(struct hub_children *children,
                   const struct ckpt_value *parent)
@@ -178,6 +180,8 @@ walk_name(struct walk *walk, const struct walk_level *level,
 
     hub_child_label(child, buffer, &label);
     need = prefix + dot + label.size_bytes;
+    /* A long label takes as long as many short ones. */
+    walk->visits += label.size_bytes / LABEL_BYTES;
     if (need > walk->name_capacity) {
         grown = hub_reallocate(budget, walk->name, need * 2);
         if (grown == NULL)
