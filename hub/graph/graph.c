@@ -15,6 +15,9 @@
 /* Most visits while naming; a graph that shares containers unfolds. */
 #define WALK_MAX ((uint64_t)1 << 24)
 
+/* Most bytes of keys: one long key may be set in millions of places. */
+#define KEYS_MAX ((uint64_t)1 << 32)
+
 void
 hub_graph_init(struct hub_graph *graph, struct hub_budget *budget)
 {
@@ -22,6 +25,7 @@ hub_graph_init(struct hub_graph *graph, struct hub_budget *budget)
     graph->arena.budget = budget;
     graph->report = budget->report;
     graph->walk_max = WALK_MAX;
+    graph->keys_max = KEYS_MAX;
 }
 
 void
@@ -314,6 +318,20 @@ map_find(struct hub_graph *graph, struct hub_value *map,
     return CKPT_OK;
 }
 
+/* A key is hashed, compared and made part of a path whenever it is set. */
+static int
+map_charge(struct hub_graph *graph, const struct ckpt_value *key)
+{
+    if (!kind_has_text(key))
+        return CKPT_OK;
+    graph->key_bytes += key->as.text.size_bytes;
+    if (graph->key_bytes <= graph->keys_max)
+        return CKPT_OK;
+    return hub_fail(graph->report, CKPT_LIMIT, NULL, CKPT_NOWHERE,
+                    "the keys of its maps are more than %llu bytes in all",
+                    (unsigned long long)graph->keys_max);
+}
+
 int
 hub_map_set(struct hub_graph *graph, struct ckpt_value *map,
             const struct ckpt_value *key, const struct ckpt_value *value)
@@ -325,7 +343,9 @@ hub_map_set(struct hub_graph *graph, struct ckpt_value *map,
     if (map->kind != CKPT_KIND_MAP || key == NULL || value == NULL)
         return hub_fail(graph->report, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
                         "storing a pair in what is no map");
-    status = map_find(graph, (struct hub_value *)map, key, &found);
+    status = map_charge(graph, key);
+    if (status == CKPT_OK)
+        status = map_find(graph, (struct hub_value *)map, key, &found);
     if (status != CKPT_OK)
         return status;
     pairs = value_room(graph, (struct hub_value *)map, map->as.map.pairs,

@@ -43,7 +43,9 @@ struct hub_graph {
     struct hub_report *report;
     struct hub_coder *coder; /* given to CODED storages that are added */
     struct hub_attr_index *attr_index; /* of its own attributes */
-    uint64_t walk_max; /* most visits of values while names are made */
+    uint64_t walk_max;  /* most visits of values while names are made */
+    uint64_t keys_max;  /* most bytes of keys of maps, each time they are set */
+    uint64_t key_bytes; /* so far */
 };
 
 /* The graph counts its memory in `budget`. */
@@ -83,7 +85,10 @@ const struct ckpt_value *hub_attr_find(const struct ckpt_attr *attrs,
                                        const char *name);
 
 /* Ends building: names every tensor, and refuses what nests too deep or
- * unfolds to too many names. */
+ * unfolds to too many names. Attributes of the graph hold no tensors. */
 int hub_graph_finish(struct hub_graph *graph);
+
+/* The part of it that is about the attributes of the graph. */
+int hub_graph_attributes_check(struct hub_graph *graph);
 
 #endif

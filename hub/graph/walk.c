@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define LABEL_BYTES 256 /* of a label that cost as much as a visit */
+
 void
 hub_children_init(struct hub_children *children,
                   const struct ckpt_value *parent)
@@ -164,6 +166,7 @@ struct walk {
     struct ckpt_entry *entries;
     size_t entry_count, entry_capacity;
     uint64_t visits;
+    bool in_attributes; /* of the graph: no names there, and no tensors */
 };
 
 static int
@@ -177,6 +180,8 @@ walk_name(struct walk *walk, const struct walk_level *level,
 
     hub_child_label(child, buffer, &label);
     need = prefix + dot + label.size_bytes;
+    /* A long label takes as long as many short ones. */
+    walk->visits += label.size_bytes / LABEL_BYTES;
     if (need > walk->name_capacity) {
         grown = hub_reallocate(budget, walk->name, need * 2);
         if (grown == NULL)
@@ -236,6 +241,9 @@ walk_enter(struct walk *walk, const struct ckpt_value *value)
         return hub_fail(report, CKPT_LIMIT, NULL, CKPT_NOWHERE,
                         "shared values unfold to more than %llu",
                         (unsigned long long)walk->graph->walk_max);
+    if (value->kind == CKPT_KIND_TENSOR && walk->in_attributes)
+        return hub_fail(report, CKPT_FORMAT, NULL, CKPT_NOWHERE,
+                        "a tensor among the attributes of the graph");
     if (value->kind == CKPT_KIND_TENSOR && walk_entry(walk, value) != CKPT_OK)
         return report->status;
     if (!walk_enters(value) || walk->on_path[value->id])
@@ -266,11 +274,11 @@ walk_transparent(const struct walk *walk, const struct hub_child *child)
 }
 
 static int
-walk_all(struct walk *walk)
+walk_all(struct walk *walk, const struct ckpt_value *value)
 {
     struct walk_level *level;
     struct hub_child child;
-    int status = walk_enter(walk, walk->graph->public.root);
+    int status = walk_enter(walk, value);
 
     while (status == CKPT_OK && walk->depth > 0) {
         level = &walk->levels[walk->depth - 1];
@@ -281,7 +289,7 @@ walk_all(struct walk *walk)
         }
         walk->name_bytes = level->name_bytes;
         walk->named = level->named;
-        if (!walk_transparent(walk, &child))
+        if (!walk->in_attributes && !walk_transparent(walk, &child))
             status = walk_name(walk, level, &child);
         if (status == CKPT_OK)
             status = walk_enter(walk, child.value);
@@ -305,27 +313,70 @@ walk_keep(struct walk *walk)
     return CKPT_OK;
 }
 
+static int
+walk_begin(struct walk *walk)
+{
+    struct hub_budget *budget = walk->graph->arena.budget;
+
+    walk->levels = hub_allocate(budget, HUB_DEPTH_MAX * sizeof *walk->levels);
+    walk->on_path =
+        hub_allocate(budget, (size_t)walk->graph->public.value_count);
+    return walk->levels != NULL && walk->on_path != NULL
+               ? CKPT_OK
+               : budget->report->status;
+}
+
+static void
+walk_end(struct walk *walk)
+{
+    struct hub_budget *budget = walk->graph->arena.budget;
+
+    hub_release(budget, walk->levels);
+    hub_release(budget, walk->on_path);
+    hub_release(budget, walk->name);
+    hub_release(budget, walk->entries);
+}
+
+static int
+walk_attributes(struct walk *walk)
+{
+    const struct ckpt_attr *attr = walk->graph->public.attrs;
+    int status = CKPT_OK;
+
+    walk->in_attributes = true;
+    for (; attr != NULL && status == CKPT_OK; attr = attr->next)
+        status = walk_all(walk, attr->value);
+    return status;
+}
+
+int
+hub_graph_attributes_check(struct hub_graph *graph)
+{
+    struct walk walk = {.graph = graph};
+    int status = walk_begin(&walk);
+
+    if (status == CKPT_OK)
+        status = walk_attributes(&walk);
+    walk_end(&walk);
+    return status;
+}
+
 int
 hub_graph_finish(struct hub_graph *graph)
 {
-    struct hub_budget *budget = graph->arena.budget;
     struct walk walk = {.graph = graph};
     int status;
 
     if (graph->public.root == NULL)
         return hub_fail(graph->report, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
                         "a graph has exactly one root");
-    walk.levels = hub_allocate(budget, HUB_DEPTH_MAX * sizeof *walk.levels);
-    walk.on_path = hub_allocate(budget, (size_t)graph->public.value_count);
-    if (walk.levels == NULL || walk.on_path == NULL)
-        status = budget->report->status;
-    else
-        status = walk_all(&walk);
+    status = walk_begin(&walk);
+    if (status == CKPT_OK)
+        status = walk_all(&walk, graph->public.root);
     if (status == CKPT_OK)
         status = walk_keep(&walk);
-    hub_release(budget, walk.levels);
-    hub_release(budget, walk.on_path);
-    hub_release(budget, walk.name);
-    hub_release(budget, walk.entries);
+    if (status == CKPT_OK)
+        status = walk_attributes(&walk);
+    walk_end(&walk);
     return status;
 }

@@ -444,6 +444,7 @@ int
 hub_record_write(struct hub_fit *fit, struct sdk_buffer *buffer)
 {
     size_t values = (size_t)fit->graph->value_count;
+    const struct ckpt_attr *attr;
     struct record record = {
         .fit = fit, .host = &fit->host->table, .out = buffer};
     int status = CKPT_OK;
@@ -453,6 +454,8 @@ hub_record_write(struct hub_fit *fit, struct sdk_buffer *buffer)
                                     (values + 1) * sizeof *record.ids);
     if (record.met == NULL || record.ids == NULL)
         return fit->report->status;
+    for (attr = fit->graph->attrs; attr != NULL; attr = attr->next)
+        record_meet(&record, attr->value);
     record_open(&record, "{");
     record_number(&record, "version", HUB_RECORD_VERSION);
     if (fit->entries != NULL)

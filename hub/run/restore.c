@@ -203,22 +203,25 @@ restore_all(struct restore *restore)
     if (status == CKPT_OK)
         status = restore_copy_attrs(restore);
     if (status == CKPT_OK && restore->graph->public.root == NULL)
-        return CKPT_OK;
+        return hub_graph_attributes_check(restore->graph);
     if (status == CKPT_OK)
         status = restore_tensors(restore);
     return status == CKPT_OK ? hub_graph_finish(restore->graph) : status;
 }
 
-/* A record of attributes alone leaves the tree as it was described. */
+/* A record of attributes alone leaves the tree as it was described; what the
+ * attributes hold has ids beyond those of the tree. */
 static void
 restore_adopt_tree(struct restore *restore)
 {
-    const struct ckpt_attr *attrs = restore->graph->public.attrs;
+    struct ckpt_graph *graph = &restore->graph->public;
+    struct ckpt_graph made = *graph;
 
-    if (restore->graph->public.root != NULL)
+    if (graph->root != NULL)
         return;
-    restore->graph->public = *restore->flat;
-    restore->graph->public.attrs = attrs;
+    *graph = *restore->flat;
+    graph->attrs = made.attrs;
+    graph->value_count = made.value_count;
 }
 
 /* Turns a refusal into a warning; other failures stand. */

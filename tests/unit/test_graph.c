@@ -294,6 +294,24 @@ test_every_budget(void **state)
     assert_in_range(failures, 1, 29);
 }
 
+/* One long key of many pairs: it is hashed for each of them. */
+static void
+test_keys_are_bounded(void **state)
+{
+    struct unit *unit = *state;
+    struct hub_graph graph = graph_begin(unit);
+    struct ckpt_value *map = graph_empty(&graph, CKPT_KIND_MAP);
+    struct ckpt_value *key = graph_string(&graph, "twelve bytes");
+    int i;
+
+    graph.keys_max = 120;
+    for (i = 0; i < 10; i++)
+        assert_status(hub_map_set(&graph, map, key, key), CKPT_OK);
+    assert_status(hub_map_set(&graph, map, key, key), CKPT_LIMIT);
+    assert_contains(unit->report.text, "more than 120 bytes");
+    hub_graph_fini(&graph);
+}
+
 int
 main(void)
 {
@@ -310,6 +328,7 @@ main(void)
         unit_case(test_attributes_replace_in_place),
         unit_case(test_exactly_one_root),
         unit_case(test_every_budget),
+        unit_case(test_keys_are_bounded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

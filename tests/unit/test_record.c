@@ -180,6 +180,99 @@ test_target_with_few_dtypes(void **state)
     many(*state, &test_few_dtypes, 1500, 2000);
 }
 
+/* A flat file of one tensor `w` whose record is `text`. */
+static void
+describe_with(struct unit *unit, const char *text, struct hub_graph *described)
+{
+    struct ckpt_value *root;
+
+    hub_graph_init(described, &unit->budget);
+    root = graph_empty(described, CKPT_KIND_MAP);
+    graph_put(described, root, "w",
+              graph_tensor(described, graph_storage(described, 8)));
+    hub_attr_set(described, NULL, HUB_RECORD_NAME,
+                 graph_string(described, text));
+    hub_root_set(described, root);
+    assert_status(hub_graph_finish(described), CKPT_OK);
+}
+
+/* Whether the record is used. */
+static bool
+restores(struct unit *unit, const char *text, struct hub_graph *described,
+         struct hub_graph *restored)
+{
+    const struct ckpt_graph *found = &described->public;
+    struct hub_host host;
+
+    hub_host_init(&host, &unit->budget);
+    describe_with(unit, text, described);
+    hub_graph_init(restored, &unit->budget);
+    assert_status(hub_restore(&host.table, described, restored, &found),
+                  CKPT_OK);
+    hub_host_fini(&host);
+    return found == &restored->public;
+}
+
+/* Side tables have a place for each value of an attribute too. */
+static void
+test_attributes_alone(void **state)
+{
+    static const char text[] =
+        "{\"version\":1,\"attributes\":[\"a\",{\"list\":[{\"list\":[]}]}]}";
+    struct hub_graph described, restored;
+    const struct ckpt_value *list;
+
+    assert_true(restores(*state, text, &described, &restored));
+    assert_int_equal(restored.public.entry_count, 1);
+    list = hub_attr_find(restored.public.attrs, "a");
+    assert_true(list->id < restored.public.value_count);
+    assert_true(list->as.list.items[0]->id < restored.public.value_count);
+    hub_graph_fini(&restored);
+    hub_graph_fini(&described);
+}
+
+static void
+test_attributes_hold_no_tensors(void **state)
+{
+    static const char *const texts[] = {
+        "{\"version\":1,\"attributes\":[\"a\",{\"tensor\":\"w\"}]}",
+        "{\"version\":1,\"root\":{\"map\":[\"w\",{\"tensor\":\"w\"}]},"
+        "\"attributes\":[\"a\",{\"list\":[{\"tensor\":\"w\"}]}]}",
+    };
+    struct hub_graph described, restored;
+    size_t i;
+
+    for (i = 0; i < COUNT_OF(texts); i++) {
+        assert_false(restores(*state, texts[i], &described, &restored));
+        hub_graph_fini(&restored);
+        hub_graph_fini(&described);
+    }
+}
+
+/* An attribute that contains itself is recorded with a reference. */
+static void
+test_attribute_with_a_cycle(void **state)
+{
+    static const char text[] = "{\"version\":1,\"attributes\":"
+                               "[\"a\",{\"id\":1,\"list\":[{\"ref\":1}]}]}";
+    struct unit *unit = *state;
+    struct hub_graph described, restored;
+    const struct ckpt_value *record;
+    struct hub_host host;
+    struct hub_fit fit;
+
+    assert_true(restores(unit, text, &described, &restored));
+    hub_host_init(&host, &unit->budget);
+    assert_status(hub_fit(&fit, &host, &restored.public, &test_flat, NULL),
+                  CKPT_OK);
+    record = hub_attr_find(fit.fitted.public.attrs, HUB_RECORD_NAME);
+    assert_contains(record->as.text.data, "{\"id\":1,\"list\":[{\"ref\":1}]}");
+    hub_fit_fini(&fit);
+    hub_host_fini(&host);
+    hub_graph_fini(&restored);
+    hub_graph_fini(&described);
+}
+
 int
 main(void)
 {
@@ -187,6 +280,9 @@ main(void)
         unit_case(test_flat_target),
         unit_case(test_target_with_tie_names),
         unit_case(test_target_with_few_dtypes),
+        unit_case(test_attributes_alone),
+        unit_case(test_attributes_hold_no_tensors),
+        unit_case(test_attribute_with_a_cycle),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -151,6 +151,29 @@ test_unfolding_is_bounded(void **state)
     hub_graph_fini(&graph);
 }
 
+/* One map with a long key, met again and again: no names, but much copying. */
+static void
+test_long_labels_are_bounded(void **state)
+{
+    struct unit *unit = *state;
+    struct hub_graph graph = graph_begin(unit);
+    struct ckpt_value *list = graph_empty(&graph, CKPT_KIND_LIST);
+    struct ckpt_value *map = graph_empty(&graph, CKPT_KIND_MAP);
+    char *name = calloc(1, 100001);
+    int i;
+
+    memset(name, 'n', 100000);
+    graph_put(&graph, map, name, graph_empty(&graph, CKPT_KIND_NONE));
+    free(name);
+    for (i = 0; i < 1000; i++)
+        hub_list_add(&graph, list, map);
+    hub_root_set(&graph, list);
+    graph.walk_max = 100000;
+    assert_status(hub_graph_finish(&graph), CKPT_LIMIT);
+    assert_contains(unit->report.text, "unfold");
+    hub_graph_fini(&graph);
+}
+
 static void
 test_long_names_are_counted(void **state)
 {
@@ -185,6 +208,7 @@ main(void)
         unit_case(test_cycles_end),
         unit_case(test_depth_is_bounded),
         unit_case(test_unfolding_is_bounded),
+        unit_case(test_long_labels_are_bounded),
         unit_case(test_long_names_are_counted),
     };
 
