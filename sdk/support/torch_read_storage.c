@@ -30,15 +30,25 @@ is_text(const struct torch_reader *r, uint32_t ref)
 }
 
 bool
-torch_is_attr_name(struct torch_reader *r, uint32_t ref)
+torch_are_attrs(struct torch_reader *r, uint32_t dict)
 {
+    struct sdk_pickled_list pairs = sdk_pickled_list(r->pickled, dict);
     struct ckpt_text text;
+    size_t i, left = TORCH_ATTR_BYTES_MAX;
 
-    if (!is_text(r, ref))
+    if (pairs.count > 2 * TORCH_ATTRS_MAX)
         return false;
-    text = sdk_pickled_text(r->pickled, ref);
-    return memchr(text.data, '\0', text.size_bytes) == NULL &&
-           sdk_utf8_valid(text.data, text.size_bytes);
+    for (i = 0; i < pairs.count; i += 2) {
+        if (!is_text(r, pairs.refs[i]))
+            return false;
+        text = sdk_pickled_text(r->pickled, pairs.refs[i]);
+        if (text.size_bytes > left ||
+            memchr(text.data, '\0', text.size_bytes) != NULL ||
+            !sdk_utf8_valid(text.data, text.size_bytes))
+            return false;
+        left -= text.size_bytes;
+    }
+    return true;
 }
 
 /* Counts of the packed quantised classes are of bytes already. */

@@ -17,11 +17,13 @@ struct torch_entry {
     bool warned;
 };
 
-/* More entries of a state than this make no attributes. */
+/* More entries of a state than this make no attributes, nor do more bytes of
+ * names. One state may be that of many objects, and is looked at for each. */
 #define TORCH_ATTRS_MAX 1000
+#define TORCH_ATTR_BYTES_MAX ((size_t)64 << 10)
 
-/* Whether a key of a state can be the name of an attribute. */
-bool torch_is_attr_name(struct torch_reader *r, uint32_t ref);
+/* Whether the keys of a dict can be the names of attributes. */
+bool torch_are_attrs(struct torch_reader *r, uint32_t dict);
 
 /* The storage of a persistent node, made when its key is met first. `dtype`
  * is that of the view it is met in, or NONE. The entry lives until the next

@@ -160,16 +160,9 @@ is_rebuild(uint32_t known)
 static bool
 state_fits(struct torch_reader *r, uint32_t state)
 {
-    struct sdk_pickled_list pairs;
-    uint32_t i;
-
     if (sdk_pickled_kind(r->pickled, state) != SDK_PICKLED_DICT)
         return sdk_pickled_kind(r->pickled, state) == SDK_PICKLED_NONE;
-    pairs = sdk_pickled_list(r->pickled, state);
-    for (i = 0; i < pairs.count; i += 2)
-        if (!torch_is_attr_name(r, pairs.refs[i]))
-            return false;
-    return pairs.count <= TORCH_ATTRS_MAX * 2;
+    return torch_are_attrs(r, state);
 }
 
 static int

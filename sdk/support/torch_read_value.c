@@ -179,21 +179,13 @@ make_object(struct torch_reader *r, uint32_t ref, unsigned depth,
 static bool
 is_ordered_map(struct torch_reader *r, const struct sdk_pickled_call *call)
 {
-    struct sdk_pickled_list state = {NULL, 0};
-    uint32_t i;
-
     if (sdk_pickled_list(r->pickled, call->args).count != 0 ||
         call->items.count != 0)
         return false;
     if (call->state == SDK_PICKLED_NOTHING)
         return true;
-    if (sdk_pickled_kind(r->pickled, call->state) != SDK_PICKLED_DICT)
-        return false;
-    state = sdk_pickled_list(r->pickled, call->state);
-    for (i = 0; i < state.count; i += 2)
-        if (!torch_is_attr_name(r, state.refs[i]))
-            return false;
-    return state.count <= 2 * TORCH_ATTRS_MAX;
+    return sdk_pickled_kind(r->pickled, call->state) == SDK_PICKLED_DICT &&
+           torch_are_attrs(r, call->state);
 }
 
 static int
