@@ -100,6 +100,30 @@ hub_cover_find(const struct ckpt_tensor *const *views, size_t count,
         cover->runs[kept++] = *run;
     }
     cover->count = kept;
+    for (i = kept; i-- > 0;) {
+        run = &cover->runs[i];
+        run->reach = run->end;
+        if (i + 1 < kept && run[1].begin == run->end)
+            run->reach = run[1].reach;
+    }
+}
+
+/* Where the bytes of the cover from `begin` on end. */
+static uint64_t
+cover_reach(const struct hub_cover *cover, uint64_t begin)
+{
+    size_t low = 0, high = cover->count, middle;
+
+    while (low < high) {
+        middle = low + (high - low) / 2;
+        if (cover->runs[middle].end <= begin)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == cover->count || cover->runs[low].begin > begin)
+        return begin;
+    return cover->runs[low].reach;
 }
 
 bool
@@ -107,7 +131,6 @@ hub_cover_holds(const struct hub_cover *cover, const struct ckpt_tensor *view)
 {
     uint32_t d, width = ckpt_dtype_width_bits(view->dtype);
     uint64_t last = view->offset, begin, end;
-    size_t i;
 
     if (view->element_count == 0)
         return true;
@@ -115,10 +138,7 @@ hub_cover_holds(const struct hub_cover *cover, const struct ckpt_tensor *view)
         last += (view->shape[d] - 1) * view->strides[d];
     begin = view->offset * width / 8;
     end = (last + 1) * width / 8 + ((last + 1) * width % 8 != 0);
-    for (i = 0; i < cover->count && begin < end; i++)
-        if (cover->runs[i].begin <= begin && begin < cover->runs[i].end)
-            begin = cover->runs[i].end;
-    return begin >= end;
+    return begin >= end || cover_reach(cover, begin) >= end;
 }
 
 uint64_t

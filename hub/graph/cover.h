@@ -13,6 +13,7 @@
 struct hub_cover_run {
     uint64_t begin, end; /* bytes of the storage */
     uint64_t skip_bytes; /* of the view's own run, left to earlier runs */
+    uint64_t reach;      /* where this run and those that adjoin it end */
     size_t view;         /* index among the views */
 };
 
