@@ -319,17 +319,40 @@ test_wide_entries(void **state)
     expect_failure(&a, CKPT_FORMAT, a.entries[0], "beyond the directory");
 }
 
+/* A member is found by its own case only, and '[' is no capital '{'. */
+static void
+test_case(void **state)
+{
+    static const struct member capital[] = {
+        {.name = "A/B"}, {.name = "@["}, {.name = "`{"}};
+    struct false_host host;
+    struct sdk_zip zip = {0};
+    struct archive a;
+
+    (void)state;
+    build(&a, capital, 3, false);
+    assert_status(open_archive(&host, &a, &zip), CKPT_OK);
+    assert_ptr_equal(sdk_zip_find(&zip, "A/B", 3), &zip.members[0]);
+    assert_null(sdk_zip_find(&zip, "a/b", 3));
+    assert_ptr_equal(sdk_zip_find(&zip, "`{", 2), &zip.members[2]);
+    sdk_zip_close(&host.table, &zip);
+    assert_int_equal(host.live_count, 0);
+}
+
 static void
 test_names(void **state)
 {
     static const struct member twice[] = {
         {.name = "a/data.pkl"}, {.name = "a/x"}, {.name = "A/Data.PKL"}};
+    static const struct member mixed[] = {{.name = "aB"}, {.name = "Ab"}};
     static const struct member nameless[] = {{.name = ""}};
     struct archive a;
 
     (void)state;
     build(&a, twice, 3, false);
     expect_failure(&a, CKPT_FORMAT, a.headers[2], "two members");
+    build(&a, mixed, 2, false);
+    expect_failure(&a, CKPT_FORMAT, a.headers[1], "two members");
     build(&a, nameless, 1, false);
     expect_failure(&a, CKPT_FORMAT, a.entries[0], "without a name");
 }
@@ -447,7 +470,7 @@ test_memory(void **state)
         sdk_zip_close(&host.table, &zip);
         assert_int_equal(host.live_count, 0);
     }
-    assert_int_equal(at, 6);
+    assert_int_equal(at, 7);
 }
 
 int
@@ -465,6 +488,7 @@ main(void)
         cmocka_unit_test(test_long_name),
         cmocka_unit_test(test_wide_entries),
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_case),
         cmocka_unit_test(test_headers),
         cmocka_unit_test(test_overlaps),
         cmocka_unit_test(test_truncated),
