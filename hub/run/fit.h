@@ -30,6 +30,8 @@ struct hub_fit {
     struct hub_graph fitted;
     struct hub_fit_entry *entries; /* one per entry of the graph */
     size_t *first;                 /* of each tensor id, its first entry */
+    uint64_t stored_bytes;         /* of all storages that are used */
+    uint64_t written_bytes;        /* of the tensors so far */
     size_t *storage_set; /* of each storage id: 1 + index among `sets`; 0 is
                             a storage that needs no word in the record */
     struct hub_fit_set *sets;

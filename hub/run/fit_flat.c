@@ -11,8 +11,9 @@
 #include "hub/core/table.h"
 #include "hub/graph/walk.h"
 
-/* A view that repeats elements is written out in full; past this, and past
- * so many times its storage, that is taken for a bomb. */
+/* A view that repeats elements is written out in full, and so is each of many
+ * views of one storage; past this, and past so many times the storage, that is
+ * taken for a bomb. */
 #define EXPAND_BYTES ((uint64_t)64 << 20)
 #define EXPAND_TIMES 1024
 
@@ -218,6 +219,12 @@ flat_substitute(struct hub_fit *fit, struct hub_fit_entry *entry,
     return CKPT_OK;
 }
 
+static bool
+flat_is_bomb(uint64_t stored, uint64_t written)
+{
+    return written > EXPAND_BYTES && written / EXPAND_TIMES > stored;
+}
+
 static int
 flat_limits(struct hub_fit *fit, const struct hub_fit_entry *entry,
             const struct ckpt_tensor *tensor)
@@ -228,12 +235,17 @@ flat_limits(struct hub_fit *fit, const struct hub_fit_entry *entry,
         return hub_fail(fit->report, CKPT_UNSUPPORTED, entry->name.data,
                         CKPT_NOWHERE, "%s holds at most %u dimensions, not %u",
                         fit->writer->id, most, tensor->rank);
-    if (tensor->size_bytes > EXPAND_BYTES &&
-        tensor->size_bytes / EXPAND_TIMES > tensor->storage->size_bytes)
+    if (flat_is_bomb(tensor->storage->size_bytes, tensor->size_bytes))
         return hub_fail(fit->report, CKPT_LIMIT, entry->name.data, CKPT_NOWHERE,
                         "a view of %llu bytes would be written as %llu",
                         (unsigned long long)tensor->storage->size_bytes,
                         (unsigned long long)tensor->size_bytes);
+    fit->written_bytes += tensor->size_bytes;
+    if (flat_is_bomb(fit->stored_bytes, fit->written_bytes))
+        return hub_fail(fit->report, CKPT_LIMIT, entry->name.data, CKPT_NOWHERE,
+                        "views of %llu bytes would be written as %llu so far",
+                        (unsigned long long)fit->stored_bytes,
+                        (unsigned long long)fit->written_bytes);
     return CKPT_OK;
 }
 

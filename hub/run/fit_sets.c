@@ -46,7 +46,8 @@ sets_count(struct hub_fit *fit, size_t *users)
         if (fit->first[tensor->id] != SIZE_MAX)
             continue;
         fit->first[tensor->id] = i;
-        users[tensor->storage->id]++;
+        if (users[tensor->storage->id]++ == 0)
+            fit->stored_bytes += tensor->storage->size_bytes;
         if (users[tensor->storage->id] > 1 || !tensor_plain(tensor))
             fit->storage_set[tensor->storage->id] = SIZE_MAX;
     }

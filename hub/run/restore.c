@@ -240,6 +240,27 @@ restore_settle(struct restore *restore, int status)
     return CKPT_OK;
 }
 
+/* The bytes that the file has for tensors. */
+static int
+restore_stored(struct restore *restore)
+{
+    const struct ckpt_graph *flat = restore->flat;
+    const struct ckpt_storage *storage;
+    bool *seen = hub_arena_allocate(&restore->graph->arena,
+                                    (size_t)flat->storage_count + 1);
+    size_t i;
+
+    if (seen == NULL)
+        return restore->report->status;
+    for (i = 0; i < flat->entry_count; i++) {
+        storage = flat->entries[i].value->as.tensor->storage;
+        if (!seen[storage->id])
+            restore->stored_bytes += storage->size_bytes;
+        seen[storage->id] = true;
+    }
+    return CKPT_OK;
+}
+
 static int
 restore_names(struct restore *restore)
 {
@@ -285,6 +306,8 @@ hub_restore(const struct ckpt_host *host, struct hub_graph *described,
     sdk_json_init(&restore.json, text->as.text.data, text->as.text.size_bytes);
     restore.json.depth_max = SDK_JSON_DEPTH_ROOM;
     status = restore_names(&restore);
+    if (status == CKPT_OK)
+        status = restore_stored(&restore);
     if (status == CKPT_OK)
         status = restore_all(&restore);
     if (status == CKPT_OK) {

@@ -34,6 +34,8 @@ struct restore {
     bool copied;            /* the other attributes have been taken over */
     const char **set_devices;
     size_t set_count;
+    uint64_t set_bytes;      /* of the shared storages so far */
+    uint64_t stored_bytes;   /* of the storages of the flat graph */
     struct ckpt_value **ids; /* by the record's ids */
     size_t id_count;
     struct restore_tensor *tensors, **tensors_end;

@@ -13,6 +13,11 @@
 /* No file is so long; sums of such offsets cannot wrap. */
 #define OFFSET_MAX (UINT64_C(1) << 48)
 
+/* What no tensor shows is zeros, and a tensor may be shown twice; past this,
+ * and past so many times the file's own storages, that is taken for a bomb. */
+#define GROWN_BYTES ((uint64_t)64 << 20)
+#define GROWN_TIMES 1024
+
 static void *
 tensors_allocate(struct restore *restore, size_t count, size_t width)
 {
@@ -370,6 +375,19 @@ set_storage(struct restore *restore, const struct restore_set *set,
                             set->cover.count, storage);
 }
 
+/* A few words of a record could make a file of any size. */
+static int
+set_size(struct restore *restore, const struct hub_cover *cover)
+{
+    if (cover->count == 0)
+        return CKPT_OK;
+    restore->set_bytes += cover->runs[cover->count - 1].end;
+    if (restore->set_bytes > GROWN_BYTES &&
+        restore->set_bytes / GROWN_TIMES > restore->stored_bytes)
+        return restore_refuse(restore, "its storages are larger than the file");
+    return CKPT_OK;
+}
+
 static int
 set_settle(struct restore *restore, struct restore_set *set, const char *device)
 {
@@ -387,7 +405,9 @@ set_settle(struct restore *restore, struct restore_set *set, const char *device)
         if (!hub_cover_holds(&set->cover, set->views[i]))
             return restore_refuse(restore,
                                   "a storage has bytes that are nowhere");
-    status = set_storage(restore, set, device, &storage);
+    status = set_size(restore, &set->cover);
+    if (status == CKPT_OK)
+        status = set_storage(restore, set, device, &storage);
     for (i = 0; i < set->count && status == CKPT_OK; i++) {
         set->members[i]->view.storage = storage;
         status = tensor_settle(restore, set->members[i]);

@@ -249,6 +249,58 @@ test_attributes_hold_no_tensors(void **state)
     }
 }
 
+/* A tensor of eight bytes that the record puts far into its storage. */
+static void
+test_storage_of_gaps(void **state)
+{
+    static const char *const texts[] = {
+        "{\"version\":1,\"storages\":[{}],\"root\":{\"map\":[\"w\","
+        "{\"tensor\":\"w\",\"storage\":0,\"offset\":67108864}]}}",
+        "{\"version\":1,\"storages\":[{}],\"root\":{\"map\":[\"w\","
+        "{\"tensor\":\"w\",\"storage\":0,\"offset\":67108856}]}}",
+    };
+    struct hub_graph described, restored;
+    size_t i;
+
+    for (i = 0; i < COUNT_OF(texts); i++) {
+        assert_int_equal(restores(*state, texts[i], &described, &restored), i);
+        hub_graph_fini(&restored);
+        hub_graph_fini(&described);
+    }
+}
+
+/* Each of two views of one byte may be written out in full, both may not. */
+static void
+test_views_that_expand(void **state)
+{
+    static const uint64_t shape = 40 << 20, stride = 0;
+    struct unit *unit = *state;
+    struct hub_graph graph = graph_begin(unit);
+    struct ckpt_value *root = graph_empty(&graph, CKPT_KIND_MAP), *value;
+    struct ckpt_tensor like = {.dtype = CKPT_UINT8, .rank = 1};
+    struct hub_host host;
+    struct hub_fit fit;
+    uint32_t i;
+
+    hub_host_init(&host, &unit->budget);
+    like.shape = &shape;
+    like.strides = &stride;
+    like.storage = graph_storage(&graph, 2);
+    for (i = 0; i < 2; i++) {
+        like.offset = i;
+        assert_status(hub_tensor_new(&graph, &like, NULL, &value), CKPT_OK);
+        graph_put(&graph, root, i == 0 ? "a" : "b", value);
+    }
+    hub_root_set(&graph, root);
+    assert_status(hub_graph_finish(&graph), CKPT_OK);
+    assert_status(hub_fit(&fit, &host, &graph.public, &test_flat, NULL),
+                  CKPT_LIMIT);
+    assert_contains(unit->report.text, "views of 2 bytes would be written");
+    hub_fit_fini(&fit);
+    hub_host_fini(&host);
+    hub_graph_fini(&graph);
+}
+
 /* An attribute that contains itself is recorded with a reference. */
 static void
 test_attribute_with_a_cycle(void **state)
@@ -282,6 +334,8 @@ main(void)
         unit_case(test_target_with_few_dtypes),
         unit_case(test_attributes_alone),
         unit_case(test_attributes_hold_no_tensors),
+        unit_case(test_storage_of_gaps),
+        unit_case(test_views_that_expand),
         unit_case(test_attribute_with_a_cycle),
     };
 
