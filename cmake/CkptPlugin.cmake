@@ -48,6 +48,13 @@ function(ckpt_add_plugin NAME)
     target_link_libraries(${NAME}-static PUBLIC ${libraries})
 
     ckpt_add_cases(${CMAKE_CURRENT_SOURCE_DIR})
+    if(CKPT_TESTS)
+        add_test(NAME plugin.${NAME}
+                 COMMAND ${PROJECT_SOURCE_DIR}/sdk/check/run
+                         $<TARGET_FILE:ckpt-check-plugin>
+                         $<TARGET_FILE:${NAME}> ${CMAKE_CURRENT_SOURCE_DIR}
+                         ${PROJECT_BINARY_DIR}/check/${NAME})
+    endif()
     if(CKPT_FUZZ)
         ckpt_add_fuzz_target(${NAME} ${symbol})
     endif()

@@ -16,7 +16,8 @@ import house
 OF_THE_COMPILER = re.compile(
     r"__(attribute__|builtin_\w+|GNUC__|clang__|cplusplus|VA_ARGS__|"
     r"FILE__|LINE__|func__|has_\w+|BYTE_ORDER__|ORDER_\w+__|NR_\w+|"
-    r"STDC_\w+|SANITIZE_\w+|SIZEOF_\w+|linux__|x86_64__|aarch64__|\w+_MAX__|"
+    r"wrap_\w+|real_\w+|STDC_\w+|SANITIZE_\w+|SIZEOF_\w+|"
+    r"linux__|x86_64__|aarch64__|\w+_MAX__|"
     r"extension__|int128|AUDIT_ARCH\w*|WALL|u8|u16|u32|u64|s32|s64)$|"
     r"_(GNU_SOURCE|FILE_OFFSET_BITS|Static_assert|Alignas|Alignof|Atomic|"
     r"Generic|Noreturn|Bool|IO\w*|SC_\w+|exit)$")

@@ -17,6 +17,7 @@
 #ifndef SDK_PICKLE_READ_MACHINE_H
 #define SDK_PICKLE_READ_MACHINE_H
 
+#include "endian.h"
 #include "pickle_read.h"
 
 #define FLAG_POOL 1
@@ -88,9 +89,6 @@ int sdk_unpickle_fail_end(const struct machine *m); /* the data ran out */
 /* The text up to the next newline, which is skipped. */
 int sdk_unpickle_line(struct machine *m, const char **line, size_t *size_bytes);
 
-/* An unsigned little-endian number of 1, 2, 4 or 8 bytes. */
-int sdk_unpickle_number(struct machine *m, unsigned width, uint64_t *number);
-
 /* A decimal number on a line: the operand of PUT and GET. */
 int sdk_unpickle_index(struct machine *m, uint64_t *index);
 
@@ -122,6 +120,42 @@ int sdk_unpickle_persistent_top(struct machine *m);
 int sdk_unpickle_say_int(struct machine *m, const unsigned char *bytes,
                          size_t size_bytes, bool pooled,
                          struct sdk_pickled_node *node);
+
+/* The next bytes of the input; NULL if there are fewer. */
+static inline const unsigned char *
+sdk_unpickle_take(struct machine *m, uint64_t size_bytes)
+{
+    const unsigned char *at = m->at;
+
+    if (size_bytes > (uint64_t)(m->end - at))
+        return NULL;
+    m->at += size_bytes;
+    return at;
+}
+
+/* An unsigned little-endian number of 1, 2, 4 or 8 bytes. */
+static inline int
+sdk_unpickle_number(struct machine *m, unsigned width, uint64_t *number)
+{
+    const unsigned char *at = sdk_unpickle_take(m, width);
+
+    if (at == NULL)
+        return sdk_unpickle_fail_end(m);
+    switch (width) {
+    case 1:
+        *number = at[0];
+        break;
+    case 2:
+        *number = sdk_load_le16(at);
+        break;
+    case 4:
+        *number = sdk_load_le32(at);
+        break;
+    default:
+        *number = sdk_load_le64(at);
+    }
+    return CKPT_OK;
+}
 
 /* Takes the top mark away; the values above it start at `*from`. */
 int sdk_unpickle_pop_mark(struct machine *m, size_t *from);

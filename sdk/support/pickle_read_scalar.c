@@ -9,17 +9,6 @@
 
 #include "endian.h"
 
-static inline const unsigned char *
-take(struct machine *m, uint64_t size_bytes)
-{
-    const unsigned char *at = m->at;
-
-    if (size_bytes > (uint64_t)(m->end - at))
-        return NULL;
-    m->at += size_bytes;
-    return at;
-}
-
 int
 sdk_unpickle_line(struct machine *m, const char **line, size_t *size_bytes)
 {
@@ -30,29 +19,6 @@ sdk_unpickle_line(struct machine *m, const char **line, size_t *size_bytes)
     *line = (const char *)m->at;
     *size_bytes = (size_t)(end - m->at);
     m->at = end + 1;
-    return CKPT_OK;
-}
-
-int
-sdk_unpickle_number(struct machine *m, unsigned width, uint64_t *number)
-{
-    const unsigned char *at = take(m, width);
-
-    if (at == NULL)
-        return sdk_unpickle_fail_end(m);
-    switch (width) {
-    case 1:
-        *number = at[0];
-        break;
-    case 2:
-        *number = sdk_load_le16(at);
-        break;
-    case 4:
-        *number = sdk_load_le32(at);
-        break;
-    default:
-        *number = sdk_load_le64(at);
-    }
     return CKPT_OK;
 }
 
@@ -85,7 +51,7 @@ sdk_unpickle_text(struct machine *m, int kind, unsigned width)
 
     if (status != CKPT_OK)
         return status;
-    at = take(m, size_bytes);
+    at = sdk_unpickle_take(m, size_bytes);
     if (at == NULL)
         return sdk_unpickle_fail_end(m);
     node.as.pair.first = (uint32_t)(at - m->begin);
@@ -130,7 +96,7 @@ sdk_unpickle_long(struct machine *m, unsigned width)
 
     if (status != CKPT_OK)
         return status;
-    at = take(m, size_bytes);
+    at = sdk_unpickle_take(m, size_bytes);
     if (at == NULL)
         return sdk_unpickle_fail_end(m);
     status = sdk_unpickle_say_int(m, at, (size_t)size_bytes, false, &node);
@@ -156,7 +122,7 @@ int
 sdk_unpickle_real(struct machine *m)
 {
     struct sdk_pickled_node node = {.kind = SDK_PICKLED_FLOAT};
-    const unsigned char *at = take(m, 8);
+    const unsigned char *at = sdk_unpickle_take(m, 8);
     uint64_t bits;
 
     if (at == NULL)

@@ -219,7 +219,7 @@ say_escaped(struct machine *m, const char *line, size_t size,
     uint32_t position = 0;
     size_t i = 0, count = 0;
     char *room = NULL;
-    int status = sdk_unpickle_pool(m, 2 * size, &room, &position);
+    int status = sdk_unpickle_pool(m, 2 * size + 1, &room, &position);
 
     if (status != CKPT_OK)
         return status;

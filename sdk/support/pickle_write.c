@@ -95,11 +95,17 @@ sdk_pickler_init(struct sdk_pickler *pickle, const struct ckpt_host *host)
 void
 sdk_pickler_fini(struct sdk_pickler *pickle)
 {
-    if (pickle->host == NULL)
+    const struct ckpt_host *host = pickle->host;
+    uint32_t i;
+
+    if (host == NULL)
         return;
-    sdk_buffer_fini(pickle->host, &pickle->out);
-    pickle->host->release(pickle->host, pickle->words);
-    pickle->host->release(pickle->host, pickle->slots);
+    sdk_buffer_fini(host, &pickle->out);
+    for (i = 0; i < pickle->word_count; i++)
+        host->release(host, pickle->words[i].lines);
+    host->release(host, pickle->words);
+    sdk_table_fini(host, &pickle->strings);
+    sdk_table_fini(host, &pickle->globals);
     memset(pickle, 0, sizeof *pickle);
 }
 

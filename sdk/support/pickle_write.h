@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 #include "buffer.h"
+#include "hash_table.h"
 
 /* The opcodes that callers write by sdk_pickler_op. */
 enum sdk_pickler_op {
@@ -47,10 +48,9 @@ enum sdk_pickler_op {
 /* A string or global that is one object however often it is written: the
  * first time in full, later by its place in the memo. */
 struct sdk_pickler_word {
-    const char *module; /* NULL: a string, else a global */
-    const char *text;
-    size_t size_bytes; /* of text */
-    uint32_t hash;
+    const char *text; /* of a global: module and name, a line each */
+    size_t size_bytes;
+    char *lines;   /* the text of a global, which is the word's own */
     uint32_t memo; /* its place and one; 0: not written yet */
 };
 
@@ -61,10 +61,7 @@ struct sdk_pickler {
     uint32_t memo_count;
     struct sdk_pickler_word *words;
     uint32_t word_count, word_capacity;
-    uint32_t *slots; /* hash table of word numbers and one */
-    uint32_t slot_count;
-    uint64_t string_sizes; /* bit n: a word that is a string of n bytes, or
-                              of 63 and more */
+    struct sdk_table strings, globals; /* numbers of words, by text */
 };
 
 /* Begins a pickle: writes PROTO. */
@@ -110,7 +107,7 @@ uint32_t sdk_pickler_put(struct sdk_pickler *pickle);
 /* Fetches what was memoised at `place`. */
 void sdk_pickler_get(struct sdk_pickler *pickle, uint32_t place);
 
-/* The number of a word. All texts are borrowed until fini. */
+/* The number of a word. The text of a string is borrowed until fini. */
 uint32_t sdk_pickler_string_word(struct sdk_pickler *pickle, const char *text,
                                  size_t size_bytes);
 uint32_t sdk_pickler_global_word(struct sdk_pickler *pickle, const char *module,

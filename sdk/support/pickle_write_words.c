@@ -1,112 +1,56 @@
 /* SPDX-License-Identifier: MIT
  *
  * Words: strings and globals that a pickle holds once and then fetches from
- * its memo, in a hash table by content.
+ * its memo. Globals are kept as the two lines that protocol 2 writes.
  */
 #include "pickle_write.h"
 
+#include <stdio.h>
 #include <string.h>
 
-static uint32_t
-pickle_hash(uint32_t hash, const char *text, size_t size_bytes)
-{
-    size_t i;
-
-    for (i = 0; i < size_bytes; i++)
-        hash = (hash ^ (unsigned char)text[i]) * UINT32_C(16777619);
-    return hash;
-}
-
-static uint32_t
-pickle_word_hash(const struct sdk_pickler_word *word)
-{
-    uint32_t hash = UINT32_C(2166136261);
-
-    if (word->module != NULL)
-        hash = pickle_hash(hash, word->module, strlen(word->module) + 1);
-    return pickle_hash(hash, word->text, word->size_bytes);
-}
-
-static bool
-pickle_word_equal(const struct sdk_pickler_word *a,
-                  const struct sdk_pickler_word *b)
-{
-    if (a->hash != b->hash || a->size_bytes != b->size_bytes ||
-        (a->module == NULL) != (b->module == NULL))
-        return false;
-    if (a->module != NULL && strcmp(a->module, b->module) != 0)
-        return false;
-    return memcmp(a->text, b->text, a->size_bytes) == 0;
-}
-
-/* The slot where the word is, or where it belongs. */
-static uint32_t
-pickle_slot(const struct sdk_pickler *pickle,
-            const struct sdk_pickler_word *word)
-{
-    uint32_t slot = word->hash & (pickle->slot_count - 1);
-
-    while (pickle->slots[slot] != 0 &&
-           !pickle_word_equal(&pickle->words[pickle->slots[slot] - 1], word))
-        slot = (slot + 1) & (pickle->slot_count - 1);
-    return slot;
-}
-
-/* Twice the slots and words. */
+/* Twice the words. */
 static int
 pickle_words_grow(struct sdk_pickler *pickle)
 {
     const struct ckpt_host *host = pickle->host;
-    uint32_t i, count = pickle->slot_count ? 2 * pickle->slot_count : 64;
+    uint32_t count = pickle->word_capacity ? 2 * pickle->word_capacity : 32;
     struct sdk_pickler_word *words;
-    uint32_t *slots;
 
-    if (count > UINT32_C(1) << 30)
+    if (count > UINT32_C(1) << 29)
         return host->fail(host, CKPT_LIMIT, NULL, CKPT_NOWHERE,
                           "more than 536870912 names in a pickle");
-    words = host->reallocate(host, pickle->words, sizeof *words * (count / 2));
+    words = host->reallocate(host, pickle->words, sizeof *words * count);
     if (words == NULL)
         return CKPT_MEMORY;
     pickle->words = words;
-    pickle->word_capacity = count / 2;
-    slots = host->allocate(host, sizeof *slots * count);
-    if (slots == NULL)
-        return CKPT_MEMORY;
-    host->release(host, pickle->slots);
-    pickle->slots = slots;
-    pickle->slot_count = count;
-    for (i = 0; i < pickle->word_count; i++)
-        slots[pickle_slot(pickle, &words[i])] = i + 1;
+    pickle->word_capacity = count;
     return CKPT_OK;
-}
-
-/* The bit of a size in string_sizes. */
-static uint64_t
-pickle_size_bit(size_t size_bytes)
-{
-    return UINT64_C(1) << (size_bytes < 63 ? size_bytes : 63);
 }
 
 /* Finds or adds. */
 static uint32_t
-pickle_word_number(struct sdk_pickler *pickle, struct sdk_pickler_word *word)
+pickle_word_number(struct sdk_pickler *pickle, struct sdk_table *table,
+                   const struct sdk_pickler_word *word, bool *added)
 {
-    uint32_t slot;
+    uint64_t *number;
 
+    *added = false;
     if (pickle->status == CKPT_OK &&
         pickle->word_count == pickle->word_capacity)
         pickle->status = pickle_words_grow(pickle);
     if (pickle->status != CKPT_OK)
         return 0;
-    word->hash = pickle_word_hash(word);
-    slot = pickle_slot(pickle, word);
-    if (pickle->slots[slot] != 0)
-        return pickle->slots[slot] - 1;
-    pickle->words[pickle->word_count] = *word;
-    pickle->slots[slot] = ++pickle->word_count;
-    if (word->module == NULL)
-        pickle->string_sizes |= pickle_size_bit(word->size_bytes);
-    return pickle->word_count - 1;
+    number =
+        sdk_table_add(pickle->host, table, word->text, word->size_bytes, added);
+    if (number == NULL) {
+        pickle->status = CKPT_MEMORY;
+        return 0;
+    }
+    if (*added) {
+        *number = pickle->word_count++;
+        pickle->words[*number] = *word;
+    }
+    return (uint32_t)*number;
 }
 
 uint32_t
@@ -114,20 +58,18 @@ sdk_pickler_string_word(struct sdk_pickler *pickle, const char *text,
                         size_t size_bytes)
 {
     struct sdk_pickler_word word = {.text = text, .size_bytes = size_bytes};
+    bool added;
 
-    return pickle_word_number(pickle, &word);
+    return pickle_word_number(pickle, &pickle->strings, &word, &added);
 }
 
 uint32_t
 sdk_pickler_find_string(const struct sdk_pickler *pickle, const char *text,
                         size_t size_bytes)
 {
-    struct sdk_pickler_word word = {.text = text, .size_bytes = size_bytes};
+    const uint64_t *number = sdk_table_find(&pickle->strings, text, size_bytes);
 
-    if (!(pickle->string_sizes & pickle_size_bit(size_bytes)))
-        return UINT32_MAX;
-    word.hash = pickle_word_hash(&word);
-    return pickle->slots[pickle_slot(pickle, &word)] - 1;
+    return number != NULL ? (uint32_t)*number : UINT32_MAX;
 }
 
 struct pickle_rename {
@@ -153,20 +95,19 @@ static const struct pickle_rename pickle_renames[] = {
     {"queue", NULL, "Queue", NULL}};
 
 static void
-pickle_rename(struct sdk_pickler_word *word)
+pickle_rename(const char **module, const char **name)
 {
     const struct pickle_rename *r = pickle_renames;
     const struct pickle_rename *end =
         r + sizeof pickle_renames / sizeof *pickle_renames;
 
     for (; r < end; r++) {
-        if (strcmp(word->module, r->module) != 0 ||
-            (r->name != NULL && strcmp(word->text, r->name) != 0))
+        if (strcmp(*module, r->module) != 0 ||
+            (r->name != NULL && strcmp(*name, r->name) != 0))
             continue;
-        word->module = r->old_module;
+        *module = r->old_module;
         if (r->old_name != NULL)
-            word->text = r->old_name;
-        word->size_bytes = strlen(word->text);
+            *name = r->old_name;
         return;
     }
 }
@@ -183,38 +124,55 @@ pickle_name_fits(const char *name)
     return p > name;
 }
 
+static uint32_t
+pickle_global_number(struct sdk_pickler *pickle, const char *module,
+                     const char *name)
+{
+    const struct ckpt_host *host = pickle->host;
+    size_t size_bytes = strlen(module) + strlen(name) + 2;
+    char *lines = host->allocate(host, size_bytes + 1);
+    struct sdk_pickler_word word = {
+        .text = lines, .size_bytes = size_bytes, .lines = lines};
+    uint32_t number;
+    bool added;
+
+    if (lines == NULL) {
+        pickle->status = CKPT_MEMORY;
+        return 0;
+    }
+    snprintf(lines, size_bytes + 1, "%s\n%s\n", module, name);
+    number = pickle_word_number(pickle, &pickle->globals, &word, &added);
+    if (!added)
+        host->release(host, lines);
+    return number;
+}
+
 uint32_t
 sdk_pickler_global_word(struct sdk_pickler *pickle, const char *module,
                         const char *name)
 {
-    struct sdk_pickler_word word = {
-        .module = module, .text = name, .size_bytes = strlen(name)};
-
+    if (pickle->status != CKPT_OK)
+        return 0;
     if (!pickle_name_fits(module) || !pickle_name_fits(name)) {
-        if (pickle->status == CKPT_OK)
-            pickle->status = pickle->host->fail(
-                pickle->host, CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
-                "protocol 2 cannot name '%.60s' of module '%.60s'", name,
-                module);
+        pickle->status = pickle->host->fail(
+            pickle->host, CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
+            "protocol 2 cannot name '%.60s' of module '%.60s'", name, module);
         return 0;
     }
-    pickle_rename(&word);
-    return pickle_word_number(pickle, &word);
+    pickle_rename(&module, &name);
+    return pickle_global_number(pickle, module, name);
 }
 
 static void
 pickle_word_first(struct sdk_pickler *pickle,
                   const struct sdk_pickler_word *word)
 {
-    if (word->module == NULL) {
+    if (word->lines == NULL) {
         sdk_pickler_text(pickle, word->text, word->size_bytes);
         return;
     }
     sdk_pickler_op(pickle, SDK_OP_GLOBAL);
-    sdk_pickler_bytes(pickle, word->module, strlen(word->module));
-    sdk_pickler_op(pickle, '\n');
     sdk_pickler_bytes(pickle, word->text, word->size_bytes);
-    sdk_pickler_op(pickle, '\n');
 }
 
 void

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define DEPTH_MAX 1000 /* frames of the walk */
+#define LABEL_BYTES_MAX 200
 
 enum frame_kind {
     FRAME_LIST,  /* the list goes into a list or tuple */
@@ -31,7 +32,7 @@ struct torch_frame {
 /* ---- Messages ---- */
 
 const char *
-torch_path(struct torch_reader *r)
+sdk_torch_path(struct torch_reader *r)
 {
     if (r->path.size_bytes == 0 ||
         sdk_buffer_reserve(r->host, &r->path, 1) != CKPT_OK)
@@ -41,7 +42,7 @@ torch_path(struct torch_reader *r)
 }
 
 uint64_t
-torch_byte(const struct torch_reader *r, uint32_t ref)
+sdk_torch_byte(const struct torch_reader *r, uint32_t ref)
 {
     if (r->source->origin == CKPT_NOWHERE)
         return CKPT_NOWHERE;
@@ -49,16 +50,17 @@ torch_byte(const struct torch_reader *r, uint32_t ref)
 }
 
 int
-torch_fail(struct torch_reader *r, int status, uint32_t ref, const char *what)
+sdk_torch_fail(struct torch_reader *r, int status, uint32_t ref,
+               const char *what)
 {
-    r->host->fail(r->host, status, torch_path(r), torch_byte(r, ref), "%s",
-                  what);
+    r->host->fail(r->host, status, sdk_torch_path(r), sdk_torch_byte(r, ref),
+                  "%s", what);
     return status;
 }
 
 int
-torch_value(struct torch_reader *r, const struct ckpt_value *like,
-            struct ckpt_value **value)
+sdk_torch_value(struct torch_reader *r, const struct ckpt_value *like,
+                struct ckpt_value **value)
 {
     return r->host->value_new(r->host, r->graph, like, sizeof *like, value);
 }
@@ -72,7 +74,7 @@ push_frame(struct torch_reader *r, uint32_t kind, uint32_t node,
     struct torch_frame *frame;
 
     if (r->frame_count == DEPTH_MAX)
-        return torch_fail(r, CKPT_LIMIT, node, "values nest too deep");
+        return sdk_torch_fail(r, CKPT_LIMIT, node, "values nest too deep");
     if (r->frame_count == r->frame_capacity) {
         size_t wanted = r->frame_capacity ? r->frame_capacity * 2 : 16;
         struct torch_frame *frames =
@@ -159,13 +161,16 @@ enter(struct torch_reader *r, uint32_t ref)
     }
 }
 
-/* Sets the path to that of a frame and one label more. */
+/* Sets the path to that of a frame and one label more. It is for messages,
+ * and one long key may be met a million times: so it is cut. */
 static int
 set_path(struct torch_reader *r, const struct torch_frame *frame,
          const char *label, size_t label_bytes)
 {
     int status = CKPT_OK;
 
+    if (label_bytes > LABEL_BYTES_MAX)
+        label_bytes = LABEL_BYTES_MAX;
     r->path.size_bytes = frame->path_bytes;
     if (frame->path_bytes > 0)
         status = sdk_buffer_append(r->host, &r->path, ".", 1);
@@ -202,7 +207,7 @@ step_list(struct torch_reader *r, struct torch_frame *frame)
     snprintf(label, sizeof label, "%" PRIu32, frame->index++);
     status = set_path(r, frame, label, strlen(label));
     if (status == CKPT_OK)
-        status = torch_value_of(r, ref, 0, &item);
+        status = sdk_torch_value_of(r, ref, 0, &item);
     if (status == CKPT_OK)
         status = r->host->list_add(r->host, r->graph, target, item);
     return status == CKPT_OK ? enter(r, ref) : status;
@@ -219,14 +224,31 @@ step_pairs(struct torch_reader *r, struct torch_frame *frame)
     frame->index += 2;
     status = set_path_key(r, frame, key_ref);
     if (status == CKPT_OK)
-        status = torch_value_of(r, key_ref, 0, &key);
+        status = sdk_torch_value_of(r, key_ref, 0, &key);
     if (status == CKPT_OK)
-        status = torch_value_of(r, ref, 0, &value);
+        status = sdk_torch_value_of(r, ref, 0, &value);
     if (status == CKPT_OK)
         status = r->host->map_set(r->host, r->graph, target, key, value);
     if (status == CKPT_OK)
         status = enter(r, key_ref);
     return status == CKPT_OK ? enter(r, ref) : status;
+}
+
+static int
+set_attr(struct torch_reader *r, struct ckpt_value *target,
+         const struct ckpt_text *name, const struct ckpt_value *value)
+{
+    struct sdk_buffer copy = {0};
+    int status =
+        sdk_buffer_append(r->host, &copy, name->data, name->size_bytes);
+
+    if (status == CKPT_OK)
+        status = sdk_buffer_append(r->host, &copy, "", 1);
+    if (status == CKPT_OK)
+        status = r->host->attr_set(r->host, r->graph, target,
+                                   (const char *)copy.data, value);
+    sdk_buffer_fini(r->host, &copy);
+    return status;
 }
 
 static int
@@ -236,23 +258,14 @@ step_attrs(struct torch_reader *r, struct torch_frame *frame)
     uint32_t ref = frame->list.refs[frame->index + 1];
     struct ckpt_text name = sdk_pickled_text(r->pickled, name_ref);
     struct ckpt_value *value, *target = frame->target;
-    size_t prefix;
     int status;
 
     frame->index += 2;
-    prefix = frame->path_bytes ? frame->path_bytes + 1 : 0;
     status = set_path(r, frame, name.data, name.size_bytes);
     if (status == CKPT_OK)
-        status = torch_value_of(r, ref, 0, &value);
-    if (status == CKPT_OK) {
-        /* The path ends with the name; it gives the NUL. */
-        status = sdk_buffer_reserve(r->host, &r->path, 1);
-        if (status == CKPT_OK) {
-            r->path.data[r->path.size_bytes] = '\0';
-            status = r->host->attr_set(r->host, r->graph, target,
-                                       (char *)r->path.data + prefix, value);
-        }
-    }
+        status = sdk_torch_value_of(r, ref, 0, &value);
+    if (status == CKPT_OK)
+        status = set_attr(r, target, &name, value);
     return status == CKPT_OK ? enter(r, ref) : status;
 }
 
@@ -269,7 +282,7 @@ start_part(struct torch_reader *r, const struct torch_frame *frame,
 
     if (list.count == 0)
         return CKPT_OK;
-    status = torch_value(r, &like, &made);
+    status = sdk_torch_value(r, &like, &made);
     if (status == CKPT_OK)
         status = r->host->object_set(r->host, r->graph, object, part, made);
     return status == CKPT_OK ? push_frame(r, pairs ? FRAME_PAIRS : FRAME_LIST,
@@ -286,7 +299,7 @@ start_state(struct torch_reader *r, const struct torch_frame *frame,
 
     if (state == SDK_PICKLED_NOTHING)
         return CKPT_OK;
-    status = torch_value_of(r, state, 0, &value);
+    status = sdk_torch_value_of(r, state, 0, &value);
     if (status == CKPT_OK)
         status = r->host->object_set(r->host, r->graph, object, CKPT_PART_STATE,
                                      value);
@@ -348,7 +361,7 @@ walk(struct torch_reader *r, const struct ckpt_value **root)
 {
     struct ckpt_value *value;
     unsigned steps = 0;
-    int status = torch_value_of(r, r->pickled->root, 0, &value);
+    int status = sdk_torch_value_of(r, r->pickled->root, 0, &value);
 
     if (status == CKPT_OK)
         status = enter(r, r->pickled->root);
@@ -379,7 +392,7 @@ sdk_torch_read(const struct ckpt_host *host, struct ckpt_graph *graph,
         host->allocate(host, (size_t)pickled->node_count * sizeof *r.numbers);
     if (r.numbers != NULL)
         status = walk(&r, root);
-    torch_entries_fini(&r);
+    sdk_torch_entries_fini(&r);
     sdk_buffer_fini(host, &r.path);
     host->release(host, r.frames);
     host->release(host, r.values);

@@ -10,6 +10,8 @@
  *   torch._utils._rebuild_tensor, _v2, _v3            a tensor
  *   torch._utils._rebuild_parameter, _with_state      a tensor of role
  *                                parameter; its state gives attributes
+ *   torch._tensor._rebuild_from_type_v2 of torch.Tensor itself
+ *                                a tensor; its state gives attributes
  *   torch.Size, torch.device, torch.float32 ...       size, device, dtype
  *   complex, _codecs.encode, bytes                    complex, bytes
  *   set, frozenset, bytearray    objects: builtins.set([...]) ...

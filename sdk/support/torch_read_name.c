@@ -20,6 +20,8 @@ static const struct named functions[] = {
     {"torch._utils", "_rebuild_parameter", TORCH_REBUILD_PARAMETER},
     {"torch._utils", "_rebuild_parameter_with_state",
      TORCH_REBUILD_PARAMETER_STATE},
+    {"torch._tensor", "_rebuild_from_type_v2", TORCH_REBUILD_TYPED},
+    {"torch", "Tensor", TORCH_TENSOR},
     {"torch", "Size", TORCH_SIZE},
     {"torch", "device", TORCH_DEVICE},
     {"builtins", "complex", TORCH_COMPLEX},
@@ -100,7 +102,7 @@ find_storage(struct torch_name *name)
 }
 
 const char *
-torch_class_name(uint32_t dtype)
+sdk_torch_class_name(uint32_t dtype)
 {
     size_t i;
 
@@ -130,7 +132,7 @@ find_known(struct torch_name *name)
 }
 
 const struct torch_name *
-torch_name_of(struct torch_reader *r, uint32_t ref)
+sdk_torch_name_of(struct torch_reader *r, uint32_t ref)
 {
     size_t at = ref % TORCH_CACHED;
     struct torch_name *name = &r->cache[at].name;
@@ -148,7 +150,7 @@ torch_name_of(struct torch_reader *r, uint32_t ref)
 }
 
 uint32_t
-torch_known_call(struct torch_reader *r, uint32_t ref)
+sdk_torch_known_call(struct torch_reader *r, uint32_t ref)
 {
     uint32_t callee;
 
@@ -157,5 +159,5 @@ torch_known_call(struct torch_reader *r, uint32_t ref)
     callee = sdk_pickled_call(r->pickled, ref).callee;
     if (sdk_pickled_kind(r->pickled, callee) != SDK_PICKLED_GLOBAL)
         return TORCH_UNKNOWN;
-    return torch_name_of(r, callee)->known;
+    return sdk_torch_name_of(r, callee)->known;
 }

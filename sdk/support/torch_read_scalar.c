@@ -10,11 +10,11 @@
 #include <string.h>
 
 bool
-torch_is_plain_call(struct torch_reader *r, uint32_t ref, uint32_t known)
+sdk_torch_is_plain_call(struct torch_reader *r, uint32_t ref, uint32_t known)
 {
     struct sdk_pickled_call call;
 
-    if (torch_known_call(r, ref) != known)
+    if (sdk_torch_known_call(r, ref) != known)
         return false;
     call = sdk_pickled_call(r->pickled, ref);
     return sdk_pickled_list(r->pickled, call.args).count == 0 &&
@@ -38,12 +38,12 @@ make_size(struct torch_reader *r, struct sdk_pickled_list args,
     for (i = 0; i < dims.count; i++)
         if (sdk_pickled_kind(r->pickled, dims.refs[i]) != SDK_PICKLED_INT)
             return CKPT_END;
-    status = torch_value(r, &like, &made);
+    status = sdk_torch_value(r, &like, &made);
     for (i = 0; i < dims.count && status == CKPT_OK; i++) {
         struct ckpt_value dim = {.kind = CKPT_KIND_INT}, *item;
 
         dim.as.integer = sdk_pickled_at(r->pickled, dims.refs[i])->as.integer;
-        status = torch_value(r, &dim, &item);
+        status = sdk_torch_value(r, &dim, &item);
         if (status == CKPT_OK)
             status = r->host->list_add(r->host, r->graph, made, item);
     }
@@ -78,7 +78,7 @@ make_device(struct torch_reader *r, struct sdk_pickled_list args,
     }
     like.as.text.data = label;
     like.as.text.size_bytes = (size_t)length;
-    return torch_value(r, &like, value);
+    return sdk_torch_value(r, &like, value);
 }
 
 static int
@@ -93,7 +93,7 @@ make_complex(struct torch_reader *r, struct sdk_pickled_list args,
         return CKPT_END;
     like.as.parts.re = sdk_pickled_at(r->pickled, args.refs[0])->as.real;
     like.as.parts.im = sdk_pickled_at(r->pickled, args.refs[1])->as.real;
-    return torch_value(r, &like, value);
+    return sdk_torch_value(r, &like, value);
 }
 
 /* UTF-8 of code points below 256 to bytes; false if there are others. */
@@ -141,15 +141,15 @@ make_bytes(struct torch_reader *r, struct sdk_pickled_list args,
     if (decode_latin1(&text, bytes, &size_bytes)) {
         like.as.text.data = (const char *)bytes;
         like.as.text.size_bytes = size_bytes;
-        status = torch_value(r, &like, value);
+        status = sdk_torch_value(r, &like, value);
     }
     r->host->release(r->host, bytes);
     return status;
 }
 
 int
-torch_scalar_call(struct torch_reader *r, uint32_t ref, uint32_t known,
-                  struct ckpt_value **value)
+sdk_torch_scalar_call(struct torch_reader *r, uint32_t ref, uint32_t known,
+                      struct ckpt_value **value)
 {
     struct sdk_pickled_call call = sdk_pickled_call(r->pickled, ref);
     struct sdk_pickled_list args = sdk_pickled_list(r->pickled, call.args);
@@ -169,7 +169,7 @@ torch_scalar_call(struct torch_reader *r, uint32_t ref, uint32_t known,
         return make_bytes(r, args, value);
     case TORCH_BYTES:
         empty.as.text.data = "";
-        return args.count == 0 ? torch_value(r, &empty, value) : CKPT_END;
+        return args.count == 0 ? sdk_torch_value(r, &empty, value) : CKPT_END;
     default:
         return CKPT_END;
     }

@@ -17,6 +17,8 @@ enum torch_known {
     TORCH_REBUILD_TENSOR_V3,
     TORCH_REBUILD_PARAMETER,
     TORCH_REBUILD_PARAMETER_STATE,
+    TORCH_REBUILD_TYPED,
+    TORCH_TENSOR, /* the class */
     TORCH_SIZE,
     TORCH_DEVICE,
     TORCH_COMPLEX,
@@ -73,57 +75,59 @@ struct torch_reader {
 /* ---- Names ---- */
 
 /* What a global is. */
-const struct torch_name *torch_name_of(struct torch_reader *r, uint32_t ref);
+const struct torch_name *sdk_torch_name_of(struct torch_reader *r,
+                                           uint32_t ref);
 
 /* What the callee of a call is; TORCH_UNKNOWN if it is no global. */
-uint32_t torch_known_call(struct torch_reader *r, uint32_t ref);
+uint32_t sdk_torch_known_call(struct torch_reader *r, uint32_t ref);
 
 /* The storage class of a dtype; that of NONE is untyped. */
-const char *torch_class_name(uint32_t dtype);
+const char *sdk_torch_class_name(uint32_t dtype);
 
 /* ---- Messages ---- */
 
 /* The path, NUL-terminated, or NULL at the root. */
-const char *torch_path(struct torch_reader *r);
+const char *sdk_torch_path(struct torch_reader *r);
 
 /* Position in the file of a node's opcode. */
-uint64_t torch_byte(const struct torch_reader *r, uint32_t ref);
+uint64_t sdk_torch_byte(const struct torch_reader *r, uint32_t ref);
 
-int torch_fail(struct torch_reader *r, int status, uint32_t ref,
-               const char *what);
+int sdk_torch_fail(struct torch_reader *r, int status, uint32_t ref,
+                   const char *what);
 
 /* ---- Tensors and storages ---- */
 
 /* Makes the tensor of a call to a rebuild function. CKPT_END, with nothing
  * said: the call is for others to keep as an object. `*state` is the dict of
  * its attributes, or NOTHING. */
-int torch_tensor_new(struct torch_reader *r, uint32_t ref, uint32_t *state,
-                     struct ckpt_value **value);
-
-/* Makes the object of a bare storage, or gives it again. */
-int torch_storage_object(struct torch_reader *r, uint32_t ref,
+int sdk_torch_tensor_new(struct torch_reader *r, uint32_t ref, uint32_t *state,
                          struct ckpt_value **value);
 
-void torch_entries_fini(struct torch_reader *r);
+/* Makes the object of a bare storage, or gives it again. */
+int sdk_torch_storage_object(struct torch_reader *r, uint32_t ref,
+                             struct ckpt_value **value);
+
+void sdk_torch_entries_fini(struct torch_reader *r);
 
 /* ---- Values ---- */
 
 /* The value of a node, made if need be; containers are left to be filled.
  * `depth` counts how deep calls call what was called. */
-int torch_value_of(struct torch_reader *r, uint32_t ref, unsigned depth,
-                   struct ckpt_value **value);
+int sdk_torch_value_of(struct torch_reader *r, uint32_t ref, unsigned depth,
+                       struct ckpt_value **value);
 
 /* Whether the node is a call without arguments, items, pairs or state of what
  * is known as `known`. */
-bool torch_is_plain_call(struct torch_reader *r, uint32_t ref, uint32_t known);
+bool sdk_torch_is_plain_call(struct torch_reader *r, uint32_t ref,
+                             uint32_t known);
 
 /* Makes the size, device, complex or bytes of a call to what is known as
  * `known`. CKPT_END: the arguments are not its own. */
-int torch_scalar_call(struct torch_reader *r, uint32_t ref, uint32_t known,
-                      struct ckpt_value **value);
+int sdk_torch_scalar_call(struct torch_reader *r, uint32_t ref, uint32_t known,
+                          struct ckpt_value **value);
 
 /* host->value_new on the reader's graph. */
-int torch_value(struct torch_reader *r, const struct ckpt_value *like,
-                struct ckpt_value **value);
+int sdk_torch_value(struct torch_reader *r, const struct ckpt_value *like,
+                    struct ckpt_value **value);
 
 #endif

@@ -11,6 +11,10 @@
 #include "utf8.h"
 
 #define PROBES_MAX 1000
+/* More attributes, or longer names, than these make an object. */
+#define ATTRS_MAX 1000
+#define NAME_BYTES_MAX 256
+#define KEY_BYTES_MAX 200
 
 /* What a persistent id says. */
 struct pid {
@@ -29,25 +33,33 @@ is_text(const struct torch_reader *r, uint32_t ref)
     return kind == SDK_PICKLED_TEXT || kind == SDK_PICKLED_STR;
 }
 
-bool
-torch_are_attrs(struct torch_reader *r, uint32_t dict)
+static bool
+is_attr_name(struct torch_reader *r, uint32_t ref)
 {
-    struct sdk_pickled_list pairs = sdk_pickled_list(r->pickled, dict);
     struct ckpt_text text;
-    size_t i, left = TORCH_ATTR_BYTES_MAX;
 
-    if (pairs.count > 2 * TORCH_ATTRS_MAX)
+    if (!is_text(r, ref))
         return false;
-    for (i = 0; i < pairs.count; i += 2) {
-        if (!is_text(r, pairs.refs[i]))
+    text = sdk_pickled_text(r->pickled, ref);
+    return text.size_bytes <= NAME_BYTES_MAX &&
+           memchr(text.data, '\0', text.size_bytes) == NULL &&
+           sdk_utf8_valid(text.data, text.size_bytes);
+}
+
+bool
+sdk_torch_is_attrs(struct torch_reader *r, uint32_t ref)
+{
+    struct sdk_pickled_list pairs;
+    uint32_t i;
+
+    if (sdk_pickled_kind(r->pickled, ref) != SDK_PICKLED_DICT)
+        return false;
+    pairs = sdk_pickled_list(r->pickled, ref);
+    if (pairs.count > 2 * ATTRS_MAX)
+        return false;
+    for (i = 0; i < pairs.count; i += 2)
+        if (!is_attr_name(r, pairs.refs[i]))
             return false;
-        text = sdk_pickled_text(r->pickled, pairs.refs[i]);
-        if (text.size_bytes > left ||
-            memchr(text.data, '\0', text.size_bytes) != NULL ||
-            !sdk_utf8_valid(text.data, text.size_bytes))
-            return false;
-        left -= text.size_bytes;
-    }
     return true;
 }
 
@@ -71,26 +83,29 @@ read_pid(struct torch_reader *r, uint32_t ref, struct pid *pid)
     struct sdk_pickled_list list;
 
     if (sdk_pickled_kind(p, tuple) != SDK_PICKLED_TUPLE)
-        return torch_fail(r, CKPT_UNSUPPORTED, ref,
-                          "a persistent id that is no tuple");
+        return sdk_torch_fail(r, CKPT_UNSUPPORTED, ref,
+                              "a persistent id that is no tuple");
     list = sdk_pickled_list(p, tuple);
     if (list.count != 5 || !sdk_pickled_is_text(p, list.refs[0], "storage") ||
         sdk_pickled_kind(p, list.refs[1]) != SDK_PICKLED_GLOBAL ||
         !is_text(r, list.refs[2]) || !is_text(r, list.refs[3]) ||
         sdk_pickled_kind(p, list.refs[4]) != SDK_PICKLED_INT)
-        return torch_fail(r, CKPT_UNSUPPORTED, ref,
-                          "a persistent id that is no storage");
-    pid->class = torch_name_of(r, list.refs[1]);
+        return sdk_torch_fail(r, CKPT_UNSUPPORTED, ref,
+                              "a persistent id that is no storage");
+    pid->class = sdk_torch_name_of(r, list.refs[1]);
     if (pid->class->known != TORCH_STORAGE)
-        return torch_fail(r, CKPT_UNSUPPORTED, ref,
-                          "a storage of an unknown class");
+        return sdk_torch_fail(r, CKPT_UNSUPPORTED, ref,
+                              "a storage of an unknown class");
     pid->key = sdk_pickled_text(p, list.refs[2]);
+    if (pid->key.size_bytes > KEY_BYTES_MAX)
+        return sdk_torch_fail(r, CKPT_FORMAT, ref,
+                              "a storage key of more than 200 bytes");
     pid->location = list.refs[3];
     pid->dtype = pid->class->dtype ? pid->class->dtype : CKPT_UINT8;
     if (!count_to_bytes(pid->dtype, sdk_pickled_at(p, list.refs[4])->as.integer,
                         &pid->size_bytes))
-        return torch_fail(r, CKPT_FORMAT, ref,
-                          "a storage of an impossible size");
+        return sdk_torch_fail(r, CKPT_FORMAT, ref,
+                              "a storage of an impossible size");
     return CKPT_OK;
 }
 
@@ -104,7 +119,8 @@ find_device(struct torch_reader *r, uint32_t location, uint32_t ref)
     text = sdk_pickled_text(r->pickled, location);
     if (text.size_bytes >= sizeof r->device ||
         memchr(text.data, '\0', text.size_bytes) != NULL)
-        return torch_fail(r, CKPT_FORMAT, ref, "a location that is no device");
+        return sdk_torch_fail(r, CKPT_FORMAT, ref,
+                              "a location that is no device");
     memcpy(r->device, text.data, text.size_bytes);
     r->device[text.size_bytes] = '\0';
     r->device_node = location;
@@ -236,8 +252,8 @@ make_storage(struct torch_reader *r, const struct pid *pid, uint32_t ref,
         .key = pid->key,
         .size_bytes = pid->size_bytes,
         .device = r->device,
-        .tensor = torch_path(r),
-        .byte = torch_byte(r, ref),
+        .tensor = sdk_torch_path(r),
+        .byte = sdk_torch_byte(r, ref),
     };
     struct ckpt_storage like = {0};
     int status;
@@ -324,8 +340,7 @@ find_entry(struct torch_reader *r, uint32_t ref, uint32_t dtype,
         status = add_entry(r, &pid, ref, dtype);
         if (status == CKPT_OK) {
             *place = (uint32_t)r->entry_count;
-            r->slot_used +=
-                place >= r->slots && place < r->slots + r->slot_count;
+            r->slot_used += hashed;
         }
     }
     if (status != CKPT_OK)
@@ -335,19 +350,17 @@ find_entry(struct torch_reader *r, uint32_t ref, uint32_t dtype,
          entry->storage->size_bytes != pid.size_bytes) &&
         !entry->warned) {
         entry->warned = true;
-        r->host->warn(
-            r->host, torch_path(r), torch_byte(r, ref),
-            "storage %.*s is given another type or size than before",
-            (int)(pid.key.size_bytes < 100 ? pid.key.size_bytes : 100),
-            pid.key.data);
+        r->host->warn(r->host, sdk_torch_path(r), sdk_torch_byte(r, ref),
+                      "storage %.*s is given another type or size than before",
+                      (int)pid.key.size_bytes, pid.key.data);
     }
     *found = entry;
     return CKPT_OK;
 }
 
 int
-torch_entry_find(struct torch_reader *r, uint32_t ref, uint32_t dtype,
-                 const struct torch_entry **found)
+sdk_torch_entry_find(struct torch_reader *r, uint32_t ref, uint32_t dtype,
+                     const struct torch_entry **found)
 {
     struct torch_entry *entry = NULL;
     int status = find_entry(r, ref, dtype, &entry);
@@ -358,7 +371,7 @@ torch_entry_find(struct torch_reader *r, uint32_t ref, uint32_t dtype,
 }
 
 void
-torch_entries_fini(struct torch_reader *r)
+sdk_torch_entries_fini(struct torch_reader *r)
 {
     r->host->release(r->host, r->entries);
     r->host->release(r->host, r->slots);
@@ -370,7 +383,8 @@ torch_entries_fini(struct torch_reader *r)
 static const char *
 class_name(const struct torch_entry *entry)
 {
-    return torch_class_name(entry->untyped ? CKPT_DTYPE_NONE : entry->dtype);
+    return sdk_torch_class_name(entry->untyped ? CKPT_DTYPE_NONE
+                                               : entry->dtype);
 }
 
 static int
@@ -393,9 +407,9 @@ make_object(struct torch_reader *r, const struct torch_entry *entry,
     view.strides = &step;
     view.storage = entry->storage;
     status = r->host->tensor_new(r->host, r->graph, &view, sizeof view,
-                                 torch_path(r), &tensor);
+                                 sdk_torch_path(r), &tensor);
     if (status == CKPT_OK)
-        status = torch_value(r, &like, &args);
+        status = sdk_torch_value(r, &like, &args);
     if (status == CKPT_OK)
         status = r->host->list_add(r->host, r->graph, args, tensor);
     if (status != CKPT_OK)
@@ -404,12 +418,12 @@ make_object(struct torch_reader *r, const struct torch_entry *entry,
     object.args = args;
     like.kind = CKPT_KIND_OBJECT;
     like.as.object = &object;
-    return torch_value(r, &like, value);
+    return sdk_torch_value(r, &like, value);
 }
 
 int
-torch_storage_object(struct torch_reader *r, uint32_t ref,
-                     struct ckpt_value **value)
+sdk_torch_storage_object(struct torch_reader *r, uint32_t ref,
+                         struct ckpt_value **value)
 {
     struct torch_entry *entry = NULL;
     struct ckpt_value *made;

@@ -17,18 +17,13 @@ struct torch_entry {
     bool warned;
 };
 
-/* More entries of a state than this make no attributes, nor do more bytes of
- * names. One state may be that of many objects, and is looked at for each. */
-#define TORCH_ATTRS_MAX 1000
-#define TORCH_ATTR_BYTES_MAX ((size_t)64 << 10)
-
-/* Whether the keys of a dict can be the names of attributes. */
-bool torch_are_attrs(struct torch_reader *r, uint32_t dict);
+/* Whether the node is a dict whose entries can be attributes. */
+bool sdk_torch_is_attrs(struct torch_reader *r, uint32_t ref);
 
 /* The storage of a persistent node, made when its key is met first. `dtype`
  * is that of the view it is met in, or NONE. The entry lives until the next
  * call. */
-int torch_entry_find(struct torch_reader *r, uint32_t ref, uint32_t dtype,
-                     const struct torch_entry **entry);
+int sdk_torch_entry_find(struct torch_reader *r, uint32_t ref, uint32_t dtype,
+                         const struct torch_entry **entry);
 
 #endif

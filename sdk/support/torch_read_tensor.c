@@ -8,6 +8,9 @@
  *   _rebuild_tensor_v3  the same, requires_grad, hooks, dtype[, metadata]
  *   _rebuild_parameter  tensor, requires_grad, hooks
  *   _rebuild_parameter_with_state               the same, state
+ *
+ * and torch._tensor._rebuild_from_type_v2, which gives a plain torch.Tensor
+ * attributes: function, class, arguments of the function, state.
  */
 #include "torch_read_storage.h"
 
@@ -43,9 +46,9 @@ fail_count(struct torch_reader *r, uint32_t ref, uint32_t owner,
     uint32_t kind = sdk_pickled_kind(r->pickled, ref);
 
     if (kind == SDK_PICKLED_INT || kind == SDK_PICKLED_WIDE)
-        return torch_fail(r, CKPT_FORMAT, owner, what);
-    return torch_fail(r, CKPT_UNSUPPORTED, owner,
-                      "a tensor of dimensions that are no ints");
+        return sdk_torch_fail(r, CKPT_FORMAT, owner, what);
+    return sdk_torch_fail(r, CKPT_UNSUPPORTED, owner,
+                          "a tensor of dimensions that are no ints");
 }
 
 static int
@@ -59,10 +62,10 @@ read_dims(struct torch_reader *r, uint32_t owner,
     if (!read_count(r, args->refs[1], &rebuilt->offset))
         return fail_count(r, args->refs[1], owner, "an offset out of range");
     if (shape.count != steps.count)
-        return torch_fail(r, CKPT_FORMAT, owner,
-                          "a size and a stride of unequal length");
+        return sdk_torch_fail(r, CKPT_FORMAT, owner,
+                              "a size and a stride of unequal length");
     if (shape.count > CKPT_MAX_RANK)
-        return torch_fail(r, CKPT_FORMAT, owner, "more than 64 dimensions");
+        return sdk_torch_fail(r, CKPT_FORMAT, owner, "more than 64 dimensions");
     rebuilt->rank = shape.count;
     for (i = 0; i < shape.count; i++) {
         if (!read_count(r, shape.refs[i], &rebuilt->shape[i]))
@@ -77,9 +80,9 @@ static void
 check_hooks(struct torch_reader *r, uint32_t hooks, uint32_t owner)
 {
     if (sdk_pickled_kind(r->pickled, hooks) == SDK_PICKLED_NONE ||
-        torch_is_plain_call(r, hooks, TORCH_ORDERED_DICT))
+        sdk_torch_is_plain_call(r, hooks, TORCH_ORDERED_DICT))
         return;
-    r->host->warn(r->host, torch_path(r), torch_byte(r, owner),
+    r->host->warn(r->host, sdk_torch_path(r), sdk_torch_byte(r, owner),
                   "backward hooks of a tensor are left out");
 }
 
@@ -93,9 +96,9 @@ check_metadata(struct torch_reader *r, uint32_t metadata, uint32_t owner)
         (kind == SDK_PICKLED_DICT &&
          sdk_pickled_list(r->pickled, metadata).count == 0))
         return CKPT_OK;
-    return torch_fail(r, CKPT_UNSUPPORTED, owner,
-                      "a tensor with metadata, as conjugate and negative "
-                      "views have");
+    return sdk_torch_fail(r, CKPT_UNSUPPORTED, owner,
+                          "a tensor with metadata, as conjugate and negative "
+                          "views have");
 }
 
 static bool
@@ -117,24 +120,21 @@ args_fit(struct torch_reader *r, const struct sdk_pickled_list *args,
         return false;
     return least < 7 ||
            (sdk_pickled_kind(p, args->refs[6]) == SDK_PICKLED_GLOBAL &&
-            torch_name_of(r, args->refs[6])->known == TORCH_DTYPE);
+            sdk_torch_name_of(r, args->refs[6])->known == TORCH_DTYPE);
 }
 
 static int
-read_rebuild(struct torch_reader *r, uint32_t ref, uint32_t known,
-             struct rebuilt *rebuilt)
+read_args(struct torch_reader *r, uint32_t ref, uint32_t known, uint32_t tuple,
+          struct rebuilt *rebuilt)
 {
-    struct sdk_pickled_call call = sdk_pickled_call(r->pickled, ref);
-    struct sdk_pickled_list args = sdk_pickled_list(r->pickled, call.args);
+    struct sdk_pickled_list args = sdk_pickled_list(r->pickled, tuple);
     uint32_t metadata = known == TORCH_REBUILD_TENSOR_V2 ? 6 : 7;
     int status;
 
-    if (call.items.count > 0 || call.pairs.count > 0)
-        return torch_fail(r, CKPT_FORMAT, ref,
-                          "a tensor that is filled like a list or a dict");
-    if (call.state != SDK_PICKLED_NOTHING || !args_fit(r, &args, known))
-        return torch_fail(r, CKPT_UNSUPPORTED, ref,
-                          "a tensor that is rebuilt in a way not known here");
+    if (!args_fit(r, &args, known))
+        return sdk_torch_fail(
+            r, CKPT_UNSUPPORTED, ref,
+            "a tensor that is rebuilt in a way not known here");
     status = read_dims(r, ref, &args, rebuilt);
     if (status != CKPT_OK)
         return status;
@@ -145,9 +145,24 @@ read_rebuild(struct torch_reader *r, uint32_t ref, uint32_t known,
         check_hooks(r, args.refs[5], ref);
     }
     if (known == TORCH_REBUILD_TENSOR_V3)
-        rebuilt->dtype = torch_name_of(r, args.refs[6])->dtype;
+        rebuilt->dtype = sdk_torch_name_of(r, args.refs[6])->dtype;
     return args.count > metadata ? check_metadata(r, args.refs[metadata], ref)
                                  : CKPT_OK;
+}
+
+static int
+read_rebuild(struct torch_reader *r, uint32_t ref, uint32_t known,
+             struct rebuilt *rebuilt)
+{
+    struct sdk_pickled_call call = sdk_pickled_call(r->pickled, ref);
+
+    if (call.items.count > 0 || call.pairs.count > 0)
+        return sdk_torch_fail(r, CKPT_FORMAT, ref,
+                              "a tensor that is filled like a list or a dict");
+    if (call.state != SDK_PICKLED_NOTHING)
+        return sdk_torch_fail(r, CKPT_UNSUPPORTED, ref,
+                              "a tensor with a state of its own");
+    return read_args(r, ref, known, call.args, rebuilt);
 }
 
 static bool
@@ -156,13 +171,12 @@ is_rebuild(uint32_t known)
     return known >= TORCH_REBUILD_TENSOR && known <= TORCH_REBUILD_TENSOR_V3;
 }
 
-/* The attributes that a parameter was saved with: a dict of text keys. */
+/* The attributes that a tensor was saved with, or None. */
 static bool
 state_fits(struct torch_reader *r, uint32_t state)
 {
-    if (sdk_pickled_kind(r->pickled, state) != SDK_PICKLED_DICT)
-        return sdk_pickled_kind(r->pickled, state) == SDK_PICKLED_NONE;
-    return torch_are_attrs(r, state);
+    return sdk_pickled_kind(r->pickled, state) == SDK_PICKLED_NONE ||
+           sdk_torch_is_attrs(r, state);
 }
 
 static int
@@ -179,7 +193,7 @@ read_parameter(struct torch_reader *r, uint32_t ref, uint32_t known,
         call.items.count > 0 || call.pairs.count > 0 ||
         call.state != SDK_PICKLED_NOTHING)
         return CKPT_END;
-    inner = torch_known_call(r, args.refs[0]);
+    inner = sdk_torch_known_call(r, args.refs[0]);
     if (!is_rebuild(inner) || (args.count == 4 && !state_fits(r, args.refs[3])))
         return CKPT_END;
     status = read_rebuild(r, args.refs[0], inner, rebuilt);
@@ -207,22 +221,59 @@ check_view(struct torch_reader *r, uint32_t ref, const struct rebuilt *rebuilt,
             return CKPT_OK;
     for (i = 0; i < rebuilt->rank; i++) {
         if (!sdk_mul_u64(count, rebuilt->shape[i], &count))
-            return torch_fail(r, CKPT_FORMAT, ref, "sizes that overflow");
+            return sdk_torch_fail(r, CKPT_FORMAT, ref, "sizes that overflow");
         if (!sdk_mul_u64(rebuilt->shape[i] - 1, rebuilt->strides[i], &step) ||
             !sdk_add_u64(last, step, &last))
-            return torch_fail(r, CKPT_FORMAT, ref, "strides that overflow");
+            return sdk_torch_fail(r, CKPT_FORMAT, ref, "strides that overflow");
     }
     if (last >= size_bytes * 8 / ckpt_dtype_width_bits(dtype))
-        return torch_fail(r, CKPT_FORMAT, ref,
-                          "a view of more than its storage holds");
+        return sdk_torch_fail(r, CKPT_FORMAT, ref,
+                              "a view of more than its storage holds");
     return CKPT_OK;
 }
 
-int
-torch_tensor_new(struct torch_reader *r, uint32_t ref, uint32_t *state,
-                 struct ckpt_value **value)
+static int
+read_typed(struct torch_reader *r, uint32_t ref, struct rebuilt *rebuilt)
 {
-    uint32_t known = torch_known_call(r, ref);
+    struct sdk_pickled_call call = sdk_pickled_call(r->pickled, ref);
+    struct sdk_pickled_list args = sdk_pickled_list(r->pickled, call.args);
+    uint32_t known;
+    int status;
+
+    if (args.count != 4 || call.items.count > 0 || call.pairs.count > 0 ||
+        call.state != SDK_PICKLED_NOTHING ||
+        sdk_pickled_kind(r->pickled, args.refs[0]) != SDK_PICKLED_GLOBAL ||
+        sdk_pickled_kind(r->pickled, args.refs[1]) != SDK_PICKLED_GLOBAL ||
+        sdk_pickled_kind(r->pickled, args.refs[2]) != SDK_PICKLED_TUPLE ||
+        sdk_torch_name_of(r, args.refs[1])->known != TORCH_TENSOR ||
+        !state_fits(r, args.refs[3]))
+        return CKPT_END;
+    known = sdk_torch_name_of(r, args.refs[0])->known;
+    if (!is_rebuild(known))
+        return CKPT_END;
+    status = read_args(r, ref, known, args.refs[2], rebuilt);
+    if (status == CKPT_OK &&
+        sdk_pickled_kind(r->pickled, args.refs[3]) == SDK_PICKLED_DICT)
+        rebuilt->state = args.refs[3];
+    return status;
+}
+
+static int
+read_any(struct torch_reader *r, uint32_t ref, struct rebuilt *rebuilt)
+{
+    uint32_t known = sdk_torch_known_call(r, ref);
+
+    if (is_rebuild(known))
+        return read_rebuild(r, ref, known, rebuilt);
+    if (known == TORCH_REBUILD_TYPED)
+        return read_typed(r, ref, rebuilt);
+    return read_parameter(r, ref, known, rebuilt);
+}
+
+int
+sdk_torch_tensor_new(struct torch_reader *r, uint32_t ref, uint32_t *state,
+                     struct ckpt_value **value)
+{
     struct rebuilt rebuilt;
     struct ckpt_tensor like = {0};
     const struct torch_entry *entry;
@@ -232,11 +283,10 @@ torch_tensor_new(struct torch_reader *r, uint32_t ref, uint32_t *state,
     rebuilt.role = CKPT_ROLE_UNKNOWN;
     rebuilt.state = SDK_PICKLED_NOTHING;
     rebuilt.requires_grad = false;
-    status = is_rebuild(known) ? read_rebuild(r, ref, known, &rebuilt)
-                               : read_parameter(r, ref, known, &rebuilt);
+    status = read_any(r, ref, &rebuilt);
     if (status != CKPT_OK)
         return status;
-    status = torch_entry_find(r, rebuilt.storage, rebuilt.dtype, &entry);
+    status = sdk_torch_entry_find(r, rebuilt.storage, rebuilt.dtype, &entry);
     if (status != CKPT_OK)
         return status;
     like.dtype = rebuilt.dtype ? rebuilt.dtype : entry->dtype;
@@ -252,7 +302,7 @@ torch_tensor_new(struct torch_reader *r, uint32_t ref, uint32_t *state,
     if (status != CKPT_OK)
         return status;
     status = r->host->tensor_new(r->host, r->graph, &like, sizeof like,
-                                 torch_path(r), value);
+                                 sdk_torch_path(r), value);
     if (status == CKPT_OK)
         *state = rebuilt.state;
     return status;

@@ -33,8 +33,8 @@ keep(struct torch_reader *r, struct ckpt_value *value, uint32_t *number)
 }
 
 int
-torch_value_of(struct torch_reader *r, uint32_t ref, unsigned depth,
-               struct ckpt_value **value)
+sdk_torch_value_of(struct torch_reader *r, uint32_t ref, unsigned depth,
+                   struct ckpt_value **value)
 {
     struct ckpt_value *made;
     uint32_t number = r->numbers[ref] & ~TORCH_PENDING;
@@ -68,8 +68,9 @@ make_text(struct torch_reader *r, uint32_t ref, uint32_t kind,
         like.kind = CKPT_KIND_BYTES;
     if (like.kind == CKPT_KIND_STRING &&
         !sdk_utf8_valid(like.as.text.data, like.as.text.size_bytes))
-        return torch_fail(r, CKPT_FORMAT, ref, "a string that is not UTF-8");
-    return torch_value(r, &like, value);
+        return sdk_torch_fail(r, CKPT_FORMAT, ref,
+                              "a string that is not UTF-8");
+    return sdk_torch_value(r, &like, value);
 }
 
 /* An object of `builtins` called with one argument that is made here. */
@@ -80,10 +81,10 @@ make_builtin(struct torch_reader *r, const char *name,
     struct ckpt_value like = {.kind = CKPT_KIND_TUPLE}, *args, *first;
     struct ckpt_object object = {
         .made = CKPT_MADE_CALLED, .module = "builtins", .name = name};
-    int status = torch_value(r, argument, &first);
+    int status = sdk_torch_value(r, argument, &first);
 
     if (status == CKPT_OK)
-        status = torch_value(r, &like, &args);
+        status = sdk_torch_value(r, &like, &args);
     if (status == CKPT_OK)
         status = r->host->list_add(r->host, r->graph, args, first);
     if (status != CKPT_OK)
@@ -91,7 +92,7 @@ make_builtin(struct torch_reader *r, const char *name,
     object.args = args;
     like.kind = CKPT_KIND_OBJECT;
     like.as.object = &object;
-    return torch_value(r, &like, value);
+    return sdk_torch_value(r, &like, value);
 }
 
 static int
@@ -119,14 +120,14 @@ check_name(struct torch_reader *r, const struct torch_name *name, uint32_t ref)
 {
     if (!sdk_utf8_valid(name->module, strlen(name->module)) ||
         !sdk_utf8_valid(name->name, strlen(name->name)))
-        return torch_fail(r, CKPT_FORMAT, ref, "a name that is not UTF-8");
+        return sdk_torch_fail(r, CKPT_FORMAT, ref, "a name that is not UTF-8");
     return CKPT_OK;
 }
 
 static int
 make_global(struct torch_reader *r, uint32_t ref, struct ckpt_value **value)
 {
-    const struct torch_name *name = torch_name_of(r, ref);
+    const struct torch_name *name = sdk_torch_name_of(r, ref);
     struct ckpt_object object = {
         .made = CKPT_MADE_NAMED, .module = name->module, .name = name->name};
     struct ckpt_value like = {.kind = CKPT_KIND_OBJECT};
@@ -138,7 +139,7 @@ make_global(struct torch_reader *r, uint32_t ref, struct ckpt_value **value)
         like.as.dtype = name->dtype;
     }
     status = check_name(r, name, ref);
-    return status == CKPT_OK ? torch_value(r, &like, value) : status;
+    return status == CKPT_OK ? sdk_torch_value(r, &like, value) : status;
 }
 
 /* A call or new object that no neutral kind covers. */
@@ -154,38 +155,35 @@ make_object(struct torch_reader *r, uint32_t ref, unsigned depth,
     int status = CKPT_OK;
 
     if (depth > CALLEE_DEPTH_MAX)
-        return torch_fail(r, CKPT_LIMIT, ref, "calls nest too deep");
+        return sdk_torch_fail(r, CKPT_LIMIT, ref, "calls nest too deep");
     if (sdk_pickled_kind(r->pickled, call.callee) == SDK_PICKLED_GLOBAL) {
-        object.module = torch_name_of(r, call.callee)->module;
-        object.name = torch_name_of(r, call.callee)->name;
-        status = check_name(r, torch_name_of(r, call.callee), ref);
+        object.module = sdk_torch_name_of(r, call.callee)->module;
+        object.name = sdk_torch_name_of(r, call.callee)->name;
+        status = check_name(r, sdk_torch_name_of(r, call.callee), ref);
     } else {
-        status = torch_value_of(r, call.callee, depth + 1, &part);
+        status = sdk_torch_value_of(r, call.callee, depth + 1, &part);
         object.callee = part;
     }
     if (status == CKPT_OK) {
-        status = torch_value_of(r, call.args, depth + 1, &part);
+        status = sdk_torch_value_of(r, call.args, depth + 1, &part);
         object.args = part;
     }
     if (status == CKPT_OK && call.kwargs != SDK_PICKLED_NOTHING) {
-        status = torch_value_of(r, call.kwargs, depth + 1, &part);
+        status = sdk_torch_value_of(r, call.kwargs, depth + 1, &part);
         object.kwargs = part;
     }
     like.as.object = &object;
-    return status == CKPT_OK ? torch_value(r, &like, value) : status;
+    return status == CKPT_OK ? sdk_torch_value(r, &like, value) : status;
 }
 
 /* An OrderedDict is a map if its state can be attributes. */
 static bool
 is_ordered_map(struct torch_reader *r, const struct sdk_pickled_call *call)
 {
-    if (sdk_pickled_list(r->pickled, call->args).count != 0 ||
-        call->items.count != 0)
-        return false;
-    if (call->state == SDK_PICKLED_NOTHING)
-        return true;
-    return sdk_pickled_kind(r->pickled, call->state) == SDK_PICKLED_DICT &&
-           torch_are_attrs(r, call->state);
+    return sdk_pickled_list(r->pickled, call->args).count == 0 &&
+           call->items.count == 0 &&
+           (call->state == SDK_PICKLED_NOTHING ||
+            sdk_torch_is_attrs(r, call->state));
 }
 
 static int
@@ -195,21 +193,20 @@ make_call(struct torch_reader *r, uint32_t ref, unsigned depth,
     struct ckpt_value like = {.kind = CKPT_KIND_MAP,
                               .type_name = "collections.OrderedDict"};
     struct sdk_pickled_call call;
-    uint32_t known = torch_known_call(r, ref), state = SDK_PICKLED_NOTHING;
+    uint32_t known = sdk_torch_known_call(r, ref), state = SDK_PICKLED_NOTHING;
     int status = CKPT_END;
 
-    if (known >= TORCH_REBUILD_TENSOR &&
-        known <= TORCH_REBUILD_PARAMETER_STATE) {
-        status = torch_tensor_new(r, ref, &state, value);
+    if (known >= TORCH_REBUILD_TENSOR && known <= TORCH_REBUILD_TYPED) {
+        status = sdk_torch_tensor_new(r, ref, &state, value);
         *fresh = state != SDK_PICKLED_NOTHING;
     } else if (known == TORCH_ORDERED_DICT) {
         call = sdk_pickled_call(r->pickled, ref);
         if (is_ordered_map(r, &call)) {
             *fresh = true;
-            status = torch_value(r, &like, value);
+            status = sdk_torch_value(r, &like, value);
         }
     } else if (known != TORCH_UNKNOWN) {
-        status = torch_scalar_call(r, ref, known, value);
+        status = sdk_torch_scalar_call(r, ref, known, value);
     }
     if (status != CKPT_END)
         return status;
@@ -252,7 +249,7 @@ make_plain(struct torch_reader *r, uint32_t ref, struct ckpt_value **value,
     default:
         like.kind = CKPT_KIND_NONE;
     }
-    return torch_value(r, &like, value);
+    return sdk_torch_value(r, &like, value);
 }
 
 static int
@@ -279,7 +276,7 @@ make(struct torch_reader *r, uint32_t ref, unsigned depth,
         *fresh = true;
         return make_object(r, ref, depth, value);
     case SDK_PICKLED_PERSISTENT:
-        return torch_storage_object(r, ref, value);
+        return sdk_torch_storage_object(r, ref, value);
     default:
         return make_plain(r, ref, value, fresh);
     }

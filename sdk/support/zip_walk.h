@@ -13,7 +13,7 @@
 #ifndef SDK_ZIP_WALK_H
 #define SDK_ZIP_WALK_H
 
-#include "ckpt/host.h"
+#include "hash_table.h"
 
 #define SDK_ZIP_STORED 0
 #define SDK_ZIP_DEFLATED 8
@@ -58,9 +58,9 @@ struct sdk_zip {
     size_t member_count;
     uint64_t trailing_bytes;
     /* The archive's own. */
-    char *names;
-    uint32_t *slots;
-    size_t slot_mask;
+    char *names, *folded;
+    size_t names_bytes;
+    struct sdk_table index;
 };
 
 /* Reads the directory and every local header, and checks all of it.

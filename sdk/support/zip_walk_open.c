@@ -14,7 +14,6 @@
 #define HEADER_BYTES 30
 #define FLAG_ENCRYPTED 0x0001
 #define FLAG_DESCRIPTOR 0x0008
-#define PROBES_MAX 1000
 #define SHOWN(member)                                               \
     (int)((member)->name_bytes < 200 ? (member)->name_bytes : 200), \
         (member)->name
@@ -23,117 +22,73 @@ static const unsigned char header_mark[4] = {'P', 'K', 3, 4};
 
 /* ---- The index of names ---- */
 
-#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
-
-/* Eight characters with A to Z made small: the top bit of each byte tells
- * whether it is one, by sums that cannot carry into the next byte. */
-static uint64_t
-fold(uint64_t eight)
+/* All names at once, A to Z made small. */
+static int
+fold_names(const struct ckpt_host *host, struct sdk_zip *zip)
 {
-    uint64_t low = eight & EACH(0x7f);
-    uint64_t from_a = low + EACH(0x80 - 'A');
-    uint64_t after_z = low + EACH(0x7f - 'Z');
+    size_t i;
 
-    return eight | ((from_a & ~after_z & ~eight & EACH(0x80)) >> 2);
-}
+    zip->folded = host->allocate(host, zip->names_bytes + 1);
+    if (zip->folded == NULL)
+        return CKPT_MEMORY;
+    for (i = 0; i < zip->names_bytes; i++) {
+        unsigned char byte = (unsigned char)zip->names[i];
 
-/* Up to eight characters from `at`, folded; zeros follow the last. */
-static uint64_t
-folded(const char *name, size_t name_bytes, size_t at)
-{
-    size_t left = name_bytes - at;
-    uint64_t eight = 0;
-
-    memcpy(&eight, name + at, left < 8 ? left : 8);
-    return fold(eight);
-}
-
-static uint64_t
-hash_folded(const char *name, size_t name_bytes)
-{
-    uint64_t hash = name_bytes;
-    size_t at;
-
-    for (at = 0; at < name_bytes; at += 8) {
-        hash = (hash ^ folded(name, name_bytes, at)) *
-               UINT64_C(0x9e3779b97f4a7c15);
-        hash ^= hash >> 32;
+        zip->folded[i] = (char)(byte | ((unsigned)(byte - 'A') < 26) << 5);
     }
-    return hash;
-}
-
-static bool
-equal_folded(const struct sdk_zip_member *member, const char *name,
-             size_t name_bytes)
-{
-    size_t at;
-
-    if (member->name_bytes != name_bytes)
-        return false;
-    for (at = 0; at < name_bytes; at += 8)
-        if (folded(member->name, name_bytes, at) !=
-            folded(name, name_bytes, at))
-            return false;
-    return true;
-}
-
-/* The slot of a name, taken or free; NULL if the search takes too long. */
-static uint32_t *
-find_slot(const struct sdk_zip *zip, const char *name, size_t name_bytes)
-{
-    size_t at = (size_t)hash_folded(name, name_bytes) & zip->slot_mask;
-    unsigned probes;
-
-    for (probes = 0; probes < PROBES_MAX; probes++) {
-        uint32_t *slot = &zip->slots[(at + probes) & zip->slot_mask];
-
-        if (*slot == 0 ||
-            equal_folded(&zip->members[*slot - 1], name, name_bytes))
-            return slot;
-    }
-    return NULL;
+    return CKPT_OK;
 }
 
 static int
+index_name(const struct ckpt_host *host, struct sdk_zip *zip, const char *name,
+           const struct sdk_zip_member *member)
+{
+    bool added;
+    uint64_t *number =
+        sdk_table_add(host, &zip->index, name, member->name_bytes, &added);
+
+    if (number == NULL)
+        return CKPT_MEMORY;
+    if (!added)
+        return host->fail(host, CKPT_FORMAT, NULL, member->header_offset,
+                          "two members named '%.*s', upper and lower case "
+                          "being the same",
+                          SHOWN(member));
+    *number = (uint64_t)(member - zip->members);
+    return CKPT_OK;
+}
+
+/* Under its name and, where that is another, under its folded name: so two
+ * names that fold to the same one meet there. */
+static int
 index_names(const struct ckpt_host *host, struct sdk_zip *zip)
 {
-    size_t i, capacity = 16;
+    int status = fold_names(host, zip);
+    size_t i;
 
-    while (capacity < zip->member_count * 2)
-        capacity *= 2;
-    zip->slots = host->allocate(host, capacity * sizeof *zip->slots);
-    if (zip->slots == NULL)
-        return CKPT_MEMORY;
-    zip->slot_mask = capacity - 1;
-    for (i = 0; i < zip->member_count; i++) {
+    if (status == CKPT_OK)
+        status = sdk_table_reserve(host, &zip->index, zip->member_count);
+    for (i = 0; i < zip->member_count && status == CKPT_OK; i++) {
         const struct sdk_zip_member *member = &zip->members[i];
-        uint32_t *slot = find_slot(zip, member->name, member->name_bytes);
+        const char *folded = zip->folded + (member->name - zip->names);
 
-        if (slot == NULL)
-            return host->fail(host, CKPT_LIMIT, NULL, member->header_offset,
-                              "too many names with one hash");
-        if (*slot != 0)
-            return host->fail(host, CKPT_FORMAT, NULL, member->header_offset,
-                              "two members named '%.*s', upper and lower "
-                              "case being the same",
-                              SHOWN(member));
-        *slot = (uint32_t)(i + 1);
+        status = index_name(host, zip, member->name, member);
+        if (status == CKPT_OK &&
+            memcmp(member->name, folded, member->name_bytes) != 0)
+            status = index_name(host, zip, folded, member);
     }
-    return CKPT_OK;
+    return status;
 }
 
 const struct sdk_zip_member *
 sdk_zip_find(const struct sdk_zip *zip, const char *name, size_t name_bytes)
 {
+    const uint64_t *number = sdk_table_find(&zip->index, name, name_bytes);
     const struct sdk_zip_member *member;
-    const uint32_t *slot;
 
-    if (zip->slots == NULL)
+    if (number == NULL)
         return NULL;
-    slot = find_slot(zip, name, name_bytes);
-    if (slot == NULL || *slot == 0)
-        return NULL;
-    member = &zip->members[*slot - 1];
+    member = &zip->members[*number];
     return memcmp(member->name, name, name_bytes) == 0 ? member : NULL;
 }
 
@@ -259,7 +214,7 @@ list_members(const struct ckpt_host *host, struct sdk_zip_walk *walk,
              struct sdk_zip *zip)
 {
     /* All names together, if every member has its entry. */
-    size_t names_bytes = (size_t)walk->directory_bytes, used = 0;
+    size_t room_bytes = (size_t)walk->directory_bytes;
     size_t count = (size_t)walk->member_count;
     int status;
 
@@ -267,8 +222,8 @@ list_members(const struct ckpt_host *host, struct sdk_zip_walk *walk,
         return host->fail(host, CKPT_LIMIT, NULL, walk->directory_offset,
                           "a zip directory of %llu bytes",
                           (unsigned long long)walk->directory_bytes);
-    names_bytes -= count * 46;
-    zip->names = host->allocate(host, names_bytes + 1);
+    room_bytes -= count * 46;
+    zip->names = host->allocate(host, room_bytes + 1);
     zip->members = host->allocate(host, (count + 1) * sizeof *zip->members);
     if (zip->names == NULL || zip->members == NULL)
         return CKPT_MEMORY;
@@ -278,12 +233,12 @@ list_members(const struct ckpt_host *host, struct sdk_zip_walk *walk,
         status = sdk_zip_walk_next(walk, member);
         if (status != CKPT_OK)
             return status == CKPT_END ? CKPT_OK : status;
-        if (member->name_bytes > names_bytes - used)
+        if (member->name_bytes > room_bytes - zip->names_bytes)
             return host->fail(host, CKPT_FORMAT, NULL, walk->at,
                               "names that leave no room for all members");
-        memcpy(zip->names + used, member->name, member->name_bytes);
-        member->name = zip->names + used;
-        used += member->name_bytes;
+        memcpy(zip->names + zip->names_bytes, member->name, member->name_bytes);
+        member->name = zip->names + zip->names_bytes;
+        zip->names_bytes += member->name_bytes;
         zip->member_count++;
     }
 }
@@ -316,6 +271,7 @@ sdk_zip_close(const struct ckpt_host *host, struct sdk_zip *zip)
 {
     host->release(host, zip->members);
     host->release(host, zip->names);
-    host->release(host, zip->slots);
+    host->release(host, zip->folded);
+    sdk_table_fini(host, &zip->index);
     memset(zip, 0, sizeof *zip);
 }

@@ -194,6 +194,32 @@ def test_shards_are_written(tmp_path):
         sum(t.numel() * t.element_size() for t in everything().values())
 
 
+def test_shards_of_nested_values(tmp_path):
+    """What other readers ask of an index and of a shard is there, and the
+    index alone brings the nesting and the tie back."""
+    one = torch.arange(6.0)
+    torch.save({"net": {"a": one, "b": one}, "step": 3, "c": torch.ones(4)},
+               tmp_path / "a.pt")
+    out = tmp_path / "out"
+    out.mkdir()
+    tools.ckpt("convert", tmp_path / "a.pt", out / "m.safetensors",
+               "-o", "shard-size=24")
+    index = json.loads((out / "m.safetensors.index.json").read_text())
+    assert index["metadata"]["total_size"] == 40
+    assert set(index["weight_map"]) == {"net.a", "c"}
+    assert index["metadata"]["net.b"] == "net.a"
+    for file in index["weight_map"].values():
+        with safetensors.safe_open(out / file, "pt") as shard:
+            assert "ckpt.graph" not in (shard.metadata() or {})
+        done = tools.run("ls", out / file)
+        assert done.returncode == 0 and not done.stderr, done
+    tools.ckpt("convert", out, tmp_path / "b.pt")
+    back = torch.load(tmp_path / "b.pt", weights_only=True)
+    assert back["step"] == 3 and torch.equal(back["c"], torch.ones(4))
+    assert torch.equal(back["net"]["a"], one)
+    assert back["net"]["a"].data_ptr() == back["net"]["b"].data_ptr()
+
+
 @pytest.mark.parametrize("name", ["/etc/passwd", "../a.safetensors", "",
                                   "sub/a.safetensors"])
 def test_index_that_climbs(name, tmp_path):

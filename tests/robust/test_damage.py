@@ -18,8 +18,9 @@ def assert_refused(done, folder, statuses):
 def test_cut_at_every_byte(sample, tmp_path):
     reader, _, data = sample
     path = tmp_path / "in"
-    for size in range(len(data)):
-        path.write_bytes(data[:size])
+    path.write_bytes(data)
+    for size in reversed(range(len(data))):
+        os.truncate(path, size)
         done = tools.run("convert", "--from", reader, "in", "out.safetensors",
                          program=tools.CKPT_PLAIN, cwd=tmp_path)
         assert_refused(done, tmp_path, (3,))
@@ -30,8 +31,9 @@ def test_cut_and_told_by_content(sample, tmp_path):
     """Without --from a stump may be of no format at all."""
     _, _, data = sample
     path = tmp_path / "in"
-    for size in range(0, len(data), 7):
-        path.write_bytes(data[:size])
+    path.write_bytes(data)
+    for size in reversed(range(0, len(data), 7)):
+        os.truncate(path, size)
         done = tools.run("convert", "in", "out.safetensors",
                          program=tools.CKPT_PLAIN, cwd=tmp_path)
         assert_refused(done, tmp_path, (3, 4))
@@ -59,6 +61,7 @@ def test_bytes_turned(sample, tmp_path):
     rng = random.Random(len(data))
     path = tmp_path / "in"
     for _ in range(400):
+        path.unlink(missing_ok=True)
         path.write_bytes(damaged(data, rng))
         done = tools.run("convert", "--from", reader, "in", "out" + suffix,
                          cwd=tmp_path)
@@ -76,6 +79,7 @@ def test_what_converts_reads_again(sample, tmp_path):
     rng = random.Random(7)
     path, out = tmp_path / "in", tmp_path / "out.safetensors"
     for _ in range(60):
+        path.unlink(missing_ok=True)
         path.write_bytes(damaged(data, rng))
         if tools.run("convert", "--from", reader, "in", out.name,
                      cwd=tmp_path).returncode == 0:

@@ -254,6 +254,7 @@ test_text_forms(void **state)
     gives("S\"\"\n.", "s''");
     gives("Va\\u00e9\\U0001F600b\n.", "'a\\xc3\\xa9\\xf0\\x9f\\x98\\x80b'");
     gives("V\xe9\n.", "'\\xc3\\xa9'");
+    gives("V\n.", "''");
 }
 
 static void

@@ -127,6 +127,9 @@ test_words_are_written_once(void **state)
     assert_int_equal(sdk_pickler_find_string(&e.pickler, "torch", 5), 1);
     assert_int_equal(sdk_pickler_find_string(&e.pickler, "other", 5),
                      UINT32_MAX);
+    assert_int_equal(
+        sdk_pickler_find_string(&e.pickler, "torch\nfloat32\n", 14),
+        UINT32_MAX);
     for (i = 0; i < 254; i++)
         sdk_pickler_put(&e.pickler);
     e.pickler.out.size_bytes = 0;

@@ -1,183 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
  * The walk over zip archives, on archives that are made here byte by byte and
- * then damaged: each rule that it checks has an archive that breaks it.
+ * then damaged: each rule that it checks has an archive that breaks it. What
+ * is read is held against libzip.
  */
 #include "unit.h"
 
-#include "endian.h"
 #include "false_host.h"
+#include "zip_archive.h"
 #include "zip_walk.h"
 
-/* ---- An archive, as a writer without any checks makes it ---- */
-
-struct member {
-    const char *name;
-    const char *data; /* NULL: no data */
-    uint16_t method, flags;
-    uint32_t crc32;
-    bool zip64;     /* sizes and offset in a zip64 field */
-    uint32_t extra; /* bytes of another field in the local header */
-};
-
-struct archive {
-    unsigned char data[8192];
-    size_t size;
-    size_t headers[8], entries[8];
-    size_t count;
-    size_t directory, end64, locator, end;
-};
-
-static void
-put(struct archive *a, const void *bytes, size_t size)
-{
-    assert_true(size <= sizeof a->data - a->size);
-    if (size > 0)
-        memcpy(a->data + a->size, bytes, size);
-    a->size += size;
-}
-
-static void
-put16(struct archive *a, uint32_t value)
-{
-    unsigned char bytes[2];
-
-    sdk_store_le16(bytes, (uint16_t)value);
-    put(a, bytes, 2);
-}
-
-static void
-put32(struct archive *a, uint32_t value)
-{
-    unsigned char bytes[4];
-
-    sdk_store_le32(bytes, value);
-    put(a, bytes, 4);
-}
-
-static void
-put64(struct archive *a, uint64_t value)
-{
-    unsigned char bytes[8];
-
-    sdk_store_le64(bytes, value);
-    put(a, bytes, 8);
-}
-
-static void
-put_zip64(struct archive *a, uint64_t size, uint64_t offset, bool central)
-{
-    put16(a, 1);
-    put16(a, central ? 24 : 16);
-    put64(a, size);
-    put64(a, size);
-    if (central)
-        put64(a, offset);
-}
-
-static void
-put_member(struct archive *a, const struct member *m)
-{
-    uint32_t size = m->data ? (uint32_t)strlen(m->data) : 0;
-    bool later = m->flags & 8;
-
-    a->headers[a->count++] = a->size;
-    put(a, "PK\3\4", 4);
-    put16(a, 20);
-    put16(a, m->flags);
-    put16(a, m->method);
-    put32(a, 0);
-    put32(a, later ? 0 : m->crc32);
-    put32(a, m->zip64 ? UINT32_MAX : later ? 0 : size);
-    put32(a, m->zip64 ? UINT32_MAX : later ? 0 : size);
-    put16(a, (uint32_t)strlen(m->name));
-    put16(a, (m->zip64 ? 20 : 0) + (m->extra ? m->extra + 4 : 0));
-    put(a, m->name, strlen(m->name));
-    if (m->zip64)
-        put_zip64(a, size, 0, false);
-    if (m->extra) {
-        put16(a, 0x4246);
-        put16(a, m->extra);
-        a->size += m->extra;
-    }
-    put(a, m->data, size);
-    if (later) {
-        put(a, "PK\7\10", 4);
-        put32(a, m->crc32);
-        put32(a, size);
-        put32(a, size);
-    }
-}
-
-static void
-put_entry(struct archive *a, const struct member *m, size_t index)
-{
-    uint32_t size = m->data ? (uint32_t)strlen(m->data) : 0;
-
-    a->entries[index] = a->size;
-    put(a, "PK\1\2", 4);
-    put32(a, 20 << 16);
-    put16(a, m->flags);
-    put16(a, m->method);
-    put32(a, 0);
-    put32(a, m->crc32);
-    put32(a, m->zip64 ? UINT32_MAX : size);
-    put32(a, m->zip64 ? UINT32_MAX : size);
-    put16(a, (uint32_t)strlen(m->name));
-    put16(a, m->zip64 ? 28 : 0);
-    put16(a, 0); /* comment */
-    put16(a, 0); /* disk */
-    put16(a, 0);
-    put32(a, 0);
-    put32(a, m->zip64 ? UINT32_MAX : (uint32_t)a->headers[index]);
-    put(a, m->name, strlen(m->name));
-    if (m->zip64)
-        put_zip64(a, size, a->headers[index], true);
-}
-
-static void
-put_end64(struct archive *a, uint64_t bytes)
-{
-    a->end64 = a->size;
-    put(a, "PK\6\6", 4);
-    put64(a, 44);
-    put32(a, 0x2d031e);
-    put64(a, 0); /* disks */
-    put64(a, a->count);
-    put64(a, a->count);
-    put64(a, bytes);
-    put64(a, a->directory);
-    a->locator = a->size;
-    put(a, "PK\6\7", 4);
-    put32(a, 0);
-    put64(a, a->end64);
-    put32(a, 1);
-}
-
-static void
-build(struct archive *a, const struct member *members, size_t count, bool wide)
-{
-    uint64_t bytes;
-    size_t i;
-
-    memset(a, 0, sizeof *a);
-    for (i = 0; i < count; i++)
-        put_member(a, &members[i]);
-    a->directory = a->size;
-    for (i = 0; i < count; i++)
-        put_entry(a, &members[i], i);
-    bytes = a->size - a->directory;
-    if (wide)
-        put_end64(a, bytes);
-    a->end = a->size;
-    put(a, "PK\5\6", 4);
-    put32(a, 0);
-    put16(a, (uint32_t)count);
-    put16(a, (uint32_t)count);
-    put32(a, (uint32_t)bytes);
-    put32(a, (uint32_t)a->directory);
-    put16(a, 0);
-}
+#include <zip.h>
 
 static const struct member plain[] = {
     {.name = "a/data.pkl", .data = "hello", .crc32 = 7},
@@ -212,6 +45,45 @@ expect_failure(const struct archive *a, int wanted, size_t byte,
 
 /* ---- What is read ---- */
 
+/* libzip must see the same members, and the same bytes in them. */
+static void
+expect_same(const struct archive *a, const struct sdk_zip *zip)
+{
+    zip_source_t *source;
+    zip_error_t error;
+    zip_t *other;
+    size_t i;
+
+    zip_error_init(&error);
+    source = zip_source_buffer_create(a->data, a->size, 0, &error);
+    other = zip_open_from_source(source, ZIP_RDONLY, &error);
+    assert_non_null(other);
+    assert_int_equal(zip_get_num_entries(other, 0), zip->member_count);
+    for (i = 0; i < zip->member_count; i++) {
+        const struct sdk_zip_member *member = &zip->members[i];
+        unsigned char data[64];
+        zip_file_t *file;
+        zip_stat_t stat;
+
+        assert_int_equal(zip_stat_index(other, i, ZIP_FL_ENC_RAW, &stat), 0);
+        assert_int_equal(strlen(stat.name), member->name_bytes);
+        assert_memory_equal(stat.name, member->name, member->name_bytes);
+        assert_int_equal(stat.size, member->size_bytes);
+        assert_int_equal(stat.comp_size, member->packed_bytes);
+        assert_int_equal(stat.comp_method, member->method);
+        assert_int_equal(stat.crc, member->crc32);
+        file = zip_fopen_index(other, i, ZIP_FL_COMPRESSED);
+        assert_non_null(file);
+        assert_int_equal(zip_fread(file, data, member->packed_bytes),
+                         member->packed_bytes);
+        assert_memory_equal(data, a->data + member->data_offset,
+                            member->packed_bytes);
+        zip_fclose(file);
+    }
+    zip_discard(other);
+    zip_error_fini(&error);
+}
+
 static void
 expect_plain(const struct archive *a)
 {
@@ -233,6 +105,7 @@ expect_plain(const struct archive *a)
         assert_memory_equal(a->data + member->data_offset,
                             plain[i].data ? plain[i].data : "", size);
     }
+    expect_same(a, &zip);
     assert_null(sdk_zip_find(&zip, "a/VERSION", 9));
     assert_null(sdk_zip_find(&zip, "b/version", 9));
     sdk_zip_close(&host.table, &zip);
@@ -295,6 +168,7 @@ test_comment_and_trailing(void **state)
     put(&a, "comment", 7);
     expect_plain(&a);
     put(&a, "junk", 4);
+    expect_plain(&a);
     assert_status(open_archive(&host, &a, &zip), CKPT_OK);
     assert_int_equal(zip.trailing_bytes, 4);
     sdk_zip_close(&host.table, &zip);
@@ -316,6 +190,7 @@ test_unordered(void **state)
     memmove(a.data + a.entries[0], a.data + a.entries[1], 53);
     memcpy(a.data + a.entries[1], swap, 53);
     assert_status(open_archive(&host, &a, &zip), CKPT_OK);
+    expect_same(&a, &zip);
     assert_memory_equal(zip.members[0].name, "a/other", 7);
     assert_int_equal(a.data[zip.members[0].data_offset], '2');
     sdk_zip_close(&host.table, &zip);
@@ -444,17 +319,40 @@ test_wide_entries(void **state)
     expect_failure(&a, CKPT_FORMAT, a.entries[0], "beyond the directory");
 }
 
+/* A member is found by its own case only, and '[' is no capital '{'. */
+static void
+test_case(void **state)
+{
+    static const struct member capital[] = {
+        {.name = "A/B"}, {.name = "@["}, {.name = "`{"}};
+    struct false_host host;
+    struct sdk_zip zip = {0};
+    struct archive a;
+
+    (void)state;
+    build(&a, capital, 3, false);
+    assert_status(open_archive(&host, &a, &zip), CKPT_OK);
+    assert_ptr_equal(sdk_zip_find(&zip, "A/B", 3), &zip.members[0]);
+    assert_null(sdk_zip_find(&zip, "a/b", 3));
+    assert_ptr_equal(sdk_zip_find(&zip, "`{", 2), &zip.members[2]);
+    sdk_zip_close(&host.table, &zip);
+    assert_int_equal(host.live_count, 0);
+}
+
 static void
 test_names(void **state)
 {
     static const struct member twice[] = {
         {.name = "a/data.pkl"}, {.name = "a/x"}, {.name = "A/Data.PKL"}};
+    static const struct member mixed[] = {{.name = "aB"}, {.name = "Ab"}};
     static const struct member nameless[] = {{.name = ""}};
     struct archive a;
 
     (void)state;
     build(&a, twice, 3, false);
     expect_failure(&a, CKPT_FORMAT, a.headers[2], "two members");
+    build(&a, mixed, 2, false);
+    expect_failure(&a, CKPT_FORMAT, a.headers[1], "two members");
     build(&a, nameless, 1, false);
     expect_failure(&a, CKPT_FORMAT, a.entries[0], "without a name");
 }
@@ -572,7 +470,7 @@ test_memory(void **state)
         sdk_zip_close(&host.table, &zip);
         assert_int_equal(host.live_count, 0);
     }
-    assert_int_equal(at, 6);
+    assert_int_equal(at, 7);
 }
 
 int
@@ -590,6 +488,7 @@ main(void)
         cmocka_unit_test(test_long_name),
         cmocka_unit_test(test_wide_entries),
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_case),
         cmocka_unit_test(test_headers),
         cmocka_unit_test(test_overlaps),
         cmocka_unit_test(test_truncated),

@@ -87,7 +87,7 @@ safetensors_describe(const struct ckpt_host *host, void *self,
 {
     const struct safetensors_reader *reader = self;
     struct safetensors_set set = {0};
-    struct safetensors_names names = {0};
+    struct sdk_table names = {0};
     int status = safetensors_parse(host, reader->source, &set);
     bool may_tie = safetensors_may_tie(&set);
 
@@ -95,7 +95,7 @@ safetensors_describe(const struct ckpt_host *host, void *self,
         status = safetensors_collect(host, &set, &names);
     if (status == CKPT_OK)
         status = safetensors_build(host, &set, may_tie ? &names : NULL, graph);
-    safetensors_names_fini(host, &names);
+    sdk_table_fini(host, &names);
     safetensors_set_fini(host, &set);
     return status;
 }

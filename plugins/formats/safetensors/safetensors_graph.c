@@ -20,7 +20,7 @@
 struct builder {
     const struct ckpt_host *host;
     const struct safetensors_set *set;
-    const struct safetensors_names *names; /* or NULL: there are no ties */
+    const struct sdk_table *names; /* or NULL: there are no ties */
     struct ckpt_graph *graph;
     struct ckpt_value *root;
 };
@@ -39,17 +39,23 @@ graph_refuse_twin(const struct ckpt_host *host,
 
 int
 safetensors_collect(const struct ckpt_host *host,
-                    const struct safetensors_set *set,
-                    struct safetensors_names *names)
+                    const struct safetensors_set *set, struct sdk_table *names)
 {
+    const struct safetensors_entry *entry;
     size_t count = safetensors_entry_count(set), i;
-    int status;
+    int status = sdk_table_reserve(host, names, count);
+    uint64_t *index;
+    bool added;
 
-    status = safetensors_names_init(host, names, set->entries.data,
-                                    sizeof(struct safetensors_entry), count);
-    for (i = 0; i < count && status == CKPT_OK; i++)
-        if (safetensors_names_put(names, i) != SAFETENSORS_NONE)
-            status = graph_refuse_twin(host, set, safetensors_entry_at(set, i));
+    for (i = 0; i < count && status == CKPT_OK; i++) {
+        entry = safetensors_entry_at(set, i);
+        index = sdk_table_put(names, entry->name.data, entry->name.size_bytes,
+                              &added);
+        if (added)
+            *index = i;
+        else
+            status = graph_refuse_twin(host, set, entry);
+    }
     return status;
 }
 
@@ -147,21 +153,24 @@ graph_tensors(const struct builder *b)
     return status;
 }
 
-/* If the pair tells a tie, the index of the tensor that was kept. */
-static size_t
+/* If the pair tells a tie, the index of the tensor that was kept, else
+ * NULL. */
+static const uint64_t *
 graph_tie(const struct builder *b, const struct safetensors_pair *pair)
 {
+    const struct ckpt_text *key = &pair->key, *value = &pair->value;
+
     if (b->names == NULL ||
-        safetensors_names_find(b->names, &pair->key) != SAFETENSORS_NONE)
-        return SAFETENSORS_NONE;
-    return safetensors_names_find(b->names, &pair->value);
+        sdk_table_find(b->names, key->data, key->size_bytes) != NULL)
+        return NULL;
+    return sdk_table_find(b->names, value->data, value->size_bytes);
 }
 
 /* Adds a twin of the tensor at `kept`: the entries are the first values of
  * the root, in the same order. */
 static int
 graph_twin(const struct builder *b, const struct safetensors_pair *pair,
-           size_t kept)
+           uint64_t kept)
 {
     const struct ckpt_tensor *twin =
         b->root->as.map.pairs[kept].value->as.tensor;
@@ -184,7 +193,7 @@ graph_attr(const struct builder *b, const struct safetensors_pair *pair)
     if (memchr(pair->key.data, '\0', pair->key.size_bytes) != NULL)
         return b->host->fail(b->host, CKPT_UNSUPPORTED, NULL,
                              safetensors_place(b->set, pair->file, &pair->key),
-                             "%s%sa key of __metadata__ with a NUL in it",
+                             "%s%sa key of the metadata with a NUL in it",
                              safetensors_file_name(b->host, b->set, pair->file),
                              safetensors_colon(b->set));
     status = graph_text(b, &pair->value, &value);
@@ -200,7 +209,7 @@ graph_equal(const struct ckpt_text *a, const struct ckpt_text *b)
            memcmp(a->data, b->data, a->size_bytes) == 0;
 }
 
-/* A key that was there before: an error within a file; between shards the
+/* A key that was there before: an error within a file; between files the
  * first one stands. */
 static int
 graph_again(const struct builder *b, const struct safetensors_pair *pair,
@@ -213,33 +222,38 @@ graph_again(const struct builder *b, const struct safetensors_pair *pair,
 
     if (pair->file == first->file)
         return host->fail(host, CKPT_FORMAT, NULL, place,
-                          "%s%sheader: a key of __metadata__ comes twice", file,
-                          colon);
+                          "%s%sa key of the metadata comes twice", file, colon);
     if (!graph_equal(&pair->value, &first->value))
         host->warn(host, NULL, place,
-                   "%s%sthe metadata differ from those of an earlier shard, "
+                   "%s%sthe metadata differ from those of an earlier file, "
                    "which stand: %s",
                    file, colon, pair->key.data);
     return CKPT_OK;
 }
 
 static int
-graph_metadata(const struct builder *b, struct safetensors_names *keys)
+graph_metadata(const struct builder *b, struct sdk_table *keys)
 {
     const struct safetensors_pair *pair;
-    size_t count = safetensors_pair_count(b->set), i, first, kept;
-    int status = CKPT_OK;
+    size_t count = safetensors_pair_count(b->set), i;
+    int status = sdk_table_reserve(b->host, keys, count);
+    const uint64_t *kept;
+    uint64_t *first;
+    bool added;
 
     for (i = 0; i < count && status == CKPT_OK; i++) {
         if (i % GRAPH_CANCEL_STEP == 0 && b->host->cancelled(b->host))
             return CKPT_CANCELLED;
         pair = safetensors_pair_at(b->set, i);
-        first = safetensors_names_put(keys, i);
+        first =
+            sdk_table_put(keys, pair->key.data, pair->key.size_bytes, &added);
+        if (added)
+            *first = i;
         kept = graph_tie(b, pair);
-        if (first != SAFETENSORS_NONE)
-            status = graph_again(b, pair, safetensors_pair_at(b->set, first));
-        else if (kept != SAFETENSORS_NONE)
-            status = graph_twin(b, pair, kept);
+        if (!added)
+            status = graph_again(b, pair, safetensors_pair_at(b->set, *first));
+        else if (kept != NULL)
+            status = graph_twin(b, pair, *kept);
         else
             status = graph_attr(b, pair);
     }
@@ -249,25 +263,19 @@ graph_metadata(const struct builder *b, struct safetensors_names *keys)
 int
 safetensors_build(const struct ckpt_host *host,
                   const struct safetensors_set *set,
-                  const struct safetensors_names *names,
-                  struct ckpt_graph *graph)
+                  const struct sdk_table *names, struct ckpt_graph *graph)
 {
     const struct ckpt_value map = {.kind = CKPT_KIND_MAP};
     struct builder b = {host, set, names, graph, NULL};
-    struct safetensors_names keys;
-    int status = safetensors_names_init(host, &keys, set->pairs.data,
-                                        sizeof(struct safetensors_pair),
-                                        safetensors_pair_count(set));
+    struct sdk_table keys = {0};
+    int status = host->value_new(host, graph, &map, sizeof map, &b.root);
 
-    if (status != CKPT_OK)
-        return status;
-    status = host->value_new(host, graph, &map, sizeof map, &b.root);
     if (status == CKPT_OK)
         status = graph_tensors(&b);
     if (status == CKPT_OK)
         status = graph_metadata(&b, &keys);
     if (status == CKPT_OK)
         status = host->root_set(host, graph, b.root);
-    safetensors_names_fini(host, &keys);
+    sdk_table_fini(host, &keys);
     return status;
 }

@@ -5,15 +5,15 @@
 #ifndef SAFETENSORS_GRAPH_H
 #define SAFETENSORS_GRAPH_H
 
-#include "safetensors_names.h"
+#include "hash_table.h"
 #include "safetensors_parse.h"
 
-/* Makes the set of the names of all tensors, which refers to the entries of
- * `set` and is to be freed whatever comes. A name that comes twice, in one
- * file or in two, is CKPT_FORMAT. */
+/* Fills a zeroed table of the names of all tensors: their indexes in `set`,
+ * whose texts it borrows. It is to be freed whatever comes. A name that comes
+ * twice, in one file or in two, is CKPT_FORMAT. */
 int safetensors_collect(const struct ckpt_host *host,
                         const struct safetensors_set *set,
-                        struct safetensors_names *names);
+                        struct sdk_table *names);
 
 /* Whether the metadata could tell a tie, so that building needs the names. */
 bool safetensors_may_tie(const struct safetensors_set *set);
@@ -23,7 +23,6 @@ bool safetensors_may_tie(const struct safetensors_set *set);
  * that comes twice is CKPT_FORMAT then too. */
 int safetensors_build(const struct ckpt_host *host,
                       const struct safetensors_set *set,
-                      const struct safetensors_names *names,
-                      struct ckpt_graph *graph);
+                      const struct sdk_table *names, struct ckpt_graph *graph);
 
 #endif

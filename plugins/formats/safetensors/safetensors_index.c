@@ -2,7 +2,7 @@
  *
  * The layout of an index, a JSON file beside its shards:
  *
- *     {"metadata": {"total_size": BYTES, ...},
+ *     {"metadata": {"total_size": BYTES, KEY: STRING, ...},
  *      "weight_map": {TENSOR: FILE, ...}}
  *
  * Other members are passed over. Files are plain names in the same folder.
@@ -12,12 +12,13 @@
 #include <string.h>
 
 #include "json.h"
-#include "safetensors_parse.h"
 #include "safetensors_shards.h"
 
 struct index_parser {
     const struct ckpt_host *host;
     struct safetensors_index *index;
+    struct sdk_buffer *pairs; /* struct safetensors_pair */
+    char *text;
     struct sdk_json json;
 };
 
@@ -34,13 +35,6 @@ safetensors_mapping_at(const struct safetensors_index *index, size_t at)
            at;
 }
 
-uint64_t
-safetensors_index_place(const struct safetensors_index *index,
-                        const struct ckpt_text *text)
-{
-    return (uint64_t)(text->data - index->text) - 1;
-}
-
 static int
 index_refuse(struct index_parser *p, const char *reason)
 {
@@ -53,7 +47,7 @@ index_refuse(struct index_parser *p, const char *reason)
 static struct ckpt_text
 index_text(struct index_parser *p)
 {
-    char *at = p->index->text + (p->json.text - p->index->text);
+    char *at = p->text + (p->json.text - p->text);
     struct ckpt_text text = {at, p->json.text_bytes};
 
     if (p->json.escaped)
@@ -99,21 +93,33 @@ index_weight_map(struct index_parser *p)
     return CKPT_OK;
 }
 
+/* One member of the metadata, whose key has been met. */
+static int
+index_pair(struct index_parser *p)
+{
+    bool total = sdk_json_is(&p->json, "total_size");
+    struct safetensors_pair pair = {.key = index_text(p)};
+    enum sdk_json_event event = sdk_json_next(&p->json);
+
+    if (total && event == SDK_JSON_NUMBER)
+        p->index->has_total = sdk_json_double(&p->json, &p->index->total_bytes);
+    if (total || event != SDK_JSON_STRING)
+        return sdk_json_skip(&p->json) ? CKPT_OK : index_refuse(p, NULL);
+    pair.value = index_text(p);
+    return sdk_buffer_append(p->host, p->pairs, &pair, sizeof pair);
+}
+
 static int
 index_metadata(struct index_parser *p)
 {
-    bool total;
+    int status = CKPT_OK;
 
     if (sdk_json_next(&p->json) != SDK_JSON_OBJECT_BEGIN)
         return sdk_json_skip(&p->json) ? CKPT_OK : index_refuse(p, NULL);
-    while (sdk_json_next(&p->json) == SDK_JSON_KEY) {
-        total = sdk_json_is(&p->json, "total_size");
-        if (total && sdk_json_next(&p->json) == SDK_JSON_NUMBER)
-            p->index->has_total =
-                sdk_json_double(&p->json, &p->index->total_bytes);
-        else if (!sdk_json_skip(&p->json))
-            break;
-    }
+    while (status == CKPT_OK && sdk_json_next(&p->json) == SDK_JSON_KEY)
+        status = index_pair(p);
+    if (status != CKPT_OK)
+        return status;
     if (p->json.event != SDK_JSON_OBJECT_END)
         return index_refuse(p, NULL);
     return CKPT_OK;
@@ -147,10 +153,14 @@ index_object(struct index_parser *p)
 int
 safetensors_index_parse(const struct ckpt_host *host,
                         const struct ckpt_source *source,
+                        struct safetensors_set *set,
                         struct safetensors_index *index)
 {
-    struct index_parser parser = {.host = host, .index = index};
+    struct index_parser parser = {
+        .host = host, .index = index, .pairs = &set->pairs};
     uint64_t size = host->source_size(host, source);
+    struct safetensors_file file = {
+        .source = source, .header_bytes = size, .is_index = true};
     int status;
 
     if (size > SAFETENSORS_HEADER_MAX)
@@ -158,14 +168,18 @@ safetensors_index_parse(const struct ckpt_host *host,
                           "an index of %llu bytes; at most %llu are read",
                           (unsigned long long)size,
                           (unsigned long long)SAFETENSORS_HEADER_MAX);
-    index->text = host->allocate(host, (size_t)size + 1);
-    if (index->text == NULL)
+    file.header = parser.text = host->allocate(host, (size_t)size + 1);
+    if (file.header == NULL)
         return CKPT_MEMORY;
-    index->text_bytes = (size_t)size;
-    status = host->source_read(host, source, 0, index->text, (size_t)size);
+    status = sdk_buffer_append(host, &set->files, &file, sizeof file);
+    if (status != CKPT_OK) {
+        host->release(host, file.header);
+        return status;
+    }
+    status = host->source_read(host, source, 0, file.header, (size_t)size);
     if (status != CKPT_OK)
         return status;
-    sdk_json_init(&parser.json, index->text, index->text_bytes);
+    sdk_json_init(&parser.json, file.header, (size_t)size);
     return index_object(&parser);
 }
 
@@ -173,7 +187,6 @@ void
 safetensors_index_fini(const struct ckpt_host *host,
                        struct safetensors_index *index)
 {
-    host->release(host, index->text);
     sdk_buffer_fini(host, &index->mappings);
 }
 

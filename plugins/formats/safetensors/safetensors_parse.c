@@ -78,6 +78,8 @@ safetensors_file_name(const struct ckpt_host *host,
 {
     if (!set->sharded)
         return "";
+    if (safetensors_file_at(set, file)->is_index)
+        return "index";
     return host->source_name(host, safetensors_file_at(set, file)->source);
 }
 
@@ -91,10 +93,11 @@ uint64_t
 safetensors_place(const struct safetensors_set *set, uint32_t file,
                   const struct ckpt_text *text)
 {
-    const char *header = safetensors_file_at(set, file)->header;
+    const struct safetensors_file *at = safetensors_file_at(set, file);
 
     /* Its opening quote is one byte before it. */
-    return PARSE_LENGTH_BYTES + (uint64_t)(text->data - header) - 1;
+    return (at->is_index ? 0 : PARSE_LENGTH_BYTES) +
+           (uint64_t)(text->data - at->header) - 1;
 }
 
 /* Fails for what the scanner found, or else for `reason`, at the last event. */

@@ -16,27 +16,27 @@
  * is followed by a NUL. */
 
 struct safetensors_entry {
-    struct ckpt_text name; /* first, for safetensors_names */
-    uint64_t begin, end;   /* in the data of its file */
-    uint32_t shape_at;     /* in safetensors_set.dims */
+    struct ckpt_text name;
+    uint64_t begin, end; /* in the data of its file */
+    uint32_t shape_at;   /* in safetensors_set.dims */
     uint32_t file;
     uint8_t rank;
     uint8_t type;  /* in safetensors_types */
     bool expected; /* the index of the shards names it */
 };
 
-/* One pair of __metadata__. */
+/* One pair of __metadata__, or of the metadata of an index. */
 struct safetensors_pair {
-    struct ckpt_text key; /* first, for safetensors_names */
-    struct ckpt_text value;
+    struct ckpt_text key, value;
     uint32_t file;
 };
 
 struct safetensors_file {
     const struct ckpt_source *source;
-    char *header;
+    char *header; /* of an index: all of it */
     uint64_t header_bytes;
     uint64_t data_bytes;
+    bool is_index;
 };
 
 struct safetensors_set {
@@ -71,8 +71,8 @@ safetensors_file_at(const struct safetensors_set *set, size_t index);
 uint64_t safetensors_place(const struct safetensors_set *set, uint32_t file,
                            const struct ckpt_text *text);
 
-/* "NAME: " of a shard, for messages: two texts, both empty if there is but one
- * file. */
+/* "NAME: " of a shard, "index: " of an index, for messages: two texts, both
+ * empty if there is but one file. */
 const char *safetensors_file_name(const struct ckpt_host *host,
                                   const struct safetensors_set *set,
                                   uint32_t file);

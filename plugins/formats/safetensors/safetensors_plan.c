@@ -4,12 +4,13 @@
  * first, then by name; so each is aligned to its type without padding. Over
  * shards they are dealt out in the order of the graph.
  *
- * All metadata go into the first shard, but for `format`, which readers ask
- * of every file.
+ * Metadata go into the index where there is one, so that each shard alone is
+ * an ordinary file. Two pairs are repeated in the shards instead: `format`,
+ * which readers ask of every file, and `total_size`, which in an index means
+ * something else.
  */
 #include "safetensors_plan.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,8 +36,9 @@ struct planner {
     const struct ckpt_attr **attrs; /* strings, by name */
     size_t attr_count;
     uint32_t shard_count;
-    char stem[512];
-    struct sdk_buffer text;
+    const char *stem; /* the output's name without suffix */
+    size_t stem_bytes;
+    struct sdk_buffer name, text;
 };
 
 /* Deals the items out to shards. A shard is closed when the next tensor does
@@ -216,28 +218,41 @@ plan_number(struct planner *p, uint64_t number)
     return sdk_json_write_u64(p->host, &p->text, number);
 }
 
-/* Writes "__metadata__" as far as the shard has any. */
-static int
-plan_metadata(struct planner *p, uint32_t shard)
+/* Whether an attribute of a sharded output is in its index, not in each
+ * shard. */
+static bool
+plan_is_indexed(const struct ckpt_attr *attr)
 {
-    const struct ckpt_attr *attr;
-    struct ckpt_text name;
+    return strcmp(attr->name, "format") != 0 &&
+           strcmp(attr->name, "total_size") != 0;
+}
+
+static int
+plan_attr(struct planner *p, const struct ckpt_attr *attr, const char *colon)
+{
+    const struct ckpt_text name = {attr->name, strlen(attr->name)};
+    int status = plan_string(p, &name);
+
+    if (status == CKPT_OK)
+        status = plan_raw(p, colon);
+    if (status == CKPT_OK)
+        status = plan_string(p, &attr->value->as.text);
+    return status;
+}
+
+/* Writes "__metadata__" as far as the file has any. */
+static int
+plan_metadata(struct planner *p)
+{
     size_t i, written = 0;
     int status = CKPT_OK;
 
     for (i = 0; i < p->attr_count && status == CKPT_OK; i++) {
-        attr = p->attrs[i];
-        if (shard > 0 && strcmp(attr->name, "format") != 0)
+        if (p->shard_count > 1 && plan_is_indexed(p->attrs[i]))
             continue;
-        name.data = attr->name;
-        name.size_bytes = strlen(attr->name);
         status = plan_raw(p, written++ > 0 ? "," : "\"__metadata__\":{");
         if (status == CKPT_OK)
-            status = plan_string(p, &name);
-        if (status == CKPT_OK)
-            status = plan_raw(p, ":");
-        if (status == CKPT_OK)
-            status = plan_string(p, &attr->value->as.text);
+            status = plan_attr(p, p->attrs[i], ":");
     }
     return status == CKPT_OK && written > 0 ? plan_raw(p, "},") : status;
 }
@@ -294,9 +309,20 @@ plan_entry(struct planner *p, const struct plan_item *item, uint64_t *position)
     return status == CKPT_OK ? plan_raw(p, "]},") : status;
 }
 
+static int
+plan_check_size(const struct planner *p, const char *what, uint64_t size_bytes)
+{
+    if (size_bytes > SAFETENSORS_HEADER_MAX)
+        return p->host->fail(p->host, CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
+                             "%s of %llu bytes; readers take at most %llu",
+                             what, (unsigned long long)size_bytes,
+                             (unsigned long long)SAFETENSORS_HEADER_MAX);
+    return CKPT_OK;
+}
+
 /* Writes the length and the header of the items [first, last) to p->text. */
 static int
-plan_header(struct planner *p, size_t first, size_t last, uint32_t shard)
+plan_header(struct planner *p, size_t first, size_t last)
 {
     static const unsigned char length[8];
     uint64_t position = 0, header_bytes;
@@ -308,7 +334,7 @@ plan_header(struct planner *p, size_t first, size_t last, uint32_t shard)
     if (status == CKPT_OK)
         status = plan_raw(p, "{");
     if (status == CKPT_OK)
-        status = plan_metadata(p, shard);
+        status = plan_metadata(p);
     for (i = first; i < last && status == CKPT_OK; i++)
         status = plan_entry(p, &p->items[i], &position);
     if (status != CKPT_OK)
@@ -322,14 +348,8 @@ plan_header(struct planner *p, size_t first, size_t last, uint32_t shard)
     if (status != CKPT_OK)
         return status;
     header_bytes = p->text.size_bytes - sizeof length;
-    if (header_bytes > SAFETENSORS_HEADER_MAX)
-        return p->host->fail(p->host, CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
-                             "a header of %llu bytes; readers take at most "
-                             "%llu",
-                             (unsigned long long)header_bytes,
-                             (unsigned long long)SAFETENSORS_HEADER_MAX);
     sdk_store_le64(p->text.data, header_bytes);
-    return CKPT_OK;
+    return plan_check_size(p, "a header", header_bytes);
 }
 
 /* Adds p->text to the plan. */
@@ -347,14 +367,14 @@ plan_bytes(struct planner *p)
 
 /* Plans one file of the items [first, last). */
 static int
-plan_items(struct planner *p, size_t first, size_t last, uint32_t shard)
+plan_items(struct planner *p, size_t first, size_t last)
 {
     struct ckpt_segment segment = {.kind = CKPT_SEGMENT_TENSOR};
     const struct ckpt_entry *entry;
     size_t i;
     int status;
 
-    status = plan_header(p, first, last, shard);
+    status = plan_header(p, first, last);
     if (status == CKPT_OK)
         status = plan_bytes(p);
     for (i = first; i < last && status == CKPT_OK; i++) {
@@ -367,18 +387,42 @@ plan_items(struct planner *p, size_t first, size_t last, uint32_t shard)
     return status;
 }
 
+/* Starts the name of a file in p->name; what ends it brings the NUL. */
 static int
-plan_shard_name(const struct planner *p, uint32_t shard, char *name,
-                size_t name_bytes)
+plan_name(struct planner *p)
 {
-    int length =
-        snprintf(name, name_bytes, "%s-%05u-of-%05u" SAFETENSORS_SUFFIX,
-                 p->stem, shard + 1, p->shard_count);
+    p->name.size_bytes = 0;
+    return sdk_buffer_append(p->host, &p->name, p->stem, p->stem_bytes);
+}
 
-    if (length < 0 || (size_t)length >= name_bytes)
-        return p->host->fail(p->host, CKPT_OPTION, NULL, CKPT_NOWHERE,
-                             "the name of the output is too long");
-    return CKPT_OK;
+static int
+plan_shard_name(struct planner *p, uint32_t shard)
+{
+    int status = plan_name(p);
+
+    if (status != CKPT_OK)
+        return status;
+    return sdk_buffer_printf(p->host, &p->name,
+                             "-%05u-of-%05u" SAFETENSORS_SUFFIX "%c", shard + 1,
+                             p->shard_count, '\0');
+}
+
+static int
+plan_index_name(struct planner *p)
+{
+    static const char suffix[] = SAFETENSORS_INDEX_SUFFIX;
+    int status = plan_name(p);
+
+    if (status != CKPT_OK)
+        return status;
+    return sdk_buffer_append(p->host, &p->name, suffix, sizeof suffix);
+}
+
+/* Begins the file of p->name. */
+static int
+plan_file(struct planner *p)
+{
+    return p->host->plan_file(p->host, p->plan, (const char *)p->name.data);
 }
 
 static int
@@ -389,26 +433,42 @@ plan_compare_names(const void *left, const void *right)
     return plan_compare_text(&a->entry->name, &b->entry->name);
 }
 
-/* Writes the index to p->text, as the usual writers lay it out; turns the
- * items into the order of their names. */
+/* Writes the metadata of the index, as the usual writers lay them out. */
 static int
-plan_index_text(struct planner *p)
+plan_index_metadata(struct planner *p)
 {
-    char name[600];
-    size_t count = p->graph->entry_count, i;
-    struct ckpt_text file;
     uint64_t total = 0;
+    size_t i;
     int status;
 
-    for (i = 0; i < count; i++)
-        total += p->items[i].entry->value->as.tensor->size_bytes;
-    qsort(p->items, count, sizeof *p->items, plan_compare_names);
-    p->text.size_bytes = 0;
+    for (i = 0; i < p->graph->entry_count; i++)
+        if (!sdk_add_u64(total, p->items[i].entry->value->as.tensor->size_bytes,
+                         &total))
+            return p->host->fail(p->host, CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
+                                 "the data overflow 64 bits");
     status = plan_raw(p, "{\n  \"metadata\": {\n    \"total_size\": ");
     if (status == CKPT_OK)
         status = plan_number(p, total);
-    if (status == CKPT_OK)
-        status = plan_raw(p, "\n  },\n  \"weight_map\": {");
+    for (i = 0; i < p->attr_count && status == CKPT_OK; i++) {
+        if (!plan_is_indexed(p->attrs[i]))
+            continue;
+        status = plan_raw(p, ",\n    ");
+        if (status == CKPT_OK)
+            status = plan_attr(p, p->attrs[i], ": ");
+    }
+    return status == CKPT_OK ? plan_raw(p, "\n  },\n") : status;
+}
+
+/* Writes where each tensor is; turns the items into the order of their
+ * names. */
+static int
+plan_weight_map(struct planner *p)
+{
+    size_t count = p->graph->entry_count, i;
+    struct ckpt_text file;
+    int status = plan_raw(p, "  \"weight_map\": {");
+
+    qsort(p->items, count, sizeof *p->items, plan_compare_names);
     for (i = 0; i < count && status == CKPT_OK; i++) {
         status = plan_raw(p, i > 0 ? ",\n    " : "\n    ");
         if (status == CKPT_OK)
@@ -416,11 +476,12 @@ plan_index_text(struct planner *p)
         if (status == CKPT_OK)
             status = plan_raw(p, ": ");
         if (status == CKPT_OK)
-            status = plan_shard_name(p, p->items[i].shard, name, sizeof name);
-        file.data = name;
-        file.size_bytes = strlen(name);
-        if (status == CKPT_OK)
-            status = plan_string(p, &file);
+            status = plan_shard_name(p, p->items[i].shard);
+        if (status != CKPT_OK)
+            return status;
+        file.data = (const char *)p->name.data;
+        file.size_bytes = p->name.size_bytes - 1;
+        status = plan_string(p, &file);
     }
     return status == CKPT_OK ? plan_raw(p, "\n  }\n}\n") : status;
 }
@@ -428,22 +489,23 @@ plan_index_text(struct planner *p)
 static int
 plan_index(struct planner *p)
 {
-    char name[600];
-    int length =
-        snprintf(name, sizeof name, "%s" SAFETENSORS_INDEX_SUFFIX, p->stem);
     int status;
 
-    if (length < 0 || (size_t)length >= sizeof name)
-        return p->host->fail(p->host, CKPT_OPTION, NULL, CKPT_NOWHERE,
-                             "the name of the output is too long");
-    status = plan_index_text(p);
+    p->text.size_bytes = 0;
+    status = plan_index_metadata(p);
     if (status == CKPT_OK)
-        status = p->host->plan_file(p->host, p->plan, name);
+        status = plan_weight_map(p);
+    if (status == CKPT_OK)
+        status = plan_check_size(p, "an index", p->text.size_bytes);
+    if (status == CKPT_OK)
+        status = plan_index_name(p);
+    if (status == CKPT_OK)
+        status = plan_file(p);
     return status == CKPT_OK ? plan_bytes(p) : status;
 }
 
-/* The output's name without suffix. */
-static int
+/* Finds the output's name without suffix. */
+static void
 plan_stem(struct planner *p)
 {
     const char *name = p->host->plan_name(p->host, p->plan);
@@ -452,31 +514,27 @@ plan_stem(struct planner *p)
     if (length > suffix &&
         strcmp(name + length - suffix, SAFETENSORS_SUFFIX) == 0)
         length -= suffix;
-    if (length >= sizeof p->stem)
-        return p->host->fail(p->host, CKPT_OPTION, NULL, CKPT_NOWHERE,
-                             "the name of the output is too long");
-    memcpy(p->stem, name, length);
-    p->stem[length] = '\0';
-    return CKPT_OK;
+    p->stem = name;
+    p->stem_bytes = length;
 }
 
 static int
 plan_shards(struct planner *p)
 {
     size_t count = p->graph->entry_count, first = 0, last;
-    char name[600];
     uint32_t shard;
-    int status = plan_stem(p);
+    int status = CKPT_OK;
 
+    plan_stem(p);
     for (shard = 0; shard < p->shard_count && status == CKPT_OK; shard++) {
         for (last = first; last < count; last++)
             if (p->items[last].shard != shard)
                 break;
-        status = plan_shard_name(p, shard, name, sizeof name);
+        status = plan_shard_name(p, shard);
         if (status == CKPT_OK)
-            status = p->host->plan_file(p->host, p->plan, name);
+            status = plan_file(p);
         if (status == CKPT_OK)
-            status = plan_items(p, first, last, shard);
+            status = plan_items(p, first, last);
         first = last;
     }
     return status == CKPT_OK ? plan_index(p) : status;
@@ -494,9 +552,10 @@ safetensors_plan(const struct ckpt_host *host, uint64_t shard_bytes,
     if (status == CKPT_OK && p.shard_count > 1)
         status = plan_shards(&p);
     else if (status == CKPT_OK)
-        status = plan_items(&p, 0, graph->entry_count, 0);
+        status = plan_items(&p, 0, graph->entry_count);
     host->release(host, p.items);
     host->release(host, p.attrs);
+    sdk_buffer_fini(host, &p.name);
     sdk_buffer_fini(host, &p.text);
     return status;
 }

@@ -17,7 +17,7 @@
 #include "safetensors_graph.h"
 #include "safetensors_index.h"
 
-#define SHARDS_HEAD_BYTES 65536
+#define SHARDS_HEAD_BYTES (1 << 20) /* metadata may come first */
 
 /* What a name in a folder is. */
 enum shards_kind { SHARDS_OTHER = 0, SHARDS_FILE, SHARDS_INDEX };
@@ -27,8 +27,8 @@ struct shards {
     const struct ckpt_source *source; /* files are beside it, or in it */
     struct safetensors_set set;
     struct safetensors_index index;
-    struct safetensors_names names; /* of the tensors */
-    struct sdk_buffer files;        /* const char *, in order */
+    struct sdk_table names;  /* of the tensors */
+    struct sdk_buffer files; /* const char *, in order */
     bool indexed;
 };
 
@@ -139,24 +139,26 @@ shards_compare(const void *left, const void *right)
 static int
 shards_by_index(struct shards *s, const struct ckpt_source *source)
 {
-    struct safetensors_names seen = {0};
+    const struct ckpt_text *file;
+    struct sdk_table seen = {0};
     size_t i;
+    bool added;
     int status;
 
     s->indexed = true;
     s->set.sharded = true;
-    status = safetensors_index_parse(s->host, source, &s->index);
-    if (status != CKPT_OK)
-        return status;
-    status = safetensors_names_init(s->host, &seen, s->index.mappings.data,
-                                    sizeof(struct safetensors_mapping),
-                                    safetensors_mapping_count(&s->index));
-    for (i = 0; i < safetensors_mapping_count(&s->index); i++)
-        if (status == CKPT_OK &&
-            safetensors_names_put(&seen, i) == SAFETENSORS_NONE)
-            status = shards_add_file(
-                s, safetensors_mapping_at(&s->index, i)->file.data);
-    safetensors_names_fini(s->host, &seen);
+    status = safetensors_index_parse(s->host, source, &s->set, &s->index);
+    for (i = 0; i < safetensors_mapping_count(&s->index); i++) {
+        if (status != CKPT_OK)
+            break;
+        file = &safetensors_mapping_at(&s->index, i)->file;
+        if (sdk_table_add(s->host, &seen, file->data, file->size_bytes,
+                          &added) == NULL)
+            status = CKPT_MEMORY;
+        else if (added)
+            status = shards_add_file(s, file->data);
+    }
+    sdk_table_fini(s->host, &seen);
     if (status == CKPT_OK)
         qsort(shards_files(s), shards_file_count(s), sizeof(const char *),
               shards_compare);
@@ -285,11 +287,13 @@ shards_check_mapping(struct shards *s,
 {
     const struct ckpt_host *host = s->host;
     struct safetensors_entry *entry = NULL;
-    size_t found = safetensors_names_find(&s->names, &mapping->tensor);
-    uint64_t place = safetensors_index_place(&s->index, &mapping->tensor);
+    const struct ckpt_text *name = &mapping->tensor;
+    const uint64_t *found =
+        sdk_table_find(&s->names, name->data, name->size_bytes);
+    uint64_t place = safetensors_place(&s->set, 0, name); /* the index */
 
-    if (found != SAFETENSORS_NONE)
-        entry = safetensors_entry_at(&s->set, found);
+    if (found != NULL)
+        entry = safetensors_entry_at(&s->set, *found);
     if (entry == NULL ||
         strcmp(safetensors_file_name(host, &s->set, entry->file),
                mapping->file.data) != 0)
@@ -361,7 +365,7 @@ safetensors_shards_describe(const struct ckpt_host *host,
     if (status == CKPT_OK)
         status = safetensors_build(
             host, &s.set, safetensors_may_tie(&s.set) ? &s.names : NULL, graph);
-    safetensors_names_fini(host, &s.names);
+    sdk_table_fini(host, &s.names);
     safetensors_index_fini(host, &s.index);
     sdk_buffer_fini(host, &s.files);
     safetensors_set_fini(host, &s.set);
