@@ -2,7 +2,8 @@
  *
  * The fuzz harness of every reader: the input is a source in memory, and all
  * that the hub would do with it is done, under a budget of 64 MiB: probe,
- * open, describe, name every tensor, and read the first bytes of payload.
+ * open, describe, name every tensor, restore what a side record holds, read
+ * the first bytes of payload, and plan what the plugin's writers would write.
  * Beyond crashes and sanitizers it minds the laws of the headers: a failure
  * has one reason in one line, close gives all memory back, a graph that was
  * taken holds nothing impossible. A plugin links its own tables in.
@@ -15,6 +16,9 @@
 #include "hub/core/options.h"
 #include "hub/io/stream.h"
 #include "hub/load/host_table.h"
+#include "hub/run/fit.h"
+#include "hub/run/plan.h"
+#include "hub/run/restore.h"
 
 #define BUDGET_BYTES (UINT64_C(64) << 20)
 #define PAYLOAD_BYTES ((uint64_t)1 << 20)
@@ -134,10 +138,47 @@ fuzz_tensor(const struct ckpt_tensor *tensor)
     LAW((bits + 7) / 8 <= tensor->storage->size_bytes);
 }
 
+/* What a writer would do, up to the plan. */
 static void
-fuzz_graph(struct fuzz *fuzz)
+fuzz_writer(struct fuzz *fuzz, const struct ckpt_writer *writer,
+            const struct ckpt_graph *graph)
 {
-    const struct ckpt_graph *graph = &fuzz->graph.public;
+    struct ckpt_option_value *options;
+    struct hub_fit fit = {0};
+    struct ckpt_plan plan = {0};
+    void *self;
+    int status =
+        hub_options_parse(&fuzz->arena, writer->options, NULL, &options);
+
+    if (status == CKPT_OK)
+        status = writer->open(&fuzz->host.table, options, &self);
+    if (fuzz_status(fuzz, status) != CKPT_OK)
+        return;
+    status = hub_fit(&fit, &fuzz->host, graph, writer, self);
+    hub_plan_init(&plan, &fuzz->budget, "output");
+    if (fuzz_status(fuzz, status) == CKPT_OK)
+        status =
+            writer->plan(&fuzz->host.table, self, &fit.fitted.public, &plan);
+    fuzz_status(fuzz, status);
+    hub_plan_fini(&plan);
+    writer->close(&fuzz->host.table, self);
+    hub_fit_fini(&fit);
+}
+
+static void
+fuzz_writers(struct fuzz *fuzz, const struct ckpt_graph *graph)
+{
+    const struct ckpt_writer *const *writers = FUZZ_PLUGIN.writers;
+
+    for (; writers != NULL && *writers != NULL; writers++) {
+        hub_report_clear(&fuzz->report);
+        fuzz_writer(fuzz, *writers, graph);
+    }
+}
+
+static void
+fuzz_graph(struct fuzz *fuzz, const struct ckpt_graph *graph)
+{
     const struct ckpt_tensor *tensor;
     uint64_t total = 0;
     size_t i;
@@ -163,9 +204,13 @@ static int
 fuzz_describe(struct fuzz *fuzz)
 {
     struct fuzz_coder coder = {{coder_open, coder_next, coder_close}, fuzz};
+    const struct ckpt_graph *graph = &fuzz->graph.public;
+    struct hub_graph restored;
     int status;
 
     hub_graph_init(&fuzz->graph, &fuzz->budget);
+    hub_graph_init(&restored, &fuzz->budget);
+    restored.walk_max = 100000;
     fuzz->graph.walk_max = 100000;
     fuzz->graph.coder = &coder.coder;
     status = fuzz->reader->describe(&fuzz->host.table, fuzz->self,
@@ -176,7 +221,13 @@ fuzz_describe(struct fuzz *fuzz)
         status = fuzz_status(fuzz, hub_graph_finish(&fuzz->graph));
     }
     if (status == CKPT_OK)
-        fuzz_graph(fuzz);
+        status = fuzz_status(fuzz, hub_restore(&fuzz->host.table, &fuzz->graph,
+                                               &restored, &graph));
+    if (status == CKPT_OK) {
+        fuzz_graph(fuzz, graph);
+        fuzz_writers(fuzz, graph);
+    }
+    hub_graph_fini(&restored);
     hub_spool_fini(&fuzz->spool);
     hub_graph_fini(&fuzz->graph);
     return status;
@@ -224,6 +275,7 @@ fuzz_one(const struct ckpt_reader *reader, const uint8_t *data,
     fuzz.spool.budget = &fuzz.budget;
     fuzz.spool.folder = "/tmp";
     hub_host_init(&fuzz.host, &fuzz.budget);
+    hub_plan_lend(&fuzz.host.table);
     LAW(hub_source_memory(&fuzz.budget, "input", data, size_bytes, &source) ==
         CKPT_OK);
     hub_host_adopt(&fuzz.host, source);
