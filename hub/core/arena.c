@@ -8,7 +8,7 @@
 
 /* Blocks grow fourfold from the first size to the last. */
 #define BLOCK_FIRST_BYTES ((size_t)64 << 10)
-#define BLOCK_LAST_BYTES ((size_t)8 << 20)
+#define BLOCK_LAST_BYTES (((size_t)8 << 20) - 64)
 #define ALIGNMENT ((size_t)16)
 
 struct hub_arena_block {

@@ -39,36 +39,45 @@ block_is_mapped(size_t size_bytes)
     return size_bytes >= MAPPED_FROM;
 }
 
+/* What is mapped for a block: whole large pages, so that the kernel places
+ * it at one. Address space costs nothing until it is touched. */
+static size_t
+block_length(size_t size_bytes)
+{
+    size_t total = sizeof(struct budget_head) + size_bytes;
+
+    if (size_bytes > SIZE_MAX / 2)
+        return SIZE_MAX / 2 + 1; /* more than any address space has */
+    return (total + LARGE_PAGE - 1) & ~(LARGE_PAGE - 1);
+}
+
 /* Where the kernel has no large pages, nothing is lost. */
 static struct budget_head *
-block_advise(void *memory, size_t total)
+block_advise(void *memory, size_t length)
 {
     if (memory == MAP_FAILED)
         return NULL;
-    if (total >= LARGE_PAGE)
-        madvise(memory, total, MADV_HUGEPAGE);
+    madvise(memory, length, MADV_HUGEPAGE);
     return memory;
 }
 
 static struct budget_head *
 block_new(size_t size_bytes)
 {
-    size_t total = sizeof(struct budget_head) + size_bytes;
+    size_t length = block_length(size_bytes);
 
-    if (total < size_bytes)
-        return NULL;
     if (!block_is_mapped(size_bytes))
-        return calloc(1, total);
-    return block_advise(mmap(NULL, total, PROT_READ | PROT_WRITE,
+        return calloc(1, sizeof(struct budget_head) + size_bytes);
+    return block_advise(mmap(NULL, length, PROT_READ | PROT_WRITE,
                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
-                        total);
+                        length);
 }
 
 static void
 block_free(struct budget_head *head)
 {
     if (block_is_mapped(head->size_bytes))
-        munmap(head, sizeof *head + head->size_bytes);
+        munmap(head, block_length(head->size_bytes));
     else
         free(head);
 }
@@ -88,15 +97,14 @@ block_resize_small(struct budget_head *head, size_t size_bytes)
 static struct budget_head *
 block_resize(struct budget_head *head, size_t size_bytes)
 {
-    size_t old = head->size_bytes, total = sizeof *head + size_bytes;
+    size_t old = head->size_bytes, length = block_length(size_bytes);
     struct budget_head *moved;
 
     if (!block_is_mapped(old) && !block_is_mapped(size_bytes))
         return block_resize_small(head, size_bytes);
-    if (block_is_mapped(old) && block_is_mapped(size_bytes) &&
-        total > size_bytes)
+    if (block_is_mapped(old) && block_is_mapped(size_bytes))
         return block_advise(
-            mremap(head, sizeof *head + old, total, MREMAP_MAYMOVE), total);
+            mremap(head, block_length(old), length, MREMAP_MAYMOVE), length);
     moved = block_new(size_bytes);
     if (moved == NULL)
         return NULL;
