@@ -12,6 +12,7 @@
 #include <seccomp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -217,6 +218,22 @@ sandbox_landlock(const struct ckpt *user, const char *const *inputs,
     return status == 0 ? abi : 0;
 }
 
+/* What is typed into the terminal would be run by the shell that is behind us.
+ * The kernel looks at the low half of a request alone. */
+static bool
+sandbox_shut_typing(scmp_filter_ctx filter)
+{
+    static const unsigned shut[] = {TIOCSTI, TIOCLINUX};
+    size_t i;
+
+    for (i = 0; i < sizeof shut / sizeof shut[0]; i++)
+        if (seccomp_rule_add(
+                filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
+                SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, shut[i])) != 0)
+            return false;
+    return true;
+}
+
 static bool
 sandbox_seccomp(void)
 {
@@ -246,7 +263,7 @@ sandbox_seccomp(void)
             continue;
         done = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), shut[i], 0) == 0;
     }
-    done = done && seccomp_load(filter) == 0;
+    done = done && sandbox_shut_typing(filter) && seccomp_load(filter) == 0;
     seccomp_release(filter);
     return done;
 }

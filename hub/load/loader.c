@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "hub/load/module.h"
+
 static int plugin_refuse(struct hub_registry *registry,
                          struct hub_plugin *plugin, const char *format, ...)
     CKPT_PRINTF(3, 4);
@@ -126,11 +128,23 @@ plugin_take(struct hub_registry *registry, struct hub_plugin *plugin,
     return CKPT_OK;
 }
 
+/* What the system's loader says, without the path that it puts before. */
+static const char *
+plugin_reason(const char *path)
+{
+    const char *reason = dlerror();
+    size_t length = strlen(path);
+
+    if (strncmp(reason, path, length) == 0 && reason[length] == ':')
+        reason += length + 1 + strspn(reason + length + 1, " ");
+    return reason;
+}
+
 int
 hub_plugin_load(struct hub_registry *registry, struct hub_plugin *plugin)
 {
     const struct ckpt_plugin *entry;
-    const char *path = plugin->info.path;
+    const char *problem, *path = plugin->info.path;
     char local[600];
 
     if (plugin->info.problem != NULL)
@@ -140,9 +154,12 @@ hub_plugin_load(struct hub_registry *registry, struct hub_plugin *plugin)
     if (strchr(path, '/') == NULL &&
         snprintf(local, sizeof local, "./%s", path) < (int)sizeof local)
         path = local;
+    problem = hub_module_problem(path);
+    if (problem != NULL)
+        return plugin_refuse(registry, plugin, "%s", problem);
     plugin->module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (plugin->module == NULL)
-        return plugin_refuse(registry, plugin, "%s", dlerror());
+        return plugin_refuse(registry, plugin, "%s", plugin_reason(path));
     entry = dlsym(plugin->module, "ckpt_plugin");
     if (entry == NULL)
         return plugin_refuse(registry, plugin,

@@ -126,8 +126,13 @@ flat_name(struct hub_fit *fit, struct hub_table *names,
     if (entry->name.data == entry->entry->name.data)
         return CKPT_OK;
     fit->record = true;
-    hub_note(fit->report, CKPT_MESSAGE_STEP, entry->entry->name.data,
-             CKPT_NOWHERE, "it is called '%s' in the output", entry->name.data);
+    hub_note(fit->report,
+             base == &unnamed ? CKPT_MESSAGE_STEP : CKPT_MESSAGE_LOSS,
+             entry->entry->name.data, CKPT_NOWHERE,
+             base == &unnamed ? "it is called '%s' in the output"
+                              : "the name is taken, it is called '%s' in the "
+                                "output",
+             entry->name.data);
     return CKPT_OK;
 }
 

@@ -106,8 +106,11 @@ static int
 job_plan(struct job *job)
 {
     struct hub_host *host = &job->reading.host;
-    int status = job_blame(job, hub_fit(&job->fit, host, job->reading.graph,
-                                        &job->format->writer, job->self));
+    int status;
+
+    job_report(job)->file = job->reading.path;
+    status = job_blame(job, hub_fit(&job->fit, host, job->reading.graph,
+                                    &job->format->writer, job->self));
 
     if (status == CKPT_OK && job->order->strict &&
         job_report(job)->loss_count > 0) {
@@ -118,12 +121,15 @@ job_plan(struct job *job)
     }
     if (status != CKPT_OK)
         return status;
+    job_report(job)->file = job->order->output;
     hub_plan_init(&job->plan, &job->user->budget, job->name);
     hub_plan_lend(&host->table);
     status = job_blame(job, job->format->writer.plan(&host->table, job->self,
                                                      &job->fit.fitted.public,
                                                      &job->plan));
-    return status == CKPT_OK ? hub_plan_finish(&job->plan) : status;
+    if (status == CKPT_OK)
+        status = hub_plan_finish(&job->plan);
+    return status;
 }
 
 static int
@@ -131,15 +137,18 @@ job_begin_file(struct job *job, uint32_t file)
 {
     const struct hub_plan_file *planned = &job->plan.files[file];
     const char *name = planned->name != NULL ? planned->name : job->name;
-    char *path;
+    const char *shown = job->order->output;
+    char *path = hub_path_join(&job->user->budget, job->folder,
+                               strlen(job->folder), name);
     int status;
 
-    path = hub_path_join(&job->user->budget, job->folder, strlen(job->folder),
-                         name);
-    if (path == NULL)
+    if (path != NULL && planned->name != NULL)
+        shown = hub_arena_text(&job->reading.arena, path, strlen(path));
+    if (path == NULL || shown == NULL) {
+        hub_release(&job->user->budget, path);
         return job_report(job)->status;
-    job_report(job)->file =
-        planned->name != NULL ? planned->name : job->order->output;
+    }
+    job_report(job)->file = shown;
     job_report(job)->plugin = NULL;
     status = hub_sink_begin(&job->user->budget, path, planned->size_bytes,
                             job->order->force, &job->sinks[file]);

@@ -139,6 +139,7 @@ hub_reading_init(struct hub_reading *reading, struct ckpt *user,
     int status;
 
     reading_prepare(reading, user);
+    user->report.file = input->path;
     reading->path =
         hub_arena_text(&reading->arena, input->path, strlen(input->path));
     if (reading->path == NULL)

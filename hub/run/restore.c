@@ -28,6 +28,19 @@ restore_expect(struct restore *restore, enum sdk_json_event event)
                                        : "it is not of the known form");
 }
 
+int
+restore_name(struct restore *restore, const char **name)
+{
+    struct ckpt_text text;
+    int status = restore_text(restore, &text);
+
+    if (status == CKPT_OK && strlen(text.data) != text.size_bytes)
+        return restore_refuse(restore, "a name has a NUL in it");
+    if (status == CKPT_OK)
+        *name = text.data;
+    return status;
+}
+
 /* Strings without escapes, which nearly all are, need no host. */
 int
 restore_text(struct restore *restore, struct ckpt_text *text)
@@ -51,7 +64,6 @@ static int
 restore_storages(struct restore *restore)
 {
     struct sdk_json *json = &restore->json;
-    struct ckpt_text text;
     const char **grown;
     int status = restore_expect(restore, SDK_JSON_ARRAY_BEGIN);
 
@@ -68,9 +80,7 @@ restore_storages(struct restore *restore)
                 return restore_refuse(restore, "a storage is malformed");
             status = restore_expect(restore, SDK_JSON_STRING);
             if (status == CKPT_OK)
-                status = restore_text(restore, &text);
-            if (status == CKPT_OK)
-                grown[restore->set_count] = text.data;
+                status = restore_name(restore, &grown[restore->set_count]);
         }
         restore->set_count++;
     }

@@ -214,25 +214,20 @@ node_ref(struct restore *restore, struct node *node)
 static int
 node_object_name(struct restore *restore, struct node *node)
 {
-    struct ckpt_text module, name;
     int status = restore_expect(restore, SDK_JSON_ARRAY_BEGIN);
 
     if (status == CKPT_OK)
         status = restore_expect(restore, SDK_JSON_STRING);
     if (status == CKPT_OK)
-        status = restore_text(restore, &module);
+        status = restore_name(restore, &node->object.module);
     if (status == CKPT_OK)
         status = restore_expect(restore, SDK_JSON_STRING);
     if (status == CKPT_OK)
-        status = restore_text(restore, &name);
+        status = restore_name(restore, &node->object.name);
     if (status == CKPT_OK)
         status = restore_expect(restore, SDK_JSON_ARRAY_END);
-    if (status != CKPT_OK)
-        return status;
-    node->object.module = module.data;
-    node->object.name = name.data;
     node->is_object = true;
-    return CKPT_OK;
+    return status;
 }
 
 /* Makes the object once all is known that it is made of. */
@@ -311,17 +306,17 @@ int
 restore_attrs(struct restore *restore, struct ckpt_value *owner)
 {
     struct ckpt_value *value;
-    struct ckpt_text name;
+    const char *name;
     int status = restore_expect(restore, SDK_JSON_ARRAY_BEGIN);
 
     while (status == CKPT_OK &&
            sdk_json_next(&restore->json) == SDK_JSON_STRING) {
-        status = restore_text(restore, &name);
+        status = restore_name(restore, &name);
         sdk_json_next(&restore->json);
         if (status == CKPT_OK)
             status = restore_node(restore, &value);
         if (status == CKPT_OK)
-            status = hub_attr_set(restore->graph, owner, name.data, value);
+            status = hub_attr_set(restore->graph, owner, name, value);
     }
     if (status == CKPT_OK && restore->json.event != SDK_JSON_ARRAY_END)
         return restore_refuse(restore, "attributes are malformed");
@@ -344,9 +339,10 @@ static int
 node_head(struct restore *restore, struct node *node)
 {
     struct sdk_json *json = &restore->json;
-    struct ckpt_text text;
     int status;
 
+    if (node->value != NULL)
+        return restore_refuse(restore, "an id or a class comes too late");
     if (sdk_json_is(json, "id")) {
         if (sdk_json_next(json) != SDK_JSON_NUMBER ||
             !sdk_json_u64(json, &node->id))
@@ -354,11 +350,7 @@ node_head(struct restore *restore, struct node *node)
         return CKPT_OK;
     }
     status = restore_expect(restore, SDK_JSON_STRING);
-    if (status == CKPT_OK)
-        status = restore_text(restore, &text);
-    if (status == CKPT_OK)
-        node->type_name = text.data;
-    return status;
+    return status == CKPT_OK ? restore_name(restore, &node->type_name) : status;
 }
 
 static int

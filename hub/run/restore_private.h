@@ -59,6 +59,9 @@ int restore_node(struct restore *restore, struct ckpt_value **value);
 /* The last event's text, without escapes, NUL-terminated, in the arena. */
 int restore_text(struct restore *restore, struct ckpt_text *text);
 
+/* The same for a name, in which a NUL is refused. */
+int restore_name(struct restore *restore, const char **name);
+
 /* The keys of a tensor node; `*taken` is false for a key of another kind. */
 int restore_tensor_begin(struct restore *restore, struct restore_tensor **made,
                          struct ckpt_value **value);

@@ -112,15 +112,9 @@ tensor_dtype(struct restore *restore, struct restore_tensor *tensor)
 static int
 tensor_device(struct restore *restore, struct restore_tensor *tensor)
 {
-    struct ckpt_text text;
-    int status = CKPT_FORMAT;
+    int status = restore_expect(restore, SDK_JSON_STRING);
 
-    if (sdk_json_next(&restore->json) == SDK_JSON_STRING)
-        status = restore_text(restore, &text);
-    if (status != CKPT_OK)
-        return restore_refuse(restore, "a device is malformed");
-    tensor->device = text.data;
-    return CKPT_OK;
+    return status == CKPT_OK ? restore_name(restore, &tensor->device) : status;
 }
 
 static int

@@ -33,6 +33,22 @@ user_settings(struct ckpt *user, const struct ckpt_settings *settings)
     user->report.message = user->settings.message;
 }
 
+/* Plugins that were asked for by name are loaded at once, so that whoever
+ * asked hears why one cannot be used. */
+static void
+user_try_named(struct ckpt *user)
+{
+    const char *const *file = user->settings.plugin_files;
+    struct hub_plugin *plugin = user->registry.plugins;
+
+    for (; file != NULL && *file != NULL && plugin != NULL;
+         file++, plugin = plugin->next)
+        if (hub_plugin_load(&user->registry, plugin) != CKPT_OK)
+            hub_note(&user->report, CKPT_MESSAGE_WARNING, NULL, CKPT_NOWHERE,
+                     "the plugin %s cannot be used: %s", plugin->info.path,
+                     plugin->info.problem);
+}
+
 int
 ckpt_new(const struct ckpt_settings *settings, struct ckpt **user)
 {
@@ -47,12 +63,16 @@ ckpt_new(const struct ckpt_settings *settings, struct ckpt **user)
     made->budget.limit_bytes = made->settings.memory_max_bytes > 0
                                    ? made->settings.memory_max_bytes
                                    : HUB_BUDGET_DEFAULT;
-    status = hub_registry_init(&made->registry, &made->budget,
+    made->registry_budget.report = &made->report;
+    made->registry_budget.limit_bytes = HUB_BUDGET_DEFAULT;
+    status = hub_registry_init(&made->registry, &made->registry_budget,
                                made->settings.plugin_files);
-    if (status == CKPT_OK)
+    if (status == CKPT_OK) {
+        user_try_named(made);
         *user = made;
-    else
+    } else {
         ckpt_free(made);
+    }
     return status;
 }
 

@@ -11,7 +11,8 @@
 struct ckpt {
     struct ckpt_settings settings;
     struct hub_report report;
-    struct hub_budget budget;
+    struct hub_budget budget;          /* what files may cost */
+    struct hub_budget registry_budget; /* the plugins' part is our own */
     struct hub_registry registry;
 };
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -86,6 +87,13 @@ probe_runs(void)
     return errno == ENOENT;
 }
 
+/* Where it is let in, what is no terminal refuses it for another reason. */
+static bool
+probe_types(void)
+{
+    return ioctl(STDIN_FILENO, TIOCSTI, "x") == 0 || errno != EPERM;
+}
+
 static int
 probe_describe(const struct ckpt_host *host, void *self,
                struct ckpt_graph *graph)
@@ -107,6 +115,8 @@ probe_describe(const struct ckpt_host *host, void *self,
         status = probe_note(host, graph, "connect", probe_connects());
     if (status == CKPT_OK)
         status = probe_note(host, graph, "run", probe_runs());
+    if (status == CKPT_OK)
+        status = probe_note(host, graph, "type", probe_types());
     if (status == CKPT_OK)
         status = host->value_new(host, graph, &like, sizeof like, &root);
     return status == CKPT_OK ? host->root_set(host, graph, root) : status;
