@@ -138,8 +138,10 @@ class Loader(unittest.TestCase):
         self.assertRegex(plugins, f"(?m)^not used: {plugin}: .*{reason}")
         self.assertRegex(plugins, r"(?m)^safetensors\t0")
         self.assertEqual(ckpt("ls", SAMPLE, path=place), ckpt("ls", SAMPLE))
-        self.assertEqual(ckpt("ls", "--plugin", plugin, SAMPLE),
-                         ckpt("ls", SAMPLE))
+        listed, told = ckpt("ls", "--plugin", plugin, SAMPLE)
+        self.assertEqual(listed, ckpt("ls", SAMPLE)[0])
+        self.assertRegex(told,
+                         f"^ckpt: warning: the plugin {plugin} .*{reason}")
 
     def test_whole(self):
         plugin = build(self.folder, "toy")
@@ -159,23 +161,31 @@ class Loader(unittest.TestCase):
         plugin = build(self.folder, "toy", "-DUNDEFINED")
         self.assert_unused(plugin, "undefined symbol: nobody_has_this")
 
-    def test_text(self):
-        plugin = self.folder / "text.so"
-        plugin.write_text("This is no library.\n" * 9)
-        self.assert_unused(plugin, "invalid ELF header")
-
-    def test_empty(self):
-        plugin = self.folder / "empty.so"
-        plugin.write_bytes(b"")
-        self.assert_unused(plugin, "")
-
-    def test_truncated(self):
+    def test_no_library(self):
         whole = build(self.folder / "whole", "toy").read_bytes()
-        for size in (40, 64, 1000, len(whole) // 2):
-            with self.subTest(size):
-                plugin = self.folder / "cut.so"
-                plugin.write_bytes(whole[:size])
-                self.assert_unused(plugin, "")
+        plugin = self.folder / "toy.so"
+        for content, reason in (
+                (b"This is no library.\n" * 9, "it is no shared object"),
+                (b"", "it is no shared object"),
+                (whole[:40], "it is no shared object"),
+                (whole[:64], "it is cut short"),
+                (whole[:1000], "it is cut short"),
+                (whole[:len(whole) // 2], "it is cut short"),
+                (whole[:4] + b"\1" + whole[5:], "of another machine")):
+            with self.subTest(f"{reason}, {len(content)} bytes"):
+                plugin.write_bytes(content)
+                self.assert_unused(plugin, reason)
+
+    def test_no_file(self):
+        plugin = self.folder / "toy.so"
+        plugin.mkdir()
+        self.assert_unused(plugin, "it is no regular file")
+        plugin.rmdir()
+        os.mkfifo(plugin)
+        self.assert_unused(plugin, "it is no regular file")
+        plugin.unlink()
+        plugin.symlink_to(self.folder / "absent")
+        self.assert_unused(plugin, "it cannot be opened")
 
     def test_other_id(self):
         plugin = describe(build(self.folder, "toy"))
