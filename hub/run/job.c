@@ -106,11 +106,8 @@ static int
 job_plan(struct job *job)
 {
     struct hub_host *host = &job->reading.host;
-    int status;
-
-    job_report(job)->file = job->reading.path;
-    status = job_blame(job, hub_fit(&job->fit, host, job->reading.graph,
-                                    &job->format->writer, job->self));
+    int status = job_blame(job, hub_fit(&job->fit, host, job->reading.graph,
+                                        &job->format->writer, job->self));
 
     if (status == CKPT_OK && job->order->strict &&
         job_report(job)->loss_count > 0) {
@@ -121,7 +118,6 @@ job_plan(struct job *job)
     }
     if (status != CKPT_OK)
         return status;
-    job_report(job)->file = job->order->output;
     hub_plan_init(&job->plan, &job->user->budget, job->name);
     hub_plan_lend(&host->table);
     status = job_blame(job, job->format->writer.plan(&host->table, job->self,

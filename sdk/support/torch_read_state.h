@@ -6,6 +6,7 @@
 #define SDK_TORCH_READ_STATE_H
 
 #include "buffer.h"
+#include "hash_table.h"
 #include "torch_read.h"
 
 /* The globals that mean something here. */
@@ -58,10 +59,9 @@ struct torch_reader {
 
     struct torch_entry *entries;
     size_t entry_count, entry_capacity;
-    uint32_t *direct; /* by key, where keys count up from 0: entry and one */
+    uint64_t *direct; /* by key, where keys count up from 0: entry and one */
     size_t direct_count;
-    uint32_t *slots; /* by hash of all other keys */
-    size_t slot_count, slot_used;
+    struct sdk_table keys; /* all other keys: the same */
 
     uint32_t device_node; /* whose text `device` is */
     char device[256];

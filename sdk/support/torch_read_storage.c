@@ -10,7 +10,6 @@
 
 #include "utf8.h"
 
-#define PROBES_MAX 1000
 /* More attributes, or longer names, than these make an object. */
 #define ATTRS_MAX 1000
 #define NAME_BYTES_MAX 256
@@ -129,40 +128,6 @@ find_device(struct torch_reader *r, uint32_t location, uint32_t ref)
 
 /* ---- The table of keys ---- */
 
-static uint64_t
-hash_key(const struct ckpt_text *key)
-{
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    size_t i;
-
-    for (i = 0; i < key->size_bytes; i++)
-        hash = (hash ^ (unsigned char)key->data[i]) * UINT64_C(0x100000001b3);
-    /* Names that differ in their last digits must end far apart. */
-    hash = (hash ^ hash >> 32) * UINT64_C(0x9e3779b97f4a7c15);
-    return hash ^ hash >> 32;
-}
-
-/* The slot of a key, taken or free; NULL if the search takes too long. */
-static uint32_t *
-find_slot(const struct torch_reader *r, const struct ckpt_text *key)
-{
-    size_t at = (size_t)hash_key(key);
-    unsigned probes;
-
-    for (probes = 0; probes < PROBES_MAX; probes++) {
-        uint32_t *slot = &r->slots[(at + probes) & (r->slot_count - 1)];
-        const struct torch_entry *entry;
-
-        if (*slot == 0)
-            return slot;
-        entry = &r->entries[*slot - 1];
-        if (entry->key_bytes == key->size_bytes &&
-            memcmp(entry->key, key->data, key->size_bytes) == 0)
-            return slot;
-    }
-    return NULL;
-}
-
 /* The number that a key says in plain decimal; SIZE_MAX if it says none. */
 static size_t
 direct_key(const struct ckpt_text *key)
@@ -181,43 +146,10 @@ direct_key(const struct ckpt_text *key)
 }
 
 static int
-fail_hash(struct torch_reader *r)
-{
-    return r->host->fail(r->host, CKPT_LIMIT, NULL, CKPT_NOWHERE,
-                         "too many storage keys with one hash");
-}
-
-static int
-grow_slots(struct torch_reader *r)
-{
-    size_t i, wanted = r->slot_count ? r->slot_count * 4 : 64;
-    uint32_t *slots = r->host->allocate(r->host, wanted * sizeof *slots);
-
-    if (slots == NULL)
-        return CKPT_MEMORY;
-    r->host->release(r->host, r->slots);
-    r->slots = slots;
-    r->slot_count = wanted;
-    for (i = 0; i < r->entry_count; i++) {
-        struct ckpt_text key = {r->entries[i].key, r->entries[i].key_bytes};
-        size_t at = direct_key(&key);
-        uint32_t *slot;
-
-        if (at < r->direct_count && r->direct[at] == i + 1)
-            continue;
-        slot = find_slot(r, &key);
-        if (slot == NULL)
-            return fail_hash(r);
-        *slot = (uint32_t)(i + 1);
-    }
-    return CKPT_OK;
-}
-
-static int
 grow_direct(struct torch_reader *r, size_t least)
 {
     size_t wanted = least + least / 2 + 64;
-    uint32_t *direct =
+    uint64_t *direct =
         r->host->reallocate(r->host, r->direct, wanted * sizeof *direct);
 
     if (direct == NULL)
@@ -225,6 +157,29 @@ grow_direct(struct torch_reader *r, size_t least)
     r->direct = direct;
     r->direct_count = wanted;
     return CKPT_OK;
+}
+
+/* Where the number of an entry and one is kept; zero: there is none yet. A
+ * new key is kept directly if it goes on where the others end, else by its
+ * hash. NULL: no memory. */
+static uint64_t *
+find_place(struct torch_reader *r, const struct ckpt_text *key)
+{
+    size_t at = direct_key(key);
+    uint64_t *place;
+    bool added;
+
+    if (at < r->direct_count && r->direct[at] != 0)
+        return &r->direct[at];
+    if (at > r->entry_count)
+        return sdk_table_add(r->host, &r->keys, key->data, key->size_bytes,
+                             &added);
+    place = sdk_table_find(&r->keys, key->data, key->size_bytes);
+    if (place != NULL)
+        return place;
+    if (at >= r->direct_count && grow_direct(r, at) != CKPT_OK)
+        return NULL;
+    return &r->direct[at];
 }
 
 static int
@@ -276,8 +231,6 @@ add_entry(struct torch_reader *r, const struct pid *pid, uint32_t ref,
           uint32_t dtype)
 {
     struct torch_entry made = {
-        .key = pid->key.data,
-        .key_bytes = (uint32_t)pid->key.size_bytes,
         .dtype = (uint8_t)pid->dtype,
         .untyped = pid->class->dtype == CKPT_DTYPE_NONE,
     };
@@ -292,60 +245,27 @@ add_entry(struct torch_reader *r, const struct pid *pid, uint32_t ref,
     return status;
 }
 
-/* Where the number of an entry is kept, taken or free. A new key is kept
- * directly if it goes on where the others end, else by its hash. */
-static int
-find_place(struct torch_reader *r, const struct ckpt_text *key,
-           uint32_t **place, bool *hashed)
-{
-    size_t at = direct_key(key);
-    int status = CKPT_OK;
-
-    if (at < r->direct_count && r->direct[at] != 0) {
-        *place = &r->direct[at];
-        return CKPT_OK;
-    }
-    if (r->slot_used > 0 || at > r->entry_count) {
-        if (r->slot_used * 2 >= r->slot_count)
-            status = grow_slots(r);
-        if (status != CKPT_OK)
-            return status;
-        *place = find_slot(r, key);
-        if (*place == NULL)
-            return fail_hash(r);
-        *hashed = **place != 0 || at > r->entry_count;
-        if (*hashed)
-            return CKPT_OK;
-    }
-    if (at >= r->direct_count)
-        status = grow_direct(r, at);
-    if (status == CKPT_OK)
-        *place = &r->direct[at];
-    return status;
-}
-
 static int
 find_entry(struct torch_reader *r, uint32_t ref, uint32_t dtype,
            struct torch_entry **found)
 {
     struct torch_entry *entry;
-    struct pid pid;
-    uint32_t *place = NULL;
-    bool hashed = false;
+    struct pid pid = {0};
+    uint64_t *number;
     int status = read_pid(r, ref, &pid);
 
-    if (status == CKPT_OK)
-        status = find_place(r, &pid.key, &place, &hashed);
-    if (status == CKPT_OK && *place == 0) {
-        status = add_entry(r, &pid, ref, dtype);
-        if (status == CKPT_OK) {
-            *place = (uint32_t)r->entry_count;
-            r->slot_used += hashed;
-        }
-    }
     if (status != CKPT_OK)
         return status;
-    entry = &r->entries[*place - 1];
+    number = find_place(r, &pid.key);
+    if (number == NULL)
+        return CKPT_MEMORY;
+    if (*number == 0) {
+        status = add_entry(r, &pid, ref, dtype);
+        if (status != CKPT_OK)
+            return status;
+        *number = r->entry_count;
+    }
+    entry = &r->entries[*number - 1];
     if ((entry->dtype != pid.dtype ||
          entry->storage->size_bytes != pid.size_bytes) &&
         !entry->warned) {
@@ -374,8 +294,8 @@ void
 sdk_torch_entries_fini(struct torch_reader *r)
 {
     r->host->release(r->host, r->entries);
-    r->host->release(r->host, r->slots);
     r->host->release(r->host, r->direct);
+    sdk_table_fini(r->host, &r->keys);
 }
 
 /* ---- A bare storage ---- */

@@ -10,8 +10,6 @@
 struct torch_entry {
     const struct ckpt_storage *storage;
     struct ckpt_value *object; /* the bare storage as a value, or NULL */
-    const char *key;
-    uint32_t key_bytes;
     uint8_t dtype; /* of the class; uint8 if that is untyped */
     bool untyped;
     bool warned;

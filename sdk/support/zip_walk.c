@@ -112,7 +112,7 @@ parse_end64(const struct sdk_zip_walk *walk, uint64_t offset, uint64_t limit,
     if (memcmp(span.data, end64_mark, sizeof end64_mark) != 0)
         return fail_at(walk, offset, "no zip64 end record where one should be");
     record_bytes = sdk_load_le64(span.data + 4);
-    if (record_bytes < END64_BYTES - 12 || record_bytes > limit - offset - 12)
+    if (record_bytes < END64_BYTES - 12 || record_bytes != limit - offset - 12)
         return fail_at(walk, offset + 4, "a zip64 end record of a wrong size");
     end->offset = offset;
     end->disk = sdk_load_le32(span.data + 16);
@@ -184,6 +184,11 @@ sdk_zip_walk_init(const struct ckpt_host *host,
     if (!sdk_within(end.directory_offset, end.directory_bytes, end.offset))
         return fail_at(&made, end.offset,
                        "a zip directory beyond its end record");
+    /* Readers that take the directory from before its end record, and those
+     * that take it from where the record says, must find the same one. */
+    if (end.directory_offset + end.directory_bytes != end.offset)
+        return fail_at(&made, end.offset,
+                       "the zip directory does not end at its end record");
     if (end.count > end.directory_bytes / ENTRY_BYTES)
         return fail_at(&made, end.offset,
                        "more members than the zip directory has room for");

@@ -198,6 +198,26 @@ test_unordered(void **state)
 
 /* ---- What is refused ---- */
 
+/* Two archives one after the other: some readers would take the directory of
+ * the first, by its position, and some that of the second, by where it is. */
+static void
+test_two_archives(void **state)
+{
+    struct archive a;
+    size_t size;
+    int wide;
+
+    (void)state;
+    for (wide = 0; wide < 2; wide++) {
+        build(&a, plain, PLAIN_COUNT, wide != 0);
+        size = a.size;
+        put(&a, a.data, size);
+        expect_failure(&a, CKPT_FORMAT, wide ? a.end64 + 4 : size + a.end,
+                       wide ? "zip64 end record of a wrong size"
+                            : "does not end at its end record");
+    }
+}
+
 static void
 test_end_records(void **state)
 {
@@ -483,6 +503,7 @@ main(void)
         cmocka_unit_test(test_comment_and_trailing),
         cmocka_unit_test(test_unordered),
         cmocka_unit_test(test_end_records),
+        cmocka_unit_test(test_two_archives),
         cmocka_unit_test(test_wide_end_records),
         cmocka_unit_test(test_entries),
         cmocka_unit_test(test_long_name),
