@@ -211,6 +211,8 @@ restore_all(struct restore *restore)
     if (status == CKPT_OK && restore->json.event != SDK_JSON_OBJECT_END)
         return restore_refuse(restore, "it is not of the known form");
     if (status == CKPT_OK)
+        status = restore_expect(restore, SDK_JSON_END);
+    if (status == CKPT_OK)
         status = restore_copy_attrs(restore);
     if (status == CKPT_OK && restore->graph->public.root == NULL)
         return hub_graph_attributes_check(restore->graph);

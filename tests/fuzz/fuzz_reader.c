@@ -2,7 +2,8 @@
  *
  * The fuzz harness of every reader: the input is a source in memory, and all
  * that the hub would do with it is done, under a budget of 64 MiB: probe,
- * open, describe, name every tensor, and read the first bytes of payload.
+ * open, describe, name every tensor, restore what a side record tells, and
+ * read the first bytes of payload.
  * Beyond crashes and sanitizers it minds the laws of the headers: a failure
  * has one reason in one line, close gives all memory back, a graph that was
  * taken holds nothing impossible. A plugin links its own tables in.
@@ -15,6 +16,7 @@
 #include "hub/core/options.h"
 #include "hub/io/stream.h"
 #include "hub/load/host_table.h"
+#include "hub/run/restore.h"
 
 #define BUDGET_BYTES (UINT64_C(64) << 20)
 #define PAYLOAD_BYTES ((uint64_t)1 << 20)
@@ -30,7 +32,7 @@ struct fuzz {
     struct hub_budget budget;
     struct hub_host host;
     struct hub_arena arena; /* of the options */
-    struct hub_graph graph;
+    struct hub_graph graph, restored;
     struct hub_spool spool;
     uint64_t payload_left;
     void *self;
@@ -135,9 +137,8 @@ fuzz_tensor(const struct ckpt_tensor *tensor)
 }
 
 static void
-fuzz_graph(struct fuzz *fuzz)
+fuzz_graph(struct fuzz *fuzz, const struct ckpt_graph *graph)
 {
-    const struct ckpt_graph *graph = &fuzz->graph.public;
     const struct ckpt_tensor *tensor;
     uint64_t total = 0;
     size_t i;
@@ -159,6 +160,28 @@ fuzz_graph(struct fuzz *fuzz)
     }
 }
 
+/* The graph of the record, if the input has one that fits. */
+static int
+fuzz_restore(struct fuzz *fuzz)
+{
+    const struct ckpt_graph *graph = &fuzz->graph.public;
+    int status;
+
+    hub_graph_init(&fuzz->restored, &fuzz->budget);
+    fuzz->restored.walk_max = fuzz->graph.walk_max;
+    fuzz->restored.coder = fuzz->graph.coder;
+    status =
+        hub_restore(&fuzz->host.table, &fuzz->graph, &fuzz->restored, &graph);
+    LAW(status != CKPT_END && status != CKPT_FORMAT);
+    if (fuzz_status(fuzz, status) == CKPT_OK) {
+        LAW(graph->root != NULL);
+        fuzz_graph(fuzz, graph);
+    }
+    hub_spool_fini(&fuzz->spool);
+    hub_graph_fini(&fuzz->restored);
+    return status;
+}
+
 static int
 fuzz_describe(struct fuzz *fuzz)
 {
@@ -176,8 +199,7 @@ fuzz_describe(struct fuzz *fuzz)
         status = fuzz_status(fuzz, hub_graph_finish(&fuzz->graph));
     }
     if (status == CKPT_OK)
-        fuzz_graph(fuzz);
-    hub_spool_fini(&fuzz->spool);
+        status = fuzz_restore(fuzz);
     hub_graph_fini(&fuzz->graph);
     return status;
 }
