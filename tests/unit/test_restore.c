@@ -31,6 +31,7 @@ static const struct refusal form[] = {
     {"{\"version\":2}", "its version is not known"},
     {"{\"version\":-1}", "its version is not known"},
     {"{\"version\":\"1\"}", "its version is not known"},
+    {"{\"root\":null,\"version\":1}", "its version is not known"},
     {RECORD("\"other\":1"), "it has a key that is not known"},
     {RECORD("\"storages\":{}"), "it is not of the known form"},
     {RECORD("\"storages\":[1]"), "the storages are malformed"},
