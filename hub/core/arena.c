@@ -6,9 +6,9 @@
 
 #include <string.h>
 
-/* Blocks double from the first size to the last. */
+/* Blocks grow fourfold from the first size to the last. */
 #define BLOCK_FIRST_BYTES ((size_t)64 << 10)
-#define BLOCK_LAST_BYTES ((size_t)8 << 20)
+#define BLOCK_LAST_BYTES (((size_t)8 << 20) - 64)
 #define ALIGNMENT ((size_t)16)
 
 struct hub_arena_block {
@@ -23,7 +23,7 @@ arena_grow(struct hub_arena *arena, size_t size_bytes)
     size_t room = BLOCK_FIRST_BYTES;
 
     if (block != NULL)
-        room = 2 * block->size_bytes;
+        room = 4 * block->size_bytes;
     if (room > BLOCK_LAST_BYTES)
         room = BLOCK_LAST_BYTES;
     if (room < size_bytes)

@@ -5,8 +5,8 @@
 #ifndef HUB_CORE_TABLE_H
 #define HUB_CORE_TABLE_H
 
-#include "hub/core/arena.h"
 #include "hash_table.h"
+#include "hub/core/arena.h"
 
 /* `arena` is set by the owner; its budget holds the slots until the arena
  * ends. All else starts zero. */

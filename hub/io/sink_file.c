@@ -70,7 +70,7 @@ sink_mode(struct hub_sink *sink)
     mode_t mask, mode;
 
     if (sink->replaces && stat(sink->target, &seen) == 0) {
-        mode = seen.st_mode & 07777;
+        mode = seen.st_mode & 0777;
     } else {
         mask = umask(0);
         umask(mask);

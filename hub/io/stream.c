@@ -175,6 +175,12 @@ hub_stream_tensor(struct hub_stream *stream, struct hub_spool *spool,
         stream->end = 0;
         return CKPT_OK;
     }
+    if (storage->byte_order == CKPT_BIG_ENDIAN &&
+        first_bit % (8 * (uint64_t)storage->word_bytes) != 0)
+        return hub_fail(spool->budget->report, CKPT_UNSUPPORTED, NULL,
+                        CKPT_NOWHERE,
+                        "a view that begins within a word of a big-endian "
+                        "storage");
     if (in_order && !(run && storage_is_whole(tensor)))
         status = spool_storage(spool, storage);
     if (status == CKPT_OK && !run)

@@ -57,6 +57,12 @@ writer_whole(const struct ckpt_writer *writer)
            writer->close != NULL && writer->suffixes != NULL;
 }
 
+static bool
+table_is(const char *id, const char *wanted)
+{
+    return id != NULL && strcmp(id, wanted) == 0;
+}
+
 /* Finds the format's table among the plugin's and copies it. */
 static bool
 format_fill(struct hub_format *format, const struct ckpt_plugin *tables)
@@ -65,7 +71,7 @@ format_fill(struct hub_format *format, const struct ckpt_plugin *tables)
 
     for (i = 0; format->info.reads && tables->readers && tables->readers[i];
          i++) {
-        if (strcmp(tables->readers[i]->id, format->info.id) != 0)
+        if (!table_is(tables->readers[i]->id, format->info.id))
             continue;
         table_copy(&format->reader, sizeof format->reader, tables->readers[i],
                    tables->readers[i]->size);
@@ -74,7 +80,7 @@ format_fill(struct hub_format *format, const struct ckpt_plugin *tables)
     }
     for (i = 0; !format->info.reads && tables->writers && tables->writers[i];
          i++) {
-        if (strcmp(tables->writers[i]->id, format->info.id) != 0)
+        if (!table_is(tables->writers[i]->id, format->info.id))
             continue;
         table_copy(&format->writer, sizeof format->writer, tables->writers[i],
                    tables->writers[i]->size);

@@ -92,49 +92,45 @@ restore_storages(struct restore *restore)
 /* The names of twins are told as attributes for other readers; here they
  * have served. */
 static int
-restore_ties(struct restore *restore)
+restore_tie(struct restore *restore, const struct ckpt_text *name)
 {
-    struct ckpt_text name;
-    uint64_t *number;
     bool added;
-    int status = restore_expect(restore, SDK_JSON_ARRAY_BEGIN);
 
-    while (status == CKPT_OK &&
-           sdk_json_next(&restore->json) == SDK_JSON_STRING) {
-        status = restore_text(restore, &name);
-        if (status != CKPT_OK)
-            return status;
-        number =
-            hub_table_add(&restore->ties, name.data, name.size_bytes, &added);
-        if (number == NULL)
-            return restore->report->status;
-    }
-    if (status == CKPT_OK && restore->json.event != SDK_JSON_ARRAY_END)
-        return restore_refuse(restore, "the ties are malformed");
-    return status;
+    if (hub_table_add(&restore->ties, name->data, name->size_bytes, &added))
+        return CKPT_OK;
+    return restore->report->status;
 }
 
 /* Twins that were written out once more serve other readers alone. */
 static int
-restore_copies(struct restore *restore)
+restore_copy(struct restore *restore, const struct ckpt_text *name)
+{
+    uint64_t *found =
+        hub_table_find(&restore->names, name->data, name->size_bytes);
+
+    if (found == NULL)
+        return restore_refuse(restore, "it names a tensor that is not there");
+    restore->used[*found] = true;
+    return CKPT_OK;
+}
+
+/* A list of names, each for `take`. */
+static int
+restore_names_of(struct restore *restore,
+                 int (*take)(struct restore *, const struct ckpt_text *),
+                 const char *malformed)
 {
     struct ckpt_text name;
-    uint64_t *found;
     int status = restore_expect(restore, SDK_JSON_ARRAY_BEGIN);
 
     while (status == CKPT_OK &&
            sdk_json_next(&restore->json) == SDK_JSON_STRING) {
         status = restore_text(restore, &name);
-        if (status != CKPT_OK)
-            return status;
-        found = hub_table_find(&restore->names, name.data, name.size_bytes);
-        if (found == NULL)
-            return restore_refuse(restore,
-                                  "it names a tensor that is not there");
-        restore->used[*found] = true;
+        if (status == CKPT_OK)
+            status = take(restore, &name);
     }
     if (status == CKPT_OK && restore->json.event != SDK_JSON_ARRAY_END)
-        return restore_refuse(restore, "the copies are malformed");
+        return restore_refuse(restore, malformed);
     return status;
 }
 
@@ -173,6 +169,7 @@ restore_copy_attrs(struct restore *restore)
     return status;
 }
 
+/* Which of the record's own keys this is; "version" comes before all. */
 static int
 restore_key(struct restore *restore)
 {
@@ -184,14 +181,18 @@ restore_key(struct restore *restore)
         if (sdk_json_next(json) != SDK_JSON_NUMBER ||
             !sdk_json_u64(json, &version) || version != HUB_RECORD_VERSION)
             return restore_refuse(restore, "its version is not known");
+        restore->versioned = true;
         return CKPT_OK;
     }
+    if (!restore->versioned)
+        return restore_refuse(restore, "its version is not known");
     if (sdk_json_is(json, "storages"))
         return restore_storages(restore);
     if (sdk_json_is(json, "ties"))
-        return restore_ties(restore);
+        return restore_names_of(restore, restore_tie, "the ties are malformed");
     if (sdk_json_is(json, "copies"))
-        return restore_copies(restore);
+        return restore_names_of(restore, restore_copy,
+                                "the copies are malformed");
     if (sdk_json_is(json, "root"))
         return restore_root(restore);
     if (sdk_json_is(json, "attributes")) {
@@ -210,6 +211,8 @@ restore_all(struct restore *restore)
         status = restore_key(restore);
     if (status == CKPT_OK && restore->json.event != SDK_JSON_OBJECT_END)
         return restore_refuse(restore, "it is not of the known form");
+    if (status == CKPT_OK)
+        status = restore_expect(restore, SDK_JSON_END);
     if (status == CKPT_OK)
         status = restore_copy_attrs(restore);
     if (status == CKPT_OK && restore->graph->public.root == NULL)

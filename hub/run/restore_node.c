@@ -162,14 +162,25 @@ static int
 node_dtype(struct restore *restore, uint32_t *dtype)
 {
     struct ckpt_text text;
-    int status = restore_text(restore, &text);
+    int status;
 
+    if (restore->json.event != SDK_JSON_STRING)
+        return restore_refuse(restore, "a dtype is malformed");
+    status = restore_text(restore, &text);
     if (status != CKPT_OK)
         return status;
     *dtype = ckpt_dtype_from_name(text.data);
     return *dtype != CKPT_DTYPE_NONE
                ? CKPT_OK
                : restore_refuse(restore, "a dtype is not known");
+}
+
+static int
+node_device(struct restore *restore, struct ckpt_text *device)
+{
+    if (restore->json.event != SDK_JSON_STRING)
+        return restore_refuse(restore, "a device is malformed");
+    return restore_text(restore, device);
 }
 
 /* A scalar in braces; the event is that of its content. */
@@ -189,7 +200,7 @@ node_scalar(struct restore *restore, struct node *node, uint32_t kind)
     else if (kind == CKPT_KIND_DTYPE)
         status = node_dtype(restore, &like.as.dtype);
     else if (kind == CKPT_KIND_DEVICE)
-        status = restore_text(restore, &like.as.text);
+        status = node_device(restore, &like.as.text);
     else
         status = node_hex(restore, &like.as.text);
     like.wide = kind == CKPT_KIND_INT;

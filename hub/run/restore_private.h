@@ -31,6 +31,7 @@ struct restore {
     struct sdk_buffer scratch;
     struct hub_table names; /* of the flat entries: their indices */
     struct hub_table ties;  /* names that are told as attributes */
+    bool versioned;         /* its version has been read, and is known */
     bool copied;            /* the other attributes have been taken over */
     const char **set_devices;
     size_t set_count;

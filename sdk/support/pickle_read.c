@@ -61,14 +61,31 @@ sdk_unpickle_pool(struct machine *m, size_t size_bytes, char **room,
 
 /* ---- Failures ---- */
 
+/* No opcode is in hand: the data ended where one should be. */
+static int
+pickle_fail_between(const struct machine *m, int status, const char *what)
+{
+    uint64_t origin = m->input->origin;
+    size_t at = m->input->size_bytes;
+
+    if (origin == CKPT_NOWHERE)
+        m->host->fail(m->host, status, NULL, CKPT_NOWHERE,
+                      "%s: at byte %zu of the pickle", what, at);
+    else
+        m->host->fail(m->host, status, NULL, origin + at, "%s", what);
+    return status;
+}
+
 int
 sdk_unpickle_fail(const struct machine *m, int status, const char *what)
 {
     uint64_t origin = m->input->origin;
     size_t at = (size_t)(m->opcode - m->begin);
+    unsigned opcode;
 
-    unsigned opcode = at < m->input->size_bytes ? *m->opcode : 0u;
-
+    if (at == m->input->size_bytes)
+        return pickle_fail_between(m, status, what);
+    opcode = *m->opcode;
     if (origin == CKPT_NOWHERE)
         m->host->fail(m->host, status, NULL, CKPT_NOWHERE,
                       "%s: opcode 0x%02x at byte %zu of the pickle", what,
@@ -129,6 +146,8 @@ pop(struct machine *m)
         m->depth--;
         return CKPT_OK;
     }
+    if (m->mark_count == 0)
+        return sdk_unpickle_fail_form(m, "nothing to pop");
     return sdk_unpickle_pop_mark(m, &from);
 }
 
@@ -410,7 +429,9 @@ run(struct machine *m)
             return CKPT_CANCELLED;
     }
     m->opcode = m->at;
-    return sdk_unpickle_fail_end(m);
+    return m->input->partial ? CKPT_END
+                             : sdk_unpickle_fail_form(
+                                   m, "the pickle ends early, before STOP");
 }
 
 int

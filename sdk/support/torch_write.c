@@ -104,6 +104,7 @@ torch_walk_class(struct torch_walk *walk, const struct ckpt_value *value)
 {
     const char *name = value->type_name, *dot = strrchr(name, '.');
     struct torch_text *text;
+    uint32_t word;
     size_t size_bytes = dot == NULL ? 0 : (size_t)(dot - name);
 
     if (size_bytes == 0) {
@@ -119,7 +120,8 @@ torch_walk_class(struct torch_walk *walk, const struct ckpt_value *value)
     memcpy(text->data, name, size_bytes);
     text->next = walk->texts;
     walk->texts = text;
-    sdk_pickler_global(walk->pickle, text->data, dot + 1);
+    word = sdk_torch_walk_global(walk, text->data, dot + 1, TORCH_SAID_CALL);
+    sdk_pickler_word(walk->pickle, word);
 }
 
 /* An empty container that is not a plain dict or list. */
@@ -302,6 +304,7 @@ torch_walk_fini(struct torch_walk *walk)
         next = text->next;
         walk->host->release(walk->host, text);
     }
+    sdk_table_fini(walk->host, &walk->said);
     walk->host->release(walk->host, walk->memo);
     walk->host->release(walk->host, walk->storages);
 }

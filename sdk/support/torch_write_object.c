@@ -6,15 +6,76 @@
 
 #include <string.h>
 
+#include "torch_safe.h"
+
+/* A call says more than a name, so it is said even after one. */
+static bool
+torch_walk_unsaid(struct torch_walk *walk, uint32_t word, uint32_t said)
+{
+    const struct sdk_pickler_word *global = &walk->pickle->words[word];
+    uint64_t *before;
+    bool added;
+
+    before = sdk_table_add(walk->host, &walk->said, global->text,
+                           global->size_bytes, &added);
+    if (before == NULL) {
+        walk->pickle->status = CKPT_MEMORY;
+        return false;
+    }
+    if (*before >= said)
+        return false;
+    *before = said;
+    return true;
+}
+
+uint32_t
+sdk_torch_walk_global(struct torch_walk *walk, const char *module,
+                      const char *name, uint32_t said)
+{
+    uint32_t word = sdk_pickler_global_word(walk->pickle, module, name);
+
+    if (walk->pickle->status != CKPT_OK ||
+        sdk_torch_safe(module, name) != SDK_TORCH_UNKNOWN ||
+        !torch_walk_unsaid(walk, word, said))
+        return word;
+    if (said == TORCH_SAID_CALL)
+        walk->host->warn(walk->host, NULL, CKPT_NOWHERE,
+                         "writes a call of '%.60s.%.60s': an unguarded "
+                         "torch.load would make it",
+                         module, name);
+    else
+        walk->host->warn(walk->host, NULL, CKPT_NOWHERE,
+                         "writes the name '%.60s.%.60s': an unguarded "
+                         "torch.load would import it",
+                         module, name);
+    return word;
+}
+
+/* A callee may be a value of its own: the name of a function. */
+static void
+torch_walk_callee_value(struct torch_walk *walk, const struct ckpt_value *value)
+{
+    const struct ckpt_object *object =
+        value->kind == CKPT_KIND_OBJECT ? value->as.object : NULL;
+
+    if (object != NULL && object->made == CKPT_MADE_NAMED &&
+        object->module != NULL && object->name != NULL)
+        sdk_torch_walk_global(walk, object->module, object->name,
+                              TORCH_SAID_CALL);
+    sdk_torch_walk_value(walk, value);
+}
+
 static void
 torch_walk_callee(struct torch_walk *walk, const struct ckpt_value *value)
 {
     const struct ckpt_object *object = value->as.object;
 
     if (object->callee != NULL)
-        sdk_torch_walk_value(walk, object->callee);
+        torch_walk_callee_value(walk, object->callee);
     else if (object->module != NULL && object->name != NULL)
-        sdk_pickler_global(walk->pickle, object->module, object->name);
+        sdk_pickler_word(walk->pickle,
+                         sdk_torch_walk_global(walk, object->module,
+                                               object->name, TORCH_SAID_CALL));
     else
         sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
                             "an object without a class");
@@ -76,7 +137,8 @@ torch_walk_named(struct torch_walk *walk, const struct ckpt_value *value)
         torch_walk_callee(walk, value);
         return;
     }
-    word = sdk_pickler_global_word(pickle, object->module, object->name);
+    word = sdk_torch_walk_global(walk, object->module, object->name,
+                                 TORCH_SAID_NAME);
     sdk_pickler_word(pickle, word);
     if (pickle->status == CKPT_OK &&
         (object->items || object->pairs || object->state)) {

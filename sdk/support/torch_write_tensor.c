@@ -75,17 +75,22 @@ sdk_torch_walk_words(struct torch_walk *walk)
 }
 
 /* One storage has one class. Where dtypes differ or do not divide it, it is
- * untyped. */
+ * untyped. Python interns the names of attributes, as it does the keys that
+ * stand in a program: equal ones are one object, whichever comes first. */
 void
 sdk_torch_walk_scan(struct torch_walk *walk)
 {
     const struct ckpt_graph *graph = walk->graph;
     const struct ckpt_tensor *tensor;
+    const struct ckpt_attr *attr;
     struct torch_storage *storage;
     uint32_t dtype;
     size_t i;
 
     for (i = 0; i < graph->entry_count; i++) {
+        for (attr = graph->entries[i].value->attrs; attr; attr = attr->next)
+            sdk_pickler_string_word(walk->pickle, attr->name,
+                                    strlen(attr->name));
         tensor = graph->entries[i].value->as.tensor;
         storage = &walk->storages[tensor->storage->id];
         dtype = torch_class_dtype(tensor->dtype);

@@ -28,6 +28,9 @@ struct torch_storage {
     bool untyped;      /* no one class serves all its tensors */
 };
 
+/* How a global of the graph is used, and what was said of it. */
+enum torch_said { TORCH_SAID_NAME = 1, TORCH_SAID_CALL = 2 };
+
 /* Text that lives as long as the walk. */
 struct torch_text {
     struct torch_text *next;
@@ -44,6 +47,7 @@ struct torch_walk {
     uint32_t *memo; /* by value id: place and one; 0: not written yet */
     struct torch_storage *storages;
     struct torch_text *texts;
+    struct sdk_table said; /* globals warned of: enum torch_said */
     uint32_t words[TORCH_WORD_COUNT];
     uint32_t class_words[CKPT_DTYPE_COUNT]; /* and one; 0: not asked for yet;
                                                at 0: the untyped class */
@@ -58,6 +62,11 @@ void sdk_torch_walk_fail(struct torch_walk *walk, int status,
 /* Memoises the top of the stack as `value`. */
 void sdk_torch_walk_put(struct torch_walk *walk,
                         const struct ckpt_value *value);
+
+/* The number of a global that the graph brings, not this code. One that torch
+ * does not hold for safe is warned of, once as a name and once as a call. */
+uint32_t sdk_torch_walk_global(struct torch_walk *walk, const char *module,
+                               const char *name, uint32_t said);
 
 /* Writes any value. */
 void sdk_torch_walk_value(struct torch_walk *walk,

@@ -49,8 +49,9 @@ class Loader(unittest.TestCase):
         self.file = self.folder / "x.safetensors"
         self.file.write_bytes(tools.safetensors({"t": ("U8", [1], b"x")}))
 
-    def run_ckpt(self, *args):
-        return subprocess.run([CKPT, *map(str, args)], env=env(self.plugins),
+    def run_ckpt(self, *args, path=None):
+        return subprocess.run([CKPT, *map(str, args)],
+                              env=env(path or self.plugins),
                               capture_output=True, text=True)
 
     def assert_refused(self, path, reason):
@@ -154,6 +155,76 @@ class Loader(unittest.TestCase):
         shown = self.run_ckpt("info", sample, "--plugin", named)
         self.assertIn("0.2.0", shown.stdout)
 
+    def test_no_file_or_another_machine(self):
+        whole = build(self.folder / "template.so", SOURCE).read_bytes()
+        path = self.plugins / "template.so"
+        path.mkdir()
+        self.assert_refused(path, "it is no regular file")
+        path.rmdir()
+        os.mkfifo(path)
+        self.assert_refused(path, "it is no regular file")
+        path.unlink()
+        path.symlink_to(self.folder / "absent")
+        self.assert_refused(path, "it cannot be opened")
+        path.unlink()
+        path.write_bytes(whole[:4] + b"\1" + whole[5:])
+        self.assert_refused(path, "of another machine")
+
+    def test_null_ids(self):
+        """With a description and without one."""
+        plugin = '.id = NULL,\n    .version'
+        role = '.id = NULL,\n    .summary'
+        for fault, alone, described in (
+                (plugin, "does not tell its id", "does not tell its id"),
+                (role, "its tables are not whole",
+                 "its table of 'template' is not whole")):
+            source = SOURCE.replace(fault.replace("NULL", '"template"'), fault)
+            self.assertNotEqual(source, SOURCE)
+            path = build(self.plugins / "template.so", source)
+            self.assert_refused(path, f"not used: {path}: .*{alone}")
+            build(path, SOURCE, describe=True)
+            build(path, source)
+            self.assert_refused(path, f"not used: {path}: .*{described}")
+            path.with_suffix(".plugin").unlink()
+
+    def test_order_of_places(self):
+        """--plugin, then CKPT_PLUGIN_PATH from its first folder to its last,
+        then the folder beside the library."""
+        source = SOURCE.replace('.id = "template",\n    .version',
+                                '.id = "safetensors",\n    .version')
+        places = []
+        for name in ("option", "first", "last"):
+            (self.folder / name).mkdir()
+            places.append(build(self.folder / name / "template.so", source,
+                                describe=True))
+        path = f"{self.folder}/first::{self.folder}/none:{self.folder}/last"
+        for used, args in ((places[0], ("--plugin", places[0])),
+                           (places[1], ())):
+            shown = self.run_ckpt("plugins", "safetensors", *args, path=path)
+            self.assertIn(f"path {used} (", shown.stdout)
+            listed = self.run_ckpt("plugins", *args, path=path).stdout
+            for other in places[places.index(used) + 1:]:
+                self.assertIn(f"not used: {other}: the same plugin from "
+                              f"{used} is used", listed)
+            self.assertRegex(listed, r"not used: /.*/safetensors\.so: the same "
+                             f"plugin from {used} is used")
+        shown = self.run_ckpt("plugins", "safetensors")
+        self.assertRegex(shown.stdout, r"path /.*/ckpt/plugins/safetensors\.so")
+
+    def test_several_folders(self):
+        folders = []
+        for name in ("one", "two"):
+            folders.append(self.folder / name)
+            folders[-1].mkdir()
+            build(folders[-1] / "template.so", SOURCE.replace(
+                '.id = "template"', f'.id = "{name}"'), describe=True)
+        path = ":".join(map(str, folders))
+        listed = self.run_ckpt("plugins", path=path).stdout
+        for name in ("one", "two"):
+            self.assertRegex(listed, rf"(?m)^{name}\t0.1.0\t{name}\t{name}\t")
+        shown = self.run_ckpt("ls", self.file, path=path)
+        self.assertEqual((shown.returncode, shown.stderr), (0, ""))
+
     @unittest.skipIf(shutil.which("strace") is None, "no strace")
     def test_only_what_is_needed_is_loaded(self):
         build(self.plugins / "template.so", SOURCE, describe=True)
@@ -167,6 +238,7 @@ class Loader(unittest.TestCase):
         self.assertIn("safetensors", opened)
         self.assertNotIn("template", opened)
         self.assertNotIn("torch-zip", opened)
+        self.assertNotIn("libzip.so", trace.read_text())
 
 
 if __name__ == "__main__":

@@ -94,7 +94,9 @@ def attributes():
     leaf = torch.ones(4, requires_grad=True)
     if NEW:
         parameter.tag = 1
-    return {"parameter": parameter, "frozen": frozen, "leaf": leaf}
+        leaf.tag, leaf.leaf = "tag", "frozen"
+    return {"tag": "parameter", "parameter": parameter, "frozen": frozen,
+            "leaf": leaf}
 
 
 def cycle_list():

@@ -3,6 +3,7 @@
 torch -> safetensors -> torch the whole tree is the same, guarded and mapped
 loads work wherever they work on the original, and the file is torch's own,
 byte for byte."""
+import re
 import zipfile
 
 import pytest
@@ -90,6 +91,17 @@ def test_same_input_same_bytes(new, tmp_path):
     for name in ("x.pt", "x.safetensors"):
         assert (tmp_path / "a" / name).read_bytes() == \
             (tmp_path / "b" / name).read_bytes()
+
+
+def test_names_held_for_safe_are_torchs(new):
+    """Where this is the torch whose list the table keeps."""
+    torch = pytest.importorskip("torch")
+    if not torch.__version__.startswith("2.13."):
+        pytest.skip("the table is that of torch 2.13")
+    from torch._weights_only_unpickler import _get_allowed_globals
+    table = (tools.TOP / "sdk/support/torch_safe.c").read_text()
+    names = re.search(r"safe_allowed\[\] = \{(.*?)\};", table, re.DOTALL)[1]
+    assert re.findall(r'"(.*?)"', names) == sorted(_get_allowed_globals())
 
 
 def test_devices_are_labels(readers, tmp_path):

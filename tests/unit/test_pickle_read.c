@@ -379,7 +379,9 @@ test_refusals(void **state)
     refuses("\xff", CKPT_FORMAT, 0, "unknown opcode");
     refuses(".", CKPT_FORMAT, 0, "no value");
     refuses("(.", CKPT_FORMAT, 1, "no value");
-    refuses("0", CKPT_FORMAT, 0, "no mark");
+    refuses("", CKPT_FORMAT, 0, "before STOP");
+    refuses("N", CKPT_FORMAT, 1, "before STOP");
+    refuses("0", CKPT_FORMAT, 0, "nothing to pop");
     refuses("t", CKPT_FORMAT, 0, "no mark");
     refuses("1", CKPT_FORMAT, 0, "no mark");
     refuses("2", CKPT_FORMAT, 0, "nothing to double");

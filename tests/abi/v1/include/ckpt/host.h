@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The functions that the hub lends to a plugin. The table comes with every
+ * call, belongs to that call's job, and is not kept beyond the plugin's
+ * instance. A test may pass a false one.
+ *
+ * Unless a comment says otherwise: arguments are borrowed until the call
+ * returns; names, shapes and text are copied; out parameters are written on
+ * success only; a failing function has already said why, so the plugin just
+ * returns the status it got; [any callback] means that the function may be
+ * called in every callback but probe, on the thread of that callback.
+ */
+#ifndef CKPT_HOST_H
+#define CKPT_HOST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ckpt/graph.h"
+#include "ckpt/sink.h"
+#include "ckpt/source.h"
+#include "ckpt/status.h"
+
+#if defined(__GNUC__)
+#define CKPT_PRINTF(nth, first) __attribute__((format(printf, nth, first)))
+#else
+#define CKPT_PRINTF(nth, first)
+#endif
+
+struct ckpt_host {
+    size_t size; /* of this table in the hub that made it */
+    void *hub;   /* the hub's own; not for plugins */
+
+    /* Says why this call fails, and returns `status`, for `return
+     * host->fail(...)`. [also in probe] `tensor` is a name or NULL, `byte` a
+     * position in the input or CKPT_NOWHERE. The text is lower case, without
+     * full stop and without file or plugin: the hub adds those. The first
+     * reason of a job stands; later ones are dropped. */
+    int (*fail)(const struct ckpt_host *host, int status, const char *tensor,
+                uint64_t byte, const char *format, ...) CKPT_PRINTF(5, 6);
+
+    /* Adds a finding that does not stop the job: a rule that was bent, a
+     * thing that a reader should know. [also in probe] */
+    void (*warn)(const struct ckpt_host *host, const char *tensor,
+                 uint64_t byte, const char *format, ...) CKPT_PRINTF(4, 5);
+
+    /* A line for whoever debugs the plugin; shown under `-v -v` alone. */
+    void (*debug)(const struct ckpt_host *host, const char *format, ...)
+        CKPT_PRINTF(2, 3);
+
+    /* True once the caller has asked to stop; long loops look now and then
+     * and return CKPT_CANCELLED. */
+    bool (*cancelled)(const struct ckpt_host *host);
+
+    /* Memory, counted against the job's budget. [any callback] allocate and
+     * reallocate return NULL after saying why (CKPT_LIMIT or CKPT_MEMORY),
+     * and the plugin returns CKPT_MEMORY; release takes NULL. Zeroed. What a
+     * plugin allocates it releases, at the latest in close. */
+    void *(*allocate)(const struct ckpt_host *host, size_t size_bytes);
+    void *(*reallocate)(const struct ckpt_host *host, void *memory,
+                        size_t size_bytes);
+    void (*release)(const struct ckpt_host *host, void *memory);
+
+    /* ---- Sources [also in probe, but for source_open] ---- */
+
+    /* The last component of the path it was opened by. Lives as long as the
+     * source. */
+    const char *(*source_name)(const struct ckpt_host *host,
+                               const struct ckpt_source *source);
+
+    /* Size in bytes when it was opened; 0 for a folder. */
+    uint64_t (*source_size)(const struct ckpt_host *host,
+                            const struct ckpt_source *source);
+
+    bool (*source_is_folder)(const struct ckpt_host *host,
+                             const struct ckpt_source *source);
+
+    /* Copies exactly `size_bytes` from `offset`. Past the end is CKPT_FORMAT
+     * with the place; a source that shrank since it was opened is CKPT_IO. */
+    int (*source_read)(const struct ckpt_host *host,
+                       const struct ckpt_source *source, uint64_t offset,
+                       void *buffer, size_t size_bytes);
+
+    /* Borrows at least `size_bytes` (at most 1 MiB) from `offset`, without a
+     * copy where that can be had; more if more is at hand. The span lives
+     * until the next read or peek on the same source. Errors as source_read. */
+    int (*source_peek)(const struct ckpt_host *host,
+                       const struct ckpt_source *source, uint64_t offset,
+                       size_t size_bytes, struct ckpt_span *span);
+
+    /* Opens a file beside `source`, or inside it if it is a folder, by a
+     * plain name: a name with a separator, `..` or an absolute path is
+     * CKPT_FORMAT, a missing file CKPT_IO. [open, describe] The hub closes it
+     * with the job; opening one name twice gives the same source. */
+    int (*source_open)(const struct ckpt_host *host,
+                       const struct ckpt_source *source, const char *name,
+                       const struct ckpt_source **opened);
+
+    /* The file names in a folder, sorted bytewise, NULL-ended. The list lives
+     * as long as the source. */
+    int (*source_list)(const struct ckpt_host *host,
+                       const struct ckpt_source *folder,
+                       const char *const **names);
+
+    /* ---- Building a graph [describe] ---- */
+
+    /* Adds one value: `like` says its kind and, for scalars, its content,
+     * `like_bytes` is sizeof *like. Containers start empty, objects without
+     * the parts of enum ckpt_part. Kinds of tensor come from tensor_new.
+     * The handle lives as long as the graph. CKPT_FORMAT: a string that is
+     * not UTF-8, a kind or dtype that does not exist; CKPT_LIMIT: the budget.
+     */
+    int (*value_new)(const struct ckpt_host *host, struct ckpt_graph *graph,
+                     const struct ckpt_value *like, size_t like_bytes,
+                     struct ckpt_value **value);
+
+    /* Appends to a list, tuple or size. A size takes ints only. */
+    int (*list_add)(const struct ckpt_host *host, struct ckpt_graph *graph,
+                    struct ckpt_value *list, const struct ckpt_value *item);
+
+    /* Stores under a key. An equal scalar key is replaced in its place; bool,
+     * int and float keys of equal number are equal, as in Python. */
+    int (*map_set)(const struct ckpt_host *host, struct ckpt_graph *graph,
+                   struct ckpt_value *map, const struct ckpt_value *key,
+                   const struct ckpt_value *value);
+
+    /* Sets a part (enum ckpt_part) of an object, once. */
+    int (*object_set)(const struct ckpt_host *host, struct ckpt_graph *graph,
+                      struct ckpt_value *object, uint32_t part,
+                      const struct ckpt_value *value);
+
+    /* Sets an attribute of a value, or of the graph if `owner` is NULL; the
+     * same name again replaces. */
+    int (*attr_set)(const struct ckpt_host *host, struct ckpt_graph *graph,
+                    struct ckpt_value *owner, const char *name,
+                    const struct ckpt_value *value);
+
+    /* Adds a storage like `like`. CKPT_FORMAT: a span beyond its source, a
+     * size that does not fit its place, an unknown word size. */
+    int (*storage_new)(const struct ckpt_host *host, struct ckpt_graph *graph,
+                       const struct ckpt_storage *like, size_t like_bytes,
+                       const struct ckpt_storage **storage);
+
+    /* Adds a tensor like `like` and gives the value that holds it.
+     * CKPT_FORMAT: a view beyond its storage, a product that overflows, an
+     * unknown dtype, a rank over CKPT_MAX_RANK. `name` is for that message
+     * and may be NULL. */
+    int (*tensor_new)(const struct ckpt_host *host, struct ckpt_graph *graph,
+                      const struct ckpt_tensor *like, size_t like_bytes,
+                      const char *name, struct ckpt_value **value);
+
+    /* Makes `value` the root. Exactly once per describe. */
+    int (*root_set)(const struct ckpt_host *host, struct ckpt_graph *graph,
+                    const struct ckpt_value *value);
+
+    /* ---- Planning an output [plan] ---- */
+
+    /* The name of the output's file, as the user gave it, without folders. */
+    const char *(*plan_name)(const struct ckpt_host *host,
+                             const struct ckpt_plan *plan);
+
+    /* Starts one more file, beside the one the user named, by a plain name.
+     * Segments go to the file started last. A writer that never calls this
+     * writes the user's own file; one that does writes only the files it
+     * starts. They are committed together, in this order. */
+    int (*plan_file)(const struct ckpt_host *host, struct ckpt_plan *plan,
+                     const char *name);
+
+    /* Appends one segment; `segment_bytes` is sizeof *segment. `index` may be
+     * NULL; it counts from 0 over all files. */
+    int (*plan_add)(const struct ckpt_host *host, struct ckpt_plan *plan,
+                    const struct ckpt_segment *segment, size_t segment_bytes,
+                    uint64_t *index);
+
+    /* Position in its file at which the next segment will start. */
+    uint64_t (*plan_position)(const struct ckpt_host *host,
+                              const struct ckpt_plan *plan);
+
+    /* Results of the checks of a segment that is done. [late] */
+    uint32_t (*plan_crc32)(const struct ckpt_host *host,
+                           const struct ckpt_plan *plan, uint64_t index);
+    int (*plan_sha256)(const struct ckpt_host *host,
+                       const struct ckpt_plan *plan, uint64_t index,
+                       unsigned char digest[32]);
+};
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Options are declared, not parsed: the hub reads `key=value` from its user,
+ * checks it against the declaration, prints help from it, and hands typed
+ * values over in the order of the declaration.
+ */
+#ifndef CKPT_OPTION_H
+#define CKPT_OPTION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum ckpt_option_kind {
+    CKPT_OPTION_END = 0, /* the entry that closes a list of options */
+    CKPT_OPTION_BOOL,    /* yes, no, true, false, 1, 0 */
+    CKPT_OPTION_INT,     /* a signed 64-bit integer */
+    CKPT_OPTION_SIZE,    /* bytes: 123, 64KiB, 5GB */
+    CKPT_OPTION_STRING,  /* any text */
+    CKPT_OPTION_CHOICE   /* one of `choices`; the value is its index */
+};
+
+/* One declared option. A list ends with an entry of kind CKPT_OPTION_END. */
+struct ckpt_option {
+    const char *name;
+    uint32_t kind;              /* enum ckpt_option_kind */
+    const char *fallback;       /* the default, as text; NULL is unset */
+    const char *help;           /* one line, lower case, without full stop */
+    const char *const *choices; /* NULL-ended, for CKPT_OPTION_CHOICE */
+};
+
+/* The value of one option, at the index of its declaration. Text lives until
+ * the instance that was opened with it closes. */
+struct ckpt_option_value {
+    bool given; /* false: this is the fallback */
+    int64_t integer;
+    const char *text; /* NULL if unset */
+};
+
+#endif
