@@ -13,6 +13,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#define GROWTH 4 /* every growth enters all keys anew */
+
 struct sdk_table_slot {
     const void *key; /* NULL: free */
     uint64_t number;
@@ -40,11 +42,11 @@ table_slot(const struct sdk_table *table, const void *key, size_t key_bytes,
 size_t
 sdk_table_wants(const struct sdk_table *table)
 {
-    size_t capacity = table->capacity > 0 ? table->capacity * 2 : 16;
+    size_t capacity = table->capacity > 0 ? table->capacity * GROWTH : 16;
 
     if (table->count < table->capacity / 3 * 2)
         return 0;
-    if (capacity > SIZE_MAX / 2 / sizeof(struct sdk_table_slot))
+    if (capacity > SIZE_MAX / 2 / GROWTH / sizeof(struct sdk_table_slot))
         return SIZE_MAX;
     return capacity * sizeof(struct sdk_table_slot);
 }
