@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "hub/graph/validate.h"
+#include "utf8.h"
 
 #define INDEX_FROM 16 /* maps with fewer pairs are searched by looking */
 
@@ -54,7 +55,7 @@ value_check(struct hub_graph *graph, const struct ckpt_value *like)
         return hub_fail(graph->report, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
                         "text without data");
     if ((like->kind == CKPT_KIND_STRING || like->kind == CKPT_KIND_DEVICE) &&
-        !hub_utf8_valid(text->data, text->size_bytes))
+        !sdk_utf8_valid(text->data, text->size_bytes))
         return hub_fail(graph->report, CKPT_FORMAT, NULL, CKPT_NOWHERE,
                         "a string that is not UTF-8");
     if (like->kind == CKPT_KIND_DTYPE && !ckpt_dtype_name(like->as.dtype))

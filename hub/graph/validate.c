@@ -10,62 +10,6 @@
 
 #include "checked.h"
 
-/* Length of the sequence that a lead byte begins, and its least code. */
-static size_t
-utf8_length(unsigned char lead, uint32_t *least)
-{
-    if (lead >= 0xC2 && lead <= 0xDF) {
-        *least = 0x80;
-        return 2;
-    }
-    if (lead >= 0xE0 && lead <= 0xEF) {
-        *least = 0x800;
-        return 3;
-    }
-    if (lead >= 0xF0 && lead <= 0xF4) {
-        *least = 0x10000;
-        return 4;
-    }
-    return 0;
-}
-
-static size_t
-utf8_step(const unsigned char *p, size_t left)
-{
-    uint32_t code, least;
-    size_t i, length;
-
-    if (p[0] < 0x80)
-        return 1;
-    length = utf8_length(p[0], &least);
-    if (length == 0 || length > left)
-        return 0;
-    code = p[0] & (0x7Fu >> length);
-    for (i = 1; i < length; i++) {
-        if ((p[i] & 0xC0) != 0x80)
-            return 0;
-        code = code << 6 | (p[i] & 0x3F);
-    }
-    if (code < least || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000))
-        return 0;
-    return length;
-}
-
-bool
-hub_utf8_valid(const char *data, size_t size_bytes)
-{
-    const unsigned char *p = (const unsigned char *)data;
-    size_t at = 0, step;
-
-    while (at < size_bytes) {
-        step = utf8_step(p + at, size_bytes - at);
-        if (step == 0)
-            return false;
-        at += step;
-    }
-    return true;
-}
-
 /* Product of the sizes and whether one of them is zero. */
 static bool
 tensor_count(struct ckpt_tensor *tensor)

@@ -8,9 +8,6 @@
 #include "ckpt/graph.h"
 #include "hub/core/report.h"
 
-/* Whether the bytes are UTF-8, as RFC 3629 has it. */
-bool hub_utf8_valid(const char *data, size_t size_bytes);
-
 /* Whether a tensor whose element_count is set is row-major without gaps. */
 bool hub_tensor_contiguous(const struct ckpt_tensor *tensor);
 

@@ -10,7 +10,8 @@
 #include "checked.h"
 #include "hub/io/source.h"
 
-/* A peek that does not go on where the window ends gets this much. */
+/* A peek that does not go on where the window ends gets this much; one that
+ * does gets twice what the last one got. */
 #define PEEK_BYTES ((size_t)4 << 10)
 /* A gap up to this size still counts as going on. */
 #define NEAR_BYTES ((uint64_t)16 << 10)
@@ -159,7 +160,7 @@ hub_source_read(const struct ckpt_source *source, uint64_t offset, void *buffer,
     return source_pread(source, offset, buffer, size_bytes);
 }
 
-/* How much a peek should bring: much when reading goes on, else little. */
+/* How much a peek should bring: more and more while reading goes on. */
 static size_t
 peek_amount(const struct ckpt_source *source, uint64_t offset,
             size_t size_bytes)
@@ -170,6 +171,8 @@ peek_amount(const struct ckpt_source *source, uint64_t offset,
 
     if (source->window_bytes > 0 && offset >= source->window_offset &&
         offset <= end + NEAR_BYTES)
+        amount = 2 * source->window_bytes;
+    if (amount > HUB_WINDOW_BYTES)
         amount = HUB_WINDOW_BYTES;
     if (amount < size_bytes)
         amount = size_bytes;

@@ -9,10 +9,8 @@
 
 #include "ckpt/host.h"
 
-struct sdk_table_slot;
-
 struct sdk_table {
-    struct sdk_table_slot *slots;
+    uint64_t *slots;        /* the table's own block */
     size_t count, capacity; /* capacity is a power of two */
     uint64_t seed;
 };

@@ -6,6 +6,7 @@
 #include "unit.h"
 
 #include "hub/graph/validate.h"
+#include "utf8.h"
 
 static void
 test_valid_texts(void **state)
@@ -29,10 +30,10 @@ test_valid_texts(void **state)
 
     (void)state;
     for (i = 0; i < COUNT_OF(texts); i++)
-        if (!hub_utf8_valid(texts[i], strlen(texts[i])))
+        if (!sdk_utf8_valid(texts[i], strlen(texts[i])))
             fail_msg("row %zu was refused", i);
-    assert_true(hub_utf8_valid("a\0b", 3));
-    assert_true(hub_utf8_valid(NULL, 0));
+    assert_true(sdk_utf8_valid("a\0b", 3));
+    assert_true(sdk_utf8_valid(NULL, 0));
 }
 
 static void
@@ -60,7 +61,7 @@ test_invalid_texts(void **state)
 
     (void)state;
     for (i = 0; i < COUNT_OF(texts); i++)
-        if (hub_utf8_valid(texts[i], strlen(texts[i])))
+        if (sdk_utf8_valid(texts[i], strlen(texts[i])))
             fail_msg("row %zu was taken", i);
 }
 
