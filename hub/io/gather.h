@@ -10,9 +10,9 @@
 
 struct hub_gather;
 
-/* The storage's bytes are those of `source` from `offset`, or of `memory` if
- * that is not NULL. All is borrowed until free. CKPT_UNSUPPORTED for types
- * below a byte. */
+/* The tensor has at least one element. The storage's bytes are those of
+ * `source` from `offset`, or of `memory` if that is not NULL. All is borrowed
+ * until free. CKPT_UNSUPPORTED for types below a byte. */
 int hub_gather_new(struct hub_budget *budget, const struct ckpt_tensor *tensor,
                    const struct ckpt_source *source, uint64_t offset,
                    const void *memory, struct hub_gather **gather);
