@@ -39,6 +39,14 @@ struct sdk_torch_storage {
     uint64_t byte;      /* for messages: where the pickle names it */
 };
 
+/* A persistent id that is one name, where a form lists tensors and storages
+ * beside the pickle. */
+struct sdk_torch_named {
+    struct ckpt_text id;
+    const char *tensor; /* for messages: the name met first, or NULL */
+    uint64_t byte;      /* for messages: where the pickle names it */
+};
+
 struct sdk_torch_source {
     /* Says in `like` where the storage is: place and what belongs to it, and
      * byte_order. All else is filled in. Called once per key. */
@@ -47,6 +55,12 @@ struct sdk_torch_source {
                 struct ckpt_storage *like);
     void *user;
     uint64_t origin; /* of the pickle in the file, or CKPT_NOWHERE */
+    /* Gives what a name stands for: a tensor, or a bare storage from
+     * sdk_torch_storage_value; the same value for the same id. NULL: such
+     * ids are CKPT_UNSUPPORTED. */
+    int (*named)(const struct ckpt_host *host, void *user,
+                 struct ckpt_graph *graph, const struct sdk_torch_named *named,
+                 struct ckpt_value **value);
 };
 
 /* Builds the values of the pickle's root, and gives it. */
@@ -54,5 +68,17 @@ int sdk_torch_read(const struct ckpt_host *host, struct ckpt_graph *graph,
                    const struct sdk_pickled *pickled,
                    const struct sdk_torch_source *source,
                    const struct ckpt_value **root);
+
+/* Makes the object of a bare storage: `view` is its one-dimensional tensor,
+ * and gives the class. `untyped`: the class is the untyped one. */
+int sdk_torch_storage_value(const struct ckpt_host *host,
+                            struct ckpt_graph *graph,
+                            const struct ckpt_tensor *view, bool untyped,
+                            const char *name, struct ckpt_value **value);
+
+/* The dtype of a class of torch by its ending, "Storage" or "Tensor", as in
+ * torch.FloatStorage and torch.cuda.FloatTensor; or NONE. */
+uint32_t sdk_torch_class_dtype(const char *module, const char *name,
+                               const char *ending);
 
 #endif

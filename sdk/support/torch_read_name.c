@@ -101,6 +101,23 @@ find_storage(struct torch_name *name)
     return false;
 }
 
+uint32_t
+sdk_torch_class_dtype(const char *module, const char *name, const char *ending)
+{
+    size_t i, stem;
+
+    if (strcmp(module, "torch") != 0 && strcmp(module, "torch.cuda") != 0 &&
+        strcmp(module, "torch.storage") != 0)
+        return CKPT_DTYPE_NONE;
+    for (i = 0; i < COUNT_OF(storages); i++) {
+        stem = strlen(storages[i].name) - strlen("Storage");
+        if (strncmp(name, storages[i].name, stem) == 0 &&
+            strcmp(name + stem, ending) == 0)
+            return storages[i].dtype;
+    }
+    return CKPT_DTYPE_NONE;
+}
+
 const char *
 sdk_torch_class_name(uint32_t dtype)
 {

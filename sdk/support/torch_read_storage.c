@@ -6,6 +6,8 @@
  */
 #include "torch_read_storage.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "utf8.h"
@@ -278,12 +280,72 @@ find_entry(struct torch_reader *r, uint32_t ref, uint32_t dtype,
     return CKPT_OK;
 }
 
+/* ---- Persistent ids of one name ---- */
+
+static bool
+is_named(const struct torch_reader *r, uint32_t ref)
+{
+    uint32_t pid = sdk_pickled_pid(r->pickled, ref);
+
+    return r->source->named != NULL &&
+           (is_text(r, pid) ||
+            sdk_pickled_kind(r->pickled, pid) == SDK_PICKLED_INT);
+}
+
+static int
+make_named(struct torch_reader *r, uint32_t ref, struct ckpt_value **value)
+{
+    uint32_t pid = sdk_pickled_pid(r->pickled, ref);
+    struct sdk_torch_named named = {.tensor = sdk_torch_path(r),
+                                    .byte = sdk_torch_byte(r, ref)};
+    char digits[24];
+
+    if (is_text(r, pid)) {
+        named.id = sdk_pickled_text(r->pickled, pid);
+    } else {
+        named.id.size_bytes = (size_t)snprintf(
+            digits, sizeof digits, "%" PRId64,
+            sdk_pickled_at(r->pickled, pid)->as.integer);
+        named.id.data = digits;
+    }
+    return r->source->named(r->host, r->source->user, r->graph, &named, value);
+}
+
+/* The storage that a tensor is rebuilt on: a whole one. */
+static int
+named_entry(struct torch_reader *r, uint32_t ref, struct torch_entry **found)
+{
+    const struct ckpt_tensor *view;
+    struct torch_entry made = {0};
+    struct ckpt_value *value;
+    int status = sdk_torch_value_of(r, ref, 0, &value);
+
+    if (status != CKPT_OK)
+        return status;
+    if (value->kind != CKPT_KIND_OBJECT)
+        return sdk_torch_fail(r, CKPT_FORMAT, ref,
+                              "a tensor that is rebuilt on a tensor");
+    view = value->as.object->args->as.list.items[0]->as.tensor;
+    if (view->size_bytes != view->storage->size_bytes)
+        return sdk_torch_fail(r, CKPT_UNSUPPORTED, ref,
+                              "a tensor that is rebuilt on a storage's view");
+    made.storage = view->storage;
+    made.dtype = (uint8_t)view->dtype;
+    status = grow_entries(r);
+    if (status != CKPT_OK)
+        return status;
+    r->entries[r->entry_count] = made;
+    *found = &r->entries[r->entry_count++];
+    return CKPT_OK;
+}
+
 int
 sdk_torch_entry_find(struct torch_reader *r, uint32_t ref, uint32_t dtype,
                      const struct torch_entry **found)
 {
     struct torch_entry *entry = NULL;
-    int status = find_entry(r, ref, dtype, &entry);
+    int status = is_named(r, ref) ? named_entry(r, ref, &entry)
+                                  : find_entry(r, ref, dtype, &entry);
 
     if (status == CKPT_OK)
         *found = entry;
@@ -300,11 +362,28 @@ sdk_torch_entries_fini(struct torch_reader *r)
 
 /* ---- A bare storage ---- */
 
-static const char *
-class_name(const struct torch_entry *entry)
+int
+sdk_torch_storage_value(const struct ckpt_host *host, struct ckpt_graph *graph,
+                        const struct ckpt_tensor *view, bool untyped,
+                        const char *name, struct ckpt_value **value)
 {
-    return sdk_torch_class_name(entry->untyped ? CKPT_DTYPE_NONE
-                                               : entry->dtype);
+    struct ckpt_value like = {.kind = CKPT_KIND_TUPLE}, *tensor, *args;
+    struct ckpt_object object = {.made = CKPT_MADE_PERSISTENT,
+                                 .module = "torch"};
+    int status =
+        host->tensor_new(host, graph, view, sizeof *view, name, &tensor);
+
+    if (status == CKPT_OK)
+        status = host->value_new(host, graph, &like, sizeof like, &args);
+    if (status == CKPT_OK)
+        status = host->list_add(host, graph, args, tensor);
+    if (status != CKPT_OK)
+        return status;
+    object.name = sdk_torch_class_name(untyped ? CKPT_DTYPE_NONE : view->dtype);
+    object.args = args;
+    like.kind = CKPT_KIND_OBJECT;
+    like.as.object = &object;
+    return host->value_new(host, graph, &like, sizeof like, value);
 }
 
 static int
@@ -314,10 +393,6 @@ make_object(struct torch_reader *r, const struct torch_entry *entry,
     uint64_t width_bits = ckpt_dtype_width_bits(entry->dtype);
     uint64_t count, step = 1;
     struct ckpt_tensor view = {.dtype = entry->dtype, .rank = 1};
-    struct ckpt_value like = {.kind = CKPT_KIND_TUPLE}, *tensor, *args;
-    struct ckpt_object object = {.made = CKPT_MADE_PERSISTENT,
-                                 .module = "torch"};
-    int status;
 
     if (width_bits < 8)
         count = entry->storage->size_bytes * (8 / width_bits);
@@ -326,19 +401,8 @@ make_object(struct torch_reader *r, const struct torch_entry *entry,
     view.shape = &count;
     view.strides = &step;
     view.storage = entry->storage;
-    status = r->host->tensor_new(r->host, r->graph, &view, sizeof view,
-                                 sdk_torch_path(r), &tensor);
-    if (status == CKPT_OK)
-        status = sdk_torch_value(r, &like, &args);
-    if (status == CKPT_OK)
-        status = r->host->list_add(r->host, r->graph, args, tensor);
-    if (status != CKPT_OK)
-        return status;
-    object.name = class_name(entry);
-    object.args = args;
-    like.kind = CKPT_KIND_OBJECT;
-    like.as.object = &object;
-    return sdk_torch_value(r, &like, value);
+    return sdk_torch_storage_value(r->host, r->graph, &view, entry->untyped,
+                                   sdk_torch_path(r), value);
 }
 
 int
@@ -347,8 +411,11 @@ sdk_torch_storage_object(struct torch_reader *r, uint32_t ref,
 {
     struct torch_entry *entry = NULL;
     struct ckpt_value *made;
-    int status = find_entry(r, ref, CKPT_DTYPE_NONE, &entry);
+    int status;
 
+    if (is_named(r, ref))
+        return make_named(r, ref, value);
+    status = find_entry(r, ref, CKPT_DTYPE_NONE, &entry);
     if (status != CKPT_OK)
         return status;
     if (entry->object == NULL) {
