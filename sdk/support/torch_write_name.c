@@ -81,8 +81,5 @@ void
 sdk_torch_walk_name_view(struct torch_walk *walk,
                          const struct ckpt_tensor *tensor, uint32_t dtype)
 {
-    if (tensor->size_bytes == tensor->storage->size_bytes)
-        sdk_torch_walk_name_storage(walk, tensor->storage, dtype);
-    else
-        torch_walk_list(walk, &walk->result->views, tensor, dtype);
+    torch_walk_list(walk, &walk->result->views, tensor, dtype);
 }

@@ -95,8 +95,8 @@ void sdk_torch_walk_object(struct torch_walk *walk,
 void sdk_torch_walk_tensor(struct torch_walk *walk,
                            const struct ckpt_value *value);
 
-/* TAR: names a storage, a tensor, a bare storage given as a tensor over it or
- * over a part of it. `dtype` is that of the storage's class. */
+/* TAR: names a storage, a tensor, a bare storage given as a tensor over a part
+ * of another one. `dtype` is that of the storage's class. */
 void sdk_torch_walk_name_storage(struct torch_walk *walk,
                                  const struct ckpt_storage *storage,
                                  uint32_t dtype);
