@@ -52,7 +52,7 @@ torch_tar_close(const struct ckpt_host *host, void *self)
 
 static int
 make_storage(const struct ckpt_host *host, struct torch_tar *tar,
-             struct ckpt_graph *graph, uint32_t index,
+             struct ckpt_graph *graph, size_t index,
              const struct ckpt_storage **storage)
 {
     struct torch_tar_storage *root =
@@ -133,7 +133,7 @@ make_object(const struct ckpt_host *host, struct torch_tar *tar,
                                .strides = &step,
                                .offset = storage->first};
     int status = make_storage(host, tar, graph,
-                              (uint32_t)(storage - tar->tables.storages),
+                              (size_t)(storage - tar->tables.storages),
                               &view.storage);
 
     return status == CKPT_OK ? sdk_torch_storage_value(host, graph, &view,
@@ -217,9 +217,6 @@ load_member(const struct ckpt_host *host, const struct torch_tar *tar,
     unsigned char *made;
     int status;
 
-    if (member->size_bytes >= SIZE_MAX)
-        return host->fail(host, CKPT_LIMIT, NULL, member->header_offset,
-                          "member '%s' is too big", torch_tar_names[which]);
     made = host->allocate(host, (size_t)member->size_bytes + 1);
     if (made == NULL)
         return CKPT_MEMORY;
@@ -302,7 +299,7 @@ check_members(const struct ckpt_host *host, const struct torch_tar *tar)
                               torch_tar_names[needed[i]]);
     if (tar->members.other_count > 0)
         host->warn(host, NULL, tar->members.other_offset,
-                   "%llu members that torch does not read, '%s' first",
+                   "members that torch does not read: %llu, the first is '%s'",
                    (unsigned long long)tar->members.other_count,
                    tar->members.other_name);
     return CKPT_OK;

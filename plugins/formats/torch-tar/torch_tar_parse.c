@@ -320,7 +320,7 @@ read_storage(struct stream *stream)
         status = stream_bytes(stream, count, sizeof count);
     if (status != CKPT_OK)
         return status;
-    storage->root = (uint32_t)tables->storage_count;
+    storage->root = tables->storage_count;
     storage->offset = stream->at;
     storage->count = sdk_load_le64(count);
     if (!sdk_mul_u64(storage->count, ckpt_dtype_width_bits(storage->dtype) / 8,
@@ -375,21 +375,19 @@ read_view_list(struct stream *stream, const struct sdk_pickled *pickled,
 {
     struct torch_tar_tables *tables = stream->tables;
     struct sdk_pickled_list views;
-    uint32_t i;
+    size_t i;
     int status;
 
     if (sdk_pickled_kind(pickled, pickled->root) != SDK_PICKLED_LIST)
         return stream_fail(stream, CKPT_FORMAT, origin,
                            "views of storages that are no list");
     views = sdk_pickled_list(pickled, pickled->root);
-    if (views.count > UINT32_MAX / 2 - tables->storage_count)
-        return stream_fail(stream, CKPT_LIMIT, origin, "too many storages");
     status = table_grow(stream->host, &tables->storages,
                         sizeof *tables->storages,
                         tables->storage_count + views.count,
                         &tables->storage_capacity);
     for (i = 0; i < tables->storage_count && status == CKPT_OK; i++)
-        status = keys_add(stream, &tables->storages[i].key, i * UINT64_C(2) + 1,
+        status = keys_add(stream, &tables->storages[i].key, i * 2 + 1,
                           tables->storages[i].byte);
     for (i = 0; i < views.count && status == CKPT_OK; i++)
         status = read_view(stream, pickled, views.refs[i],
@@ -407,9 +405,6 @@ read_storages(struct stream *stream)
     for (i = 0; status == CKPT_OK && i < count; i++) {
         if (i % CANCEL_STRIDE == 0 && stream->host->cancelled(stream->host))
             return CKPT_CANCELLED;
-        if (i == UINT32_MAX / 2)
-            return stream_fail(stream, CKPT_LIMIT, stream->at,
-                               "too many storages");
         status = read_storage(stream);
     }
     if (status != CKPT_OK)
@@ -443,7 +438,7 @@ read_tensor_storage(struct stream *stream, const struct sdk_pickled *pickled,
         return stream->host->fail(stream->host, CKPT_FORMAT, NULL, tensor->byte,
                                   "a tensor on storage %lld, which is not there",
                                   (long long)key);
-    tensor->storage = (uint32_t)(storage - stream->tables->storages);
+    tensor->storage = (size_t)(storage - stream->tables->storages);
     tensor->dtype = storage->dtype;
     return CKPT_OK;
 }

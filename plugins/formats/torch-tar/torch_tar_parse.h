@@ -38,7 +38,7 @@ struct torch_tar_storage {
     int64_t key;
     uint64_t byte;   /* where the file says it */
     uint64_t offset; /* of the data in the file */
-    uint32_t root;   /* its index, or that of the storage it is a view of */
+    size_t root;     /* its index, or that of the storage it is a view of */
     uint32_t dtype;
     uint64_t first, count;              /* elements of the root */
     const struct ckpt_storage *storage; /* of a root, once it is needed */
@@ -46,12 +46,12 @@ struct torch_tar_storage {
     char device[32];
 };
 
-#define TORCH_TAR_NO_STORAGE UINT32_MAX
+#define TORCH_TAR_NO_STORAGE SIZE_MAX
 
 struct torch_tar_tensor {
     int64_t key;
     uint64_t byte;
-    uint32_t storage; /* or NO_STORAGE */
+    size_t storage; /* or NO_STORAGE */
     uint32_t dtype, rank;
     size_t dims; /* of sizes, then strides, among all dims */
     uint64_t offset;

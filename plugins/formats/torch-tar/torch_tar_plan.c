@@ -106,8 +106,6 @@ plan_header(const struct plan *plan, const char *name, char type,
     memcpy(block + 136, "00000000000", 11);
     block[156] = type;
     memcpy(block + 257, "ustar\0" "00", 8);
-    memcpy(block + 329, "0000000", 7);
-    memcpy(block + 337, "0000000", 7);
     block_seal(block);
     return plan_bytes(plan, block, BLOCK_BYTES);
 }

@@ -24,7 +24,8 @@ struct walk {
     const struct ckpt_host *host;
     struct torch_tar_members *members;
     uint64_t position, size_bytes;
-    int status; /* of the source */
+    uint64_t next; /* where the next header should be, for messages */
+    int status;    /* of the source */
     unsigned char window[WINDOW_BYTES];
 };
 
@@ -90,9 +91,6 @@ static int
 check_entry(const struct walk *walk, struct archive_entry *entry,
             const char *name, uint64_t byte)
 {
-    if (name == NULL)
-        return walk_fail(walk, CKPT_UNSUPPORTED, byte,
-                         "a member whose name cannot be read");
     if (name_climbs(name))
         return walk_fail(walk, CKPT_FORMAT, byte,
                          "a member whose name climbs out of the archive");
@@ -209,12 +207,16 @@ static int
 walk_entry(struct walk *walk, struct archive *archive,
            struct archive_entry *entry)
 {
-    const char *name = archive_entry_pathname(entry);
+    const char *path = archive_entry_pathname(entry);
+    const char *name = path != NULL ? path : "?";
     struct torch_tar_member member = {.found = true};
     int which, status;
 
     member.header_offset = (uint64_t)archive_read_header_position(archive);
     member.offset = (uint64_t)archive_filter_bytes(archive, 0);
+    member.size_bytes = (uint64_t)archive_entry_size(entry);
+    walk->next = member.offset + (member.size_bytes + BLOCK_BYTES - 1) /
+                                     BLOCK_BYTES * BLOCK_BYTES;
     status = check_entry(walk, entry, name, member.header_offset);
     if (status != CKPT_OK)
         return status;
@@ -223,7 +225,6 @@ walk_entry(struct walk *walk, struct archive *archive,
         add_other(walk->members, name, member.header_offset);
         return CKPT_OK;
     }
-    member.size_bytes = (uint64_t)archive_entry_size(entry);
     return add_member(walk, entry, which, &member);
 }
 
@@ -232,7 +233,8 @@ static int
 fail_archive(const struct walk *walk, struct archive *archive)
 {
     const char *why = archive_error_string(archive);
-    uint64_t byte = (uint64_t)archive_filter_bytes(archive, 0);
+    uint64_t byte =
+        walk->next < walk->size_bytes ? walk->next : walk->size_bytes;
     char text[100] = "the archive is damaged";
 
     if (walk->status != CKPT_OK)
@@ -317,6 +319,7 @@ torch_tar_recognise(const struct ckpt_host *host,
     struct torch_tar_members found = {0};
     const struct torch_tar_member *members = found.members;
     struct ckpt_host quiet = {0};
+    size_t i, count = 0;
     int status;
 
     /* What is wrong with an archive is said when it is opened. */
@@ -325,18 +328,16 @@ torch_tar_recognise(const struct ckpt_host *host,
     status = torch_tar_walk(&quiet, source, &found);
     if (status == CKPT_IO || status == CKPT_CANCELLED || status == CKPT_MEMORY)
         return status;
-    if (members[TORCH_TAR_PICKLE].found && members[TORCH_TAR_STORAGES].found) {
+    for (i = 0; i < TORCH_TAR_ATTRIBUTES; i++)
+        count += members[i].found ? 1 : 0;
+    if (members[TORCH_TAR_PICKLE].found && count > 2) {
         evidence->level = CKPT_EVIDENCE_STRUCTURE;
         snprintf(evidence->how, sizeof evidence->how,
                  "tar with pickle, tensors and storages");
-    } else if (members[TORCH_TAR_PICKLE].found ||
-               members[TORCH_TAR_SYS_INFO].found) {
+    } else if (members[TORCH_TAR_SYS_INFO].found || count > 1) {
         evidence->level = CKPT_EVIDENCE_MAGIC;
         snprintf(evidence->how, sizeof evidence->how,
-                 "incomplete tar with %s",
-                 torch_tar_names[members[TORCH_TAR_PICKLE].found
-                                     ? TORCH_TAR_PICKLE
-                                     : TORCH_TAR_SYS_INFO]);
+                 "incomplete tar of sys_info, pickle, tensors and storages");
     }
     return CKPT_OK;
 }
