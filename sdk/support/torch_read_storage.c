@@ -321,7 +321,7 @@ enter_view(struct torch_reader *r, const struct pid *pid, uint32_t ref,
 
     if (!sdk_within(pid->view_start_bytes, pid->view_size_bytes, of.size_bytes))
         return sdk_torch_fail(r, CKPT_FORMAT, ref,
-                              "a view of more than its storage holds");
+                              "view metadata of more than its storage holds");
     status = enter_key(r, &pid->view_key, pid, ref, at, &added);
     if (status != CKPT_OK)
         return status;
