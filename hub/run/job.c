@@ -102,6 +102,23 @@ job_writer(struct job *job)
     return status;
 }
 
+/* What a strict user does not accept. */
+static int
+job_strict(struct job *job)
+{
+    size_t losses = job_report(job)->loss_count;
+
+    if (!job->order->strict ||
+        (losses == 0 && job->reading.transforms.unmatched == 0))
+        return CKPT_OK;
+    hub_remedy(job_report(job), "to accept it, leave --strict out");
+    if (losses > 0)
+        return hub_fail(job_report(job), CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
+                        "%zu things would be lost", losses);
+    return hub_fail(job_report(job), CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
+                    "a transform matches nothing");
+}
+
 static int
 job_plan(struct job *job)
 {
@@ -109,13 +126,8 @@ job_plan(struct job *job)
     int status = job_blame(job, hub_fit(&job->fit, host, job->reading.graph,
                                         &job->format->writer, job->self));
 
-    if (status == CKPT_OK && job->order->strict &&
-        job_report(job)->loss_count > 0) {
-        hub_remedy(job_report(job), "to accept it, leave --strict out");
-        status =
-            hub_fail(job_report(job), CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
-                     "%zu things would be lost", job_report(job)->loss_count);
-    }
+    if (status == CKPT_OK)
+        status = job_strict(job);
     if (status != CKPT_OK)
         return status;
     hub_plan_init(&job->plan, &job->user->budget, job->name);
