@@ -102,19 +102,13 @@ job_writer(struct job *job)
     return status;
 }
 
-/* What a strict user does not accept. */
+/* What a strict user does not accept of the transforms. */
 static int
-job_strict(struct job *job)
+job_matched(struct job *job)
 {
-    size_t losses = job_report(job)->loss_count;
-
-    if (!job->order->strict ||
-        (losses == 0 && job->reading.transforms.unmatched == 0))
+    if (!job->order->strict || job->reading.transforms.unmatched == 0)
         return CKPT_OK;
     hub_remedy(job_report(job), "to accept it, leave --strict out");
-    if (losses > 0)
-        return hub_fail(job_report(job), CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
-                        "%zu things would be lost", losses);
     return hub_fail(job_report(job), CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
                     "a transform matches nothing");
 }
@@ -126,8 +120,13 @@ job_plan(struct job *job)
     int status = job_blame(job, hub_fit(&job->fit, host, job->reading.graph,
                                         &job->format->writer, job->self));
 
-    if (status == CKPT_OK)
-        status = job_strict(job);
+    if (status == CKPT_OK && job->order->strict &&
+        job_report(job)->loss_count > 0) {
+        hub_remedy(job_report(job), "to accept it, leave --strict out");
+        status =
+            hub_fail(job_report(job), CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
+                     "%zu things would be lost", job_report(job)->loss_count);
+    }
     if (status != CKPT_OK)
         return status;
     hub_plan_init(&job->plan, &job->user->budget, job->name);
@@ -270,6 +269,8 @@ ckpt_convert(struct ckpt *user, const struct ckpt_conversion *conversion,
         return hub_fail(&user->report, CKPT_OPTION, NULL, CKPT_NOWHERE,
                         "no input is named");
     status = hub_reading_init(&job.reading, user, &conversion->input);
+    if (status == CKPT_OK)
+        status = job_matched(&job);
     if (status == CKPT_OK)
         status = job_output(&job);
     if (status == CKPT_OK)

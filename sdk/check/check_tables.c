@@ -103,8 +103,8 @@ check_transform(struct check *check, const struct ckpt_transform *transform)
         check_broken(check, transform->id,
                      "the transform's table is not whole");
     if (transform->argument != NULL &&
-        (!is_line(transform->argument) ||
-         strpbrk(transform->argument, "\"\\") != NULL))
+        (transform->argument[0] == '\0' ||
+         strpbrk(transform->argument, "\"\\\n") != NULL))
         check_broken(check, transform->id,
                      "the argument is one line without quotes");
     if (transform->inputs_max != 0 &&

@@ -3,8 +3,8 @@
  * The calls in a pickle of torch that name a device beside the storages. What
  * map_location does to them is what torch 2 does:
  *
- *   1. _rebuild_device_tensor_from_numpy, _rebuild_device_tensor_from_cpu_tensor
- *      and _rebuild_xla_tensor have the label as a string: both forms apply;
+ *   1. _rebuild_device_tensor_from_numpy, its kin from_cpu_tensor, and
+ *      _rebuild_xla_tensor have the label as a string: both forms apply;
  *   2. _rebuild_wrapper_subclass has a torch.device: one label for all
  *      applies, pairs of strings never match it.
  *
