@@ -109,6 +109,23 @@ def test_guarded_loads_work(new, readers, name, tmp_path):
         assert reader.describe(tmp_path / "a.pt", "only") == wanted
 
 
+@pytest.mark.parametrize("age, release", [("old", "1.13"), ("new", "2.13")])
+@pytest.mark.parametrize("name", LEGACY)
+def test_for_a_release(age, release, peer, readers, name, tmp_path):
+    """What is written for a release loads in its safe mode, and what is
+    refused does not."""
+    reader = next((r for r in readers if r.age == age), None)
+    if reader is None or not readable(peer, name):
+        pytest.skip(f"the {age} torch is not here, or cannot say")
+    plain, after = tmp_path / "plain.pt", tmp_path / "after.pt"
+    tools.ckpt("convert", "--to", "torch-legacy", peer.case(name), plain)
+    done = tools.run("convert", "--to", "torch-legacy", peer.case(name), after,
+                     "-o", f"torch={release}")
+    assert done.returncode in (0, 4), done
+    found = reader.describe(after if done.returncode == 0 else plain, "only")
+    assert ("error" in (found or {})) == (done.returncode == 4), (found, done)
+
+
 BYTE_EQUAL = """plain many aliases strides gaps attributes strings big_map
     big_list ordered tensor nothing adam sgd shared scalars""".split()
 
