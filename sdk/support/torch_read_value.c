@@ -3,6 +3,7 @@
  * Making the value of one node of a torch pickle. Containers and objects are
  * made empty, for the walk to fill.
  */
+#include "torch_module.h"
 #include "torch_read_storage.h"
 
 #include <string.h>
@@ -214,6 +215,25 @@ make_call(struct torch_reader *r, uint32_t ref, unsigned depth,
     return make_object(r, ref, depth, value);
 }
 
+/* A whole model is a map, for the walk to fill. */
+static int
+make_made(struct torch_reader *r, uint32_t ref, unsigned depth,
+          struct ckpt_value **value, bool *fresh)
+{
+    struct ckpt_value like = {.kind = CKPT_KIND_MAP,
+                              .type_name = "collections.OrderedDict"};
+    struct torch_module module;
+
+    if (sdk_torch_module_find(r, ref, &module)) {
+        *fresh = true;
+        return sdk_torch_value(r, &like, value);
+    }
+    if (sdk_pickled_kind(r->pickled, ref) == SDK_PICKLED_CALL)
+        return make_call(r, ref, depth, value, fresh);
+    *fresh = true;
+    return make_object(r, ref, depth, value);
+}
+
 static int
 make_plain(struct torch_reader *r, uint32_t ref, struct ckpt_value **value,
            bool *fresh)
@@ -271,10 +291,8 @@ make(struct torch_reader *r, uint32_t ref, unsigned depth,
     case SDK_PICKLED_GLOBAL:
         return make_global(r, ref, value);
     case SDK_PICKLED_CALL:
-        return make_call(r, ref, depth, value, fresh);
     case SDK_PICKLED_NEW:
-        *fresh = true;
-        return make_object(r, ref, depth, value);
+        return make_made(r, ref, depth, value, fresh);
     case SDK_PICKLED_PERSISTENT:
         return sdk_torch_storage_object(r, ref, value);
     default:
