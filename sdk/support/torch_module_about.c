@@ -186,18 +186,25 @@ sdk_torch_module_frozen(struct torch_reader *r, struct torch_modules *walk)
 
 /* ---- `_metadata` ---- */
 
+/* A key that is one object wherever torch uses it. */
 static int
-set_int(struct torch_reader *r, struct ckpt_value *map, const char *key,
-        int64_t number)
+shared_key(struct torch_reader *r, const char *text, struct ckpt_value **key)
 {
-    struct ckpt_value like = {.kind = CKPT_KIND_INT}, *name, *value;
-    int status = sdk_torch_string(r, key, strlen(key), &name);
+    return *key != NULL ? CKPT_OK
+                        : sdk_torch_string(r, text, strlen(text), key);
+}
+
+static int
+set_int(struct torch_reader *r, struct ckpt_value *map,
+        const struct ckpt_value *key, int64_t number)
+{
+    struct ckpt_value like = {.kind = CKPT_KIND_INT}, *value;
+    int status;
 
     like.as.integer = number;
-    if (status == CKPT_OK)
-        status = sdk_torch_value(r, &like, &value);
+    status = sdk_torch_value(r, &like, &value);
     return status == CKPT_OK
-               ? r->host->map_set(r->host, r->graph, map, name, value)
+               ? r->host->map_set(r->host, r->graph, map, key, value)
                : status;
 }
 
@@ -284,20 +291,20 @@ add_spectral(struct torch_reader *r, struct torch_modules *walk, uint32_t hook,
     if (*spectral == NULL) {
         status = container(r, spectral, CKPT_KIND_MAP);
         if (status == CKPT_OK)
-            status = sdk_torch_string(r, "spectral_norm", 13, &key);
+            status = shared_key(r, "spectral_norm", &r->models.spectral);
         if (status == CKPT_OK)
-            status =
-                r->host->map_set(r->host, r->graph, metadata, key, *spectral);
+            status = r->host->map_set(r->host, r->graph, metadata,
+                                      r->models.spectral, *spectral);
     }
     part = sdk_pickled_text(r->pickled, name);
     text->size_bytes = 0;
     if (status == CKPT_OK)
         status = sdk_buffer_append(r->host, text, part.data, part.size_bytes);
     if (status == CKPT_OK)
-        status = sdk_buffer_append(r->host, text, ".version", 9);
-    return status == CKPT_OK
-               ? set_int(r, *spectral, (const char *)text->data, 1)
-               : status;
+        status = sdk_buffer_append(r->host, text, ".version", 8);
+    if (status == CKPT_OK)
+        status = sdk_torch_string(r, text->data, text->size_bytes, &key);
+    return status == CKPT_OK ? set_int(r, *spectral, key, 1) : status;
 }
 
 static int
@@ -344,7 +351,9 @@ add_metadata(struct torch_reader *r, struct torch_modules *walk)
     int status = container(r, &metadata, CKPT_KIND_MAP);
 
     if (status == CKPT_OK)
-        status = set_int(r, metadata, "version", version_of(r, module));
+        status = shared_key(r, "version", &r->models.version);
+    if (status == CKPT_OK)
+        status = set_int(r, metadata, r->models.version, version_of(r, module));
     if (status == CKPT_OK)
         status = add_hooks(r, walk, metadata);
     if (status == CKPT_OK)

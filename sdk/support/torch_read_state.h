@@ -46,6 +46,7 @@ struct torch_left_out {
 /* What whole models leave beside their state; see torch_module_about.c. */
 struct torch_models {
     struct ckpt_value *classes, *training, *frozen, *settings; /* or NULL */
+    struct ckpt_value *version, *spectral; /* keys that programs share */
     unsigned char *marks; /* a bit for each node: modules that were met, and
                              classes that were reported */
     uint64_t unfolded;
