@@ -118,6 +118,10 @@ void sdk_torch_module_odd(struct torch_reader *r, uint32_t ref,
 int sdk_torch_module_count(struct torch_reader *r, uint32_t ref,
                            uint64_t count);
 
+/* The version of its class, as `_metadata` has it. */
+int64_t sdk_torch_module_version(struct torch_reader *r,
+                                 const struct torch_module *module);
+
 /* Hands the attributes to the graph, and reports what was left out. */
 int sdk_torch_models_finish(struct torch_reader *r);
 void sdk_torch_models_fini(struct torch_reader *r);

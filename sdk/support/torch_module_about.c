@@ -209,38 +209,9 @@ set_int(struct torch_reader *r, struct ckpt_value *map,
 }
 
 static bool
-has_name(const struct torch_reader *r, const struct torch_pairs *pairs,
-         const char *wanted)
-{
-    uint32_t i, key, value, count = sdk_torch_pairs_count(pairs);
-
-    for (i = 0; i < count && i < 16; i++)
-        if (sdk_torch_pairs_get(r, pairs, i, &key, &value) &&
-            sdk_pickled_is_text(r->pickled, key, wanted))
-            return true;
-    return false;
-}
-
-static bool
 starts_with(const char *text, const char *start)
 {
     return strncmp(text, start, strlen(start)) == 0;
-}
-
-/* The version is an attribute of the class, which is not in the file: 1, but
- * 2 from when batch and instance norms came to count their batches. */
-static int64_t
-version_of(struct torch_reader *r, const struct torch_module *module)
-{
-    const struct torch_name *class;
-
-    if (has_name(r, &module->buffers, "num_batches_tracked"))
-        return 2;
-    class = sdk_torch_class_of(r, module->node);
-    if (class != NULL && starts_with(class->name, "ConvBn") &&
-        strstr(class->module, ".intrinsic.qat.") != NULL)
-        return 2;
-    return 1;
 }
 
 /* The value of a name in a dict, or NOTHING. */
@@ -353,7 +324,8 @@ add_metadata(struct torch_reader *r, struct torch_modules *walk)
     if (status == CKPT_OK)
         status = shared_key(r, "version", &r->models.version);
     if (status == CKPT_OK)
-        status = set_int(r, metadata, r->models.version, version_of(r, module));
+        status = set_int(r, metadata, r->models.version,
+                         sdk_torch_module_version(r, module));
     if (status == CKPT_OK)
         status = add_hooks(r, walk, metadata);
     if (status == CKPT_OK)
