@@ -10,7 +10,7 @@
 
 /* Steps of unfolding in one file. The largest models have some ten thousand
  * modules with some dozens of attributes each. */
-#define UNFOLD_MAX UINT64_C(4000000)
+#define UNFOLD_MAX UINT64_C(8000000)
 
 #define ODD_MAX 20 /* classes that are reported */
 
@@ -32,7 +32,7 @@ sdk_torch_module_count(struct torch_reader *r, uint32_t ref, uint64_t count)
     return r->models.unfolded <= UNFOLD_MAX
                ? CKPT_OK
                : sdk_torch_fail(r, CKPT_LIMIT, ref,
-                                "modules that unfold to more than 4000000 "
+                                "modules that unfold to more than 8000000 "
                                 "parts");
 }
 
@@ -362,7 +362,7 @@ sdk_torch_module_about(struct torch_reader *r, struct torch_modules *walk)
     struct torch_level *level = &walk->levels[walk->level_count - 1];
     struct ckpt_value *path;
     int status = sdk_torch_module_count(r, level->module.node,
-                                        8 + level->module.state.count / 32);
+                                        32 + level->module.state.count / 32);
 
     if (status == CKPT_OK)
         status = mark(r, level->module.node, &level->again);
