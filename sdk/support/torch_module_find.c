@@ -173,23 +173,6 @@ sdk_torch_module_find(struct torch_reader *r, uint32_t ref,
     return found == 7;
 }
 
-/* Legacy files name a class by ('module', class, file, source), tar files by
- * the same without the word. */
-static uint32_t
-class_of_pid(const struct torch_reader *r, uint32_t pid)
-{
-    const struct sdk_pickled *p = r->pickled;
-    struct sdk_pickled_list list;
-    uint32_t first = 0;
-
-    if (sdk_pickled_kind(p, pid) != SDK_PICKLED_TUPLE)
-        return SDK_PICKLED_NOTHING;
-    list = sdk_pickled_list(p, pid);
-    if (list.count > 0 && sdk_pickled_is_text(p, list.refs[0], "module"))
-        first = 1;
-    return list.count > first ? list.refs[first] : SDK_PICKLED_NOTHING;
-}
-
 const struct torch_name *
 sdk_torch_class_of(struct torch_reader *r, uint32_t ref)
 {
@@ -200,10 +183,8 @@ sdk_torch_class_of(struct torch_reader *r, uint32_t ref)
 
     if (kind == SDK_PICKLED_NEW || kind == SDK_PICKLED_CALL)
         class = sdk_pickled_call(p, ref).callee;
-    if (sdk_pickled_kind(p, class) == SDK_PICKLED_PERSISTENT)
-        class = class_of_pid(r, sdk_pickled_pid(p, class));
-    if (class == SDK_PICKLED_NOTHING ||
-        sdk_pickled_kind(p, class) != SDK_PICKLED_GLOBAL)
+    class = sdk_torch_class(r, class);
+    if (sdk_pickled_kind(p, class) != SDK_PICKLED_GLOBAL)
         return NULL;
     name = sdk_torch_name_of(r, class);
     if (kind != SDK_PICKLED_CALL || strcmp(name->name, "_reconstructor") != 0 ||
@@ -212,10 +193,9 @@ sdk_torch_class_of(struct torch_reader *r, uint32_t ref)
     args = sdk_pickled_list(p, sdk_pickled_call(p, ref).args);
     if (args.count == 0)
         return NULL;
-    if (sdk_pickled_kind(p, args.refs[0]) == SDK_PICKLED_GLOBAL)
-        return sdk_torch_name_of(r, args.refs[0]);
-    return sdk_pickled_kind(p, args.refs[0]) == SDK_PICKLED_PERSISTENT
-               ? sdk_torch_class_of(r, args.refs[0])
+    class = sdk_torch_class(r, args.refs[0]);
+    return sdk_pickled_kind(p, class) == SDK_PICKLED_GLOBAL
+               ? sdk_torch_name_of(r, class)
                : NULL;
 }
 
