@@ -191,6 +191,48 @@ HANDS = {
 }
 
 
+def test_more_than_a_thousand_keys(peer, readers, tmp_path):
+    """The list of keys goes out in batches of a thousand."""
+    values = {f"t{i}": v1(legacy_streams.storage(str(5000 + i), count=1),
+                          0, (1,), (1,)) for i in range(2001)}
+    data = {str(5000 + i): legacy_streams.floats(float(i))
+            for i in range(2001)}
+    before, after = tmp_path / "a.pt", tmp_path / "b.pt"
+    before.write_bytes(legacy_streams.stream(
+        tools.p_whole(tools.p_dict(**values)), data))
+    tools.ckpt("convert", "--to", "torch-legacy", before, after)
+    parts, rest = legacy_streams.split(after.read_bytes())
+    assert parts[4] == legacy_streams.key_list(sorted(map(str, range(2001))))
+    assert len(rest) == 2001 * 12
+    assert [t["sha256"] for t in tools.ls(after)["tensors"]] == \
+        [t["sha256"] for t in tools.ls(before)["tensors"]]
+    for reader in readers:
+        assert reader.describe(after, "only") == reader.describe(before)
+
+
+LABELS = ("cpu", "cuda:1", "mps", "npu:0")
+
+
+def test_devices_are_labels(readers, tmp_path):
+    """Labels of devices that are not here survive; loads move to the CPU."""
+    values = {f"t{i}": v1(legacy_streams.storage(
+        str(20 + i), count=1, device=label), 0, (1,), (1,))
+        for i, label in enumerate(LABELS)}
+    path = tmp_path / "a.pt"
+    path.write_bytes(legacy_streams.stream(
+        tools.p_whole(tools.p_dict(**values)),
+        {str(20 + i): legacy_streams.floats(i) for i in range(len(LABELS))}))
+    first = path
+    for name in ("b.pt", "c.safetensors", "d.pt"):
+        to = [] if name == "c.safetensors" else ["--to", "torch-legacy"]
+        tools.ckpt("convert", *to, path, tmp_path / name)
+        path = tmp_path / name
+        assert tuple(t["device"] for t in tools.ls(path)["tensors"]) == LABELS
+    for reader in readers:
+        assert reader.describe(path) == reader.describe(first)
+        assert "error" not in reader.describe(first)
+
+
 def hand(values):
     return legacy_streams.stream(tools.p_whole(tools.p_dict(**values)),
                                  {"10": EIGHT})

@@ -19,9 +19,8 @@ struct torch_legacy {
     struct torch_legacy_places places;
 };
 
-static const char *const suffixes[] = {".pt",   ".pth", ".th", ".bin",
-                                       ".ckpt", ".pkl", ".t7", ".model",
-                                       ".tar",  NULL};
+static const char *const suffixes[] = {".pt",   ".pth", ".th",  ".bin",
+                                       ".ckpt", ".pkl", ".tar", NULL};
 
 /* The first pickle: protocols 2 to 5, and 0 or 1. */
 #define NUMBER "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
