@@ -79,7 +79,8 @@ set_sources(struct torch_reader *r)
         return CKPT_OK;
     status = sdk_torch_value(r, &like, &r->sources);
     return status == CKPT_OK ? r->host->attr_set(r->host, r->graph, NULL,
-                                                 "torch.sources", r->sources)
+                                                 SDK_TORCH_MODEL_SOURCES,
+                                                 r->sources)
                              : status;
 }
 

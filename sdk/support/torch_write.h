@@ -6,7 +6,9 @@
  *
  * How values are said:
  *   map            dict; of type collections.OrderedDict or with attributes:
- *                  OrderedDict, its attributes by BUILD
+ *                  OrderedDict, its attributes by BUILD, but for the mark
+ *                  SDK_TORCH_MODEL_CLASS: in a map that has it parameters are
+ *                  plain tensors, as state_dict() gives them
  *   tensor         torch._utils._rebuild_tensor_v2, or _v3 for dtypes that
  *                  have no storage class; with attributes through
  *                  torch._tensor._rebuild_from_type_v2
@@ -30,6 +32,7 @@
 #define SDK_TORCH_WRITE_H
 
 #include "pickle_write.h"
+#include "torch_read.h"
 
 /* The forms differ in how they name a storage. */
 enum sdk_torch_form {

@@ -420,7 +420,7 @@ sdk_torch_walk_tensor(struct torch_walk *walk, const struct ckpt_value *value)
 {
     const struct ckpt_tensor *tensor = value->as.tensor;
 
-    if (tensor->role == CKPT_ROLE_PARAMETER)
+    if (tensor->role == CKPT_ROLE_PARAMETER && walk->depth != walk->state_depth)
         torch_walk_parameter(walk, value);
     else if (value->attrs != NULL)
         torch_walk_attributed(walk, value);

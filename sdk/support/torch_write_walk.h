@@ -54,6 +54,7 @@ struct torch_walk {
     uint32_t class_words[CKPT_DTYPE_COUNT]; /* and one; 0: not asked for yet;
                                                at 0: the untyped class */
     uint32_t depth;
+    uint32_t state_depth; /* of the tensors of a module's state; or 0 */
     uint64_t visits;
 };
 
