@@ -10,7 +10,7 @@
 struct torch_entry {
     const struct ckpt_storage *storage;
     struct ckpt_value *object; /* the bare storage as a value, or NULL */
-    uint8_t dtype; /* of the class; uint8 if that is untyped */
+    uint8_t dtype;             /* of the class; uint8 if that is untyped */
     bool untyped;
     bool warned;
 };
