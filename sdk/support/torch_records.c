@@ -136,6 +136,33 @@ sdk_torch_records_load(const struct ckpt_host *host,
     return status;
 }
 
+int
+sdk_torch_records_pickle(const struct ckpt_host *host,
+                         struct sdk_torch_records *records,
+                         const struct sdk_zip_member *member,
+                         struct sdk_torch_bytes *bytes,
+                         struct sdk_pickled *pickled)
+{
+    uint64_t origin = sdk_torch_member_origin(member);
+    struct sdk_pickled_input input = {.origin = origin};
+    int status = sdk_torch_records_load(host, records, member, bytes);
+
+    if (status != CKPT_OK)
+        return status;
+    input.data = bytes->data;
+    input.size_bytes = bytes->size_bytes;
+    status = sdk_pickled_parse(host, &input, pickled);
+    if (status == CKPT_OK && pickled->end_bytes < bytes->size_bytes)
+        host->warn(host, NULL,
+                   origin != CKPT_NOWHERE ? origin + pickled->end_bytes
+                                          : CKPT_NOWHERE,
+                   "%zu bytes follow the pickle in '%.*s'",
+                   bytes->size_bytes - pickled->end_bytes,
+                   (int)(member->name_bytes - records->prefix_bytes),
+                   member->name + records->prefix_bytes);
+    return status;
+}
+
 /* Reads a record of one word. */
 static int
 load_word(const struct ckpt_host *host, struct sdk_torch_records *records,

@@ -81,6 +81,15 @@ int sdk_torch_records_load(const struct ckpt_host *host,
                            const struct sdk_zip_member *member,
                            struct sdk_torch_bytes *bytes);
 
+/* Reads a record and parses it as a pickle; reports what follows its end. The
+ * caller releases the data, which the pickle borrows, and frees the pickle,
+ * after a failure too; both are zeroed before. */
+int sdk_torch_records_pickle(const struct ckpt_host *host,
+                             struct sdk_torch_records *records,
+                             const struct sdk_zip_member *member,
+                             struct sdk_torch_bytes *bytes,
+                             struct sdk_pickled *pickled);
+
 /* Where a member's bytes are in the file; CKPT_NOWHERE if it is deflated. */
 uint64_t sdk_torch_member_origin(const struct sdk_zip_member *member);
 

@@ -84,25 +84,16 @@ static int
 read_object(const struct ckpt_host *host, struct sdk_torch_records *records,
             const struct sdk_zip_member *member, struct ckpt_graph *graph)
 {
-    uint64_t origin = sdk_torch_member_origin(member);
     struct sdk_torch_bytes bytes = {0};
-    struct sdk_torch_source source = {
-        .find = sdk_torch_records_storage, .user = records, .origin = origin};
-    struct sdk_pickled_input input = {.origin = origin};
     struct sdk_pickled pickled = {0};
+    struct sdk_torch_source source = {.find = sdk_torch_records_storage,
+                                      .user = records,
+                                      .origin =
+                                          sdk_torch_member_origin(member)};
     const struct ckpt_value *root;
-    int status = sdk_torch_records_load(host, records, member, &bytes);
+    int status =
+        sdk_torch_records_pickle(host, records, member, &bytes, &pickled);
 
-    if (status != CKPT_OK)
-        return status;
-    input.data = bytes.data;
-    input.size_bytes = bytes.size_bytes;
-    status = sdk_pickled_parse(host, &input, &pickled);
-    if (status == CKPT_OK && pickled.end_bytes < bytes.size_bytes)
-        host->warn(host, NULL,
-                   origin != CKPT_NOWHERE ? origin + pickled.end_bytes : origin,
-                   "%zu bytes follow the pickle in 'data.pkl'",
-                   bytes.size_bytes - pickled.end_bytes);
     if (status == CKPT_OK)
         status = sdk_torch_read(host, graph, &pickled, &source, &root);
     if (status == CKPT_OK)
