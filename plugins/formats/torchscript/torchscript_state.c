@@ -214,7 +214,9 @@ put_rest(struct state *s, const struct torchscript_class *class,
 static int
 put_opaque(struct state *s, uint32_t ref, const struct torchscript_class *class)
 {
+    struct ckpt_text whole = {"(the module)", strlen("(the module)")};
     struct ckpt_text none = {"", 0};
+    bool root = s->map.path.size_bytes == 0;
     const char *full;
     int status;
 
@@ -224,9 +226,9 @@ put_opaque(struct state *s, uint32_t ref, const struct torchscript_class *class)
                              "__getstate__, and only its code can make "
                              "parameters and buffers of that again",
                              class->name);
-    if (s->map.path.size_bytes > 0)
+    if (!root)
         s->map.path.size_bytes--; /* the dot */
-    status = torchscript_map_name(&s->map, &none, &full);
+    status = torchscript_map_name(&s->map, root ? &whole : &none, &full);
     return status == CKPT_OK && holds_tensor(s, ref, 0)
                ? torchscript_map_other(&s->map, full)
                : status;
