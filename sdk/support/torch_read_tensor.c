@@ -426,7 +426,7 @@ sdk_torch_tensor_new(struct torch_reader *r, uint32_t ref, uint32_t *state,
 
     rebuilt.dtype = CKPT_DTYPE_NONE;
     rebuilt.class = CKPT_DTYPE_NONE;
-    rebuilt.role = CKPT_ROLE_UNKNOWN;
+    rebuilt.role = r->role;
     rebuilt.state = SDK_PICKLED_NOTHING;
     rebuilt.requires_grad = false;
     status = read_any(r, ref, &rebuilt);
