@@ -218,8 +218,10 @@ read_named(struct torch_reader *r, uint32_t ref, struct rebuilt *rebuilt)
     rebuilt->storage = ref;
     rebuilt->rank = tensor->rank;
     rebuilt->offset = tensor->offset;
-    memcpy(rebuilt->shape, tensor->shape, dims_bytes);
-    memcpy(rebuilt->strides, tensor->strides, dims_bytes);
+    if (dims_bytes > 0) {
+        memcpy(rebuilt->shape, tensor->shape, dims_bytes);
+        memcpy(rebuilt->strides, tensor->strides, dims_bytes);
+    }
     return CKPT_OK;
 }
 
