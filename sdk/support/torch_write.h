@@ -83,15 +83,15 @@ struct sdk_torch_pickle {
        CKPT_DTYPE_BIT(CKPT_FLOAT6_E3M2)))
 
 /* Those of them that have a storage class. */
-#define SDK_TORCH_CLASS_DTYPES                                                \
-    (CKPT_DTYPE_BIT(CKPT_BOOL) | CKPT_DTYPE_BIT(CKPT_UINT8) |                 \
-     CKPT_DTYPE_BIT(CKPT_INT8) | CKPT_DTYPE_BIT(CKPT_INT16) |                 \
-     CKPT_DTYPE_BIT(CKPT_INT32) | CKPT_DTYPE_BIT(CKPT_INT64) |                \
-     CKPT_DTYPE_BIT(CKPT_FLOAT16) | CKPT_DTYPE_BIT(CKPT_BFLOAT16) |           \
-     CKPT_DTYPE_BIT(CKPT_FLOAT32) | CKPT_DTYPE_BIT(CKPT_FLOAT64) |            \
-     CKPT_DTYPE_BIT(CKPT_COMPLEX64) | CKPT_DTYPE_BIT(CKPT_COMPLEX128) |       \
-     CKPT_DTYPE_BIT(CKPT_QINT8) | CKPT_DTYPE_BIT(CKPT_QUINT8) |               \
-     CKPT_DTYPE_BIT(CKPT_QINT32) | CKPT_DTYPE_BIT(CKPT_QUINT4X2) |            \
+#define SDK_TORCH_CLASS_DTYPES                                          \
+    (CKPT_DTYPE_BIT(CKPT_BOOL) | CKPT_DTYPE_BIT(CKPT_UINT8) |           \
+     CKPT_DTYPE_BIT(CKPT_INT8) | CKPT_DTYPE_BIT(CKPT_INT16) |           \
+     CKPT_DTYPE_BIT(CKPT_INT32) | CKPT_DTYPE_BIT(CKPT_INT64) |          \
+     CKPT_DTYPE_BIT(CKPT_FLOAT16) | CKPT_DTYPE_BIT(CKPT_BFLOAT16) |     \
+     CKPT_DTYPE_BIT(CKPT_FLOAT32) | CKPT_DTYPE_BIT(CKPT_FLOAT64) |      \
+     CKPT_DTYPE_BIT(CKPT_COMPLEX64) | CKPT_DTYPE_BIT(CKPT_COMPLEX128) | \
+     CKPT_DTYPE_BIT(CKPT_QINT8) | CKPT_DTYPE_BIT(CKPT_QUINT8) |         \
+     CKPT_DTYPE_BIT(CKPT_QINT32) | CKPT_DTYPE_BIT(CKPT_QUINT4X2) |      \
      CKPT_DTYPE_BIT(CKPT_QUINT2X4))
 
 /* How deep values may nest; the recursion limit of CPython's pickler is the

@@ -46,7 +46,7 @@ struct torch_walk {
     struct sdk_pickler *pickle; /* of the result */
     size_t use_capacity;
     uint64_t last_key; /* TAR */
-    uint32_t *memo; /* by value id: place and one; 0: not written yet */
+    uint32_t *memo;    /* by value id: place and one; 0: not written yet */
     struct torch_storage *storages;
     struct torch_text *texts;
     struct sdk_table said; /* globals warned of: enum torch_said */
