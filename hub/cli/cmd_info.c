@@ -231,6 +231,7 @@ info_open(struct cli *cli, struct cli_about *info, const char *path)
     input.path = path;
     input.from = cli->args.from;
     input.options = cli->args.input_options.items;
+    input.transforms = cli->args.transforms.items;
     status = ckpt_open(cli->user, &input, &info->file);
     if (status != CKPT_OK)
         return status;
@@ -279,8 +280,10 @@ info_run(struct cli *cli)
 {
     const char *const *path = cli->args.operands.items;
     struct cli_json json = {.out = &cli->out};
-    int worst = CLI_DONE, exit_status;
+    int worst = cli_transforms_check(cli), exit_status;
 
+    if (worst != CLI_DONE)
+        return worst;
     if (cli->args.source && cli->args.json)
         return cli_usage(cli, "--source does not go with --json", NULL, NULL);
     cli_sandbox_enter(&cli->sandbox, cli->user, path, cli->args.operands.count,
@@ -305,6 +308,7 @@ static const struct cli_option info_options[] = {
      "a JSON array with one object a file"},
     {"source", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, source),
      "the source of classes that old files carry, as text"},
+    CLI_TRANSFORM_OPTION,
     {"from", 0, "FORMAT", CLI_OPTION_TEXT, offsetof(struct cli_args, from),
      "read as this format instead of telling it by content"},
     {"in-option", 0, "KEY=VALUE", CLI_OPTION_LIST,
