@@ -306,9 +306,9 @@ info_run(struct cli *cli)
 static const struct cli_option info_options[] = {
     {"json", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, json),
      "a JSON array with one object a file"},
+    CLI_TRANSFORM_OPTION,
     {"source", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, source),
      "the source of classes that old files carry, as text"},
-    CLI_TRANSFORM_OPTION,
     {"from", 0, "FORMAT", CLI_OPTION_TEXT, offsetof(struct cli_args, from),
      "read as this format instead of telling it by content"},
     {"in-option", 0, "KEY=VALUE", CLI_OPTION_LIST,
