@@ -441,22 +441,79 @@ step(struct torch_reader *r)
 }
 
 static int
-walk(struct torch_reader *r, const struct ckpt_value **root)
+walk(struct torch_reader *r, uint32_t ref, struct ckpt_value **value)
 {
-    struct ckpt_value *value;
+    struct ckpt_value *made;
     unsigned steps = 0;
-    int status = sdk_torch_value_of(r, r->pickled->root, 0, &value);
+    int status = sdk_torch_value_of(r, ref, 0, &made);
 
     if (status == CKPT_OK)
-        status = enter(r, r->pickled->root);
+        status = enter(r, ref);
     while (status == CKPT_OK && r->frame_count > 0) {
         status = step(r);
         if ((++steps & 0xffff) == 0 && r->host->cancelled(r->host))
             return CKPT_CANCELLED;
     }
     if (status == CKPT_OK)
-        *root = value;
+        *value = made;
     return status;
+}
+
+/* ---- Readers ---- */
+
+int
+sdk_torch_reader_new(const struct ckpt_host *host, struct ckpt_graph *graph,
+                     const struct sdk_pickled *pickled,
+                     const struct sdk_torch_source *source,
+                     struct torch_reader **reader)
+{
+    struct torch_reader *r = host->allocate(host, sizeof *r);
+    int status;
+
+    if (r == NULL)
+        return CKPT_MEMORY;
+    r->host = host;
+    r->graph = graph;
+    r->pickled = pickled;
+    r->source = source;
+    r->device_node = SDK_PICKLED_NOTHING;
+    r->numbers =
+        host->allocate(host, (size_t)pickled->node_count * sizeof *r->numbers);
+    status = r->numbers != NULL ? sdk_torch_meet(r) : CKPT_MEMORY;
+    if (status == CKPT_OK)
+        *reader = r;
+    else
+        sdk_torch_reader_free(r);
+    return status;
+}
+
+int
+sdk_torch_reader_value(struct torch_reader *r, uint32_t ref, const char *name,
+                       uint32_t role, struct ckpt_value **value)
+{
+    int status = CKPT_OK;
+
+    r->role = role;
+    r->path.size_bytes = 0;
+    if (name != NULL)
+        status = sdk_buffer_append(r->host, &r->path, name, strlen(name));
+    return status == CKPT_OK ? walk(r, ref, value) : status;
+}
+
+void
+sdk_torch_reader_free(struct torch_reader *r)
+{
+    if (r == NULL)
+        return;
+    while (r->frame_count > 0)
+        sdk_torch_modules_close(r->host, r->frames[--r->frame_count].modules);
+    sdk_torch_models_fini(r);
+    sdk_torch_entries_fini(r);
+    sdk_buffer_fini(r->host, &r->path);
+    r->host->release(r->host, r->frames);
+    r->host->release(r->host, r->values);
+    r->host->release(r->host, r->numbers);
+    r->host->release(r->host, r);
 }
 
 int
@@ -465,28 +522,18 @@ sdk_torch_read(const struct ckpt_host *host, struct ckpt_graph *graph,
                const struct sdk_torch_source *source,
                const struct ckpt_value **root)
 {
-    struct torch_reader r = {.host = host,
-                             .graph = graph,
-                             .pickled = pickled,
-                             .source = source,
-                             .device_node = SDK_PICKLED_NOTHING};
-    int status = CKPT_MEMORY;
+    struct torch_reader *r;
+    struct ckpt_value *value;
+    int status = sdk_torch_reader_new(host, graph, pickled, source, &r);
 
-    r.numbers =
-        host->allocate(host, (size_t)pickled->node_count * sizeof *r.numbers);
-    if (r.numbers != NULL)
-        status = sdk_torch_meet(&r);
+    if (status != CKPT_OK)
+        return status;
+    status = sdk_torch_reader_value(r, pickled->root, NULL, CKPT_ROLE_UNKNOWN,
+                                    &value);
     if (status == CKPT_OK)
-        status = walk(&r, root);
+        status = sdk_torch_models_finish(r);
     if (status == CKPT_OK)
-        status = sdk_torch_models_finish(&r);
-    while (r.frame_count > 0)
-        sdk_torch_modules_close(host, r.frames[--r.frame_count].modules);
-    sdk_torch_models_fini(&r);
-    sdk_torch_entries_fini(&r);
-    sdk_buffer_fini(host, &r.path);
-    host->release(host, r.frames);
-    host->release(host, r.values);
-    host->release(host, r.numbers);
+        *root = value;
+    sdk_torch_reader_free(r);
     return status;
 }

@@ -136,4 +136,24 @@ int sdk_torch_storage_value(const struct ckpt_host *host,
 uint32_t sdk_torch_class_dtype(const char *module, const char *name,
                                const char *ending);
 
+/* ---- The same by parts, for who wants but some of the nodes ---- */
+
+struct torch_reader; /* opaque */
+
+/* The arguments live until the reader is freed. */
+int sdk_torch_reader_new(const struct ckpt_host *host, struct ckpt_graph *graph,
+                         const struct sdk_pickled *pickled,
+                         const struct sdk_torch_source *source,
+                         struct torch_reader **reader);
+
+/* Gives the value of a node, with all that is in it; the same one again if it
+ * is asked for again. `name` is its full name, for messages, or NULL; `role`
+ * is that of its tensors, if the pickle tells none. Nothing more can be asked
+ * after a failure. */
+int sdk_torch_reader_value(struct torch_reader *reader, uint32_t ref,
+                           const char *name, uint32_t role,
+                           struct ckpt_value **value);
+
+void sdk_torch_reader_free(struct torch_reader *reader);
+
 #endif

@@ -76,6 +76,7 @@ struct torch_reader {
     struct torch_frame *frames;
     size_t frame_count, frame_capacity;
     struct sdk_buffer path; /* keys joined by '.', without NUL */
+    uint32_t role;          /* of tensors that have none: enum ckpt_role */
 
     struct torch_entry *entries;
     size_t entry_count, entry_capacity;

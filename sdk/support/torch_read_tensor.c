@@ -218,8 +218,10 @@ read_named(struct torch_reader *r, uint32_t ref, struct rebuilt *rebuilt)
     rebuilt->storage = ref;
     rebuilt->rank = tensor->rank;
     rebuilt->offset = tensor->offset;
-    memcpy(rebuilt->shape, tensor->shape, dims_bytes);
-    memcpy(rebuilt->strides, tensor->strides, dims_bytes);
+    if (dims_bytes > 0) {
+        memcpy(rebuilt->shape, tensor->shape, dims_bytes);
+        memcpy(rebuilt->strides, tensor->strides, dims_bytes);
+    }
     return CKPT_OK;
 }
 
@@ -426,7 +428,7 @@ sdk_torch_tensor_new(struct torch_reader *r, uint32_t ref, uint32_t *state,
 
     rebuilt.dtype = CKPT_DTYPE_NONE;
     rebuilt.class = CKPT_DTYPE_NONE;
-    rebuilt.role = CKPT_ROLE_UNKNOWN;
+    rebuilt.role = r->role;
     rebuilt.state = SDK_PICKLED_NOTHING;
     rebuilt.requires_grad = false;
     status = read_any(r, ref, &rebuilt);

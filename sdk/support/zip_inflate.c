@@ -2,14 +2,14 @@
  *
  * libzip behind a source of the host.
  */
-#include "torch_zip_inflate.h"
+#include "zip_inflate.h"
 
 #include <string.h>
 #include <zip.h>
 
 #define CHUNK_BYTES ((size_t)64 << 10)
 
-struct torch_zip_inflate {
+struct sdk_zip_inflate {
     const struct ckpt_host *host;
     const struct ckpt_source *source;
     const struct sdk_zip *zip;
@@ -20,8 +20,8 @@ struct torch_zip_inflate {
     zip_t *archive;
 };
 
-struct torch_zip_stream {
-    struct torch_zip_inflate *inflate;
+struct sdk_zip_stream {
+    struct sdk_zip_inflate *inflate;
     const struct sdk_zip_member *member;
     zip_file_t *file;
     uint64_t left_bytes;
@@ -30,7 +30,7 @@ struct torch_zip_stream {
 /* ---- The source, as libzip asks for it ---- */
 
 static zip_int64_t
-inflate_read(struct torch_zip_inflate *self, void *data, zip_uint64_t size)
+inflate_read(struct sdk_zip_inflate *self, void *data, zip_uint64_t size)
 {
     uint64_t left = self->size_bytes - self->at;
     int status;
@@ -49,7 +49,7 @@ inflate_read(struct torch_zip_inflate *self, void *data, zip_uint64_t size)
 }
 
 static zip_int64_t
-inflate_seek(struct torch_zip_inflate *self, void *data, zip_uint64_t size)
+inflate_seek(struct sdk_zip_inflate *self, void *data, zip_uint64_t size)
 {
     zip_int64_t to = zip_source_seek_compute_offset(self->at, self->size_bytes,
                                                     data, size, &self->error);
@@ -61,7 +61,7 @@ inflate_seek(struct torch_zip_inflate *self, void *data, zip_uint64_t size)
 }
 
 static zip_int64_t
-inflate_stat(const struct torch_zip_inflate *self, zip_stat_t *stat)
+inflate_stat(const struct sdk_zip_inflate *self, zip_stat_t *stat)
 {
     zip_stat_init(stat);
     stat->valid = ZIP_STAT_SIZE;
@@ -73,7 +73,7 @@ static zip_int64_t
 inflate_source(void *user, void *data, zip_uint64_t size,
                zip_source_cmd_t command)
 {
-    struct torch_zip_inflate *self = user;
+    struct sdk_zip_inflate *self = user;
 
     switch (command) {
     case ZIP_SOURCE_OPEN:
@@ -106,7 +106,7 @@ inflate_source(void *user, void *data, zip_uint64_t size,
 /* ---- The archive ---- */
 
 static int
-inflate_fail(struct torch_zip_inflate *self, uint64_t byte, const char *what)
+inflate_fail(struct sdk_zip_inflate *self, uint64_t byte, const char *what)
 {
     if (self->status != CKPT_OK)
         return self->status;
@@ -115,10 +115,10 @@ inflate_fail(struct torch_zip_inflate *self, uint64_t byte, const char *what)
 }
 
 static int
-stream_fail(struct torch_zip_stream *stream, const char *what)
+stream_fail(struct sdk_zip_stream *stream, const char *what)
 {
     const struct sdk_zip_member *member = stream->member;
-    struct torch_zip_inflate *self = stream->inflate;
+    struct sdk_zip_inflate *self = stream->inflate;
 
     if (self->status != CKPT_OK)
         return self->status;
@@ -130,7 +130,7 @@ stream_fail(struct torch_zip_stream *stream, const char *what)
 }
 
 static int
-inflate_start(struct torch_zip_inflate *self)
+inflate_start(struct sdk_zip_inflate *self)
 {
     zip_error_t error;
     zip_source_t *source;
@@ -164,7 +164,7 @@ same_member(const zip_stat_t *stat, const struct sdk_zip_member *member)
 }
 
 static int
-inflate_compare(struct torch_zip_inflate *self)
+inflate_compare(struct sdk_zip_inflate *self)
 {
     const struct sdk_zip *zip = self->zip;
     zip_int64_t count = zip_get_num_entries(self->archive, 0);
@@ -185,12 +185,12 @@ inflate_compare(struct torch_zip_inflate *self)
 }
 
 int
-torch_zip_inflate_open(const struct ckpt_host *host,
-                       const struct ckpt_source *source,
-                       const struct sdk_zip *zip,
-                       struct torch_zip_inflate **inflate)
+sdk_zip_inflate_open(const struct ckpt_host *host,
+                     const struct ckpt_source *source,
+                     const struct sdk_zip *zip,
+                     struct sdk_zip_inflate **inflate)
 {
-    struct torch_zip_inflate *self = host->allocate(host, sizeof *self);
+    struct sdk_zip_inflate *self = host->allocate(host, sizeof *self);
     int status;
 
     if (self == NULL)
@@ -206,13 +206,13 @@ torch_zip_inflate_open(const struct ckpt_host *host,
     if (status == CKPT_OK)
         *inflate = self;
     else
-        torch_zip_inflate_close(host, self);
+        sdk_zip_inflate_close(host, self);
     return status;
 }
 
 void
-torch_zip_inflate_close(const struct ckpt_host *host,
-                        struct torch_zip_inflate *self)
+sdk_zip_inflate_close(const struct ckpt_host *host,
+                      struct sdk_zip_inflate *self)
 {
     if (self == NULL)
         return;
@@ -225,12 +225,12 @@ torch_zip_inflate_close(const struct ckpt_host *host,
 /* ---- Members ---- */
 
 int
-torch_zip_stream_open(const struct ckpt_host *host,
-                      struct torch_zip_inflate *inflate,
-                      const struct sdk_zip_member *member,
-                      struct torch_zip_stream **stream)
+sdk_zip_stream_open(const struct ckpt_host *host,
+                    struct sdk_zip_inflate *inflate,
+                    const struct sdk_zip_member *member,
+                    struct sdk_zip_stream **stream)
 {
-    struct torch_zip_stream *made = host->allocate(host, sizeof *made);
+    struct sdk_zip_stream *made = host->allocate(host, sizeof *made);
 
     if (made == NULL)
         return CKPT_MEMORY;
@@ -250,9 +250,8 @@ torch_zip_stream_open(const struct ckpt_host *host,
 }
 
 int
-torch_zip_stream_read(const struct ckpt_host *host,
-                      struct torch_zip_stream *stream, void *buffer,
-                      size_t size_bytes)
+sdk_zip_stream_read(const struct ckpt_host *host, struct sdk_zip_stream *stream,
+                    void *buffer, size_t size_bytes)
 {
     unsigned char *to = buffer;
 
@@ -272,18 +271,18 @@ torch_zip_stream_read(const struct ckpt_host *host,
 }
 
 int
-torch_zip_stream_finish(const struct ckpt_host *host,
-                        struct torch_zip_stream *stream)
+sdk_zip_stream_finish(const struct ckpt_host *host,
+                      struct sdk_zip_stream *stream)
 {
     unsigned char *rest = host->allocate(host, CHUNK_BYTES);
     int status = rest != NULL ? CKPT_OK : CKPT_MEMORY;
     zip_int64_t got;
 
     while (status == CKPT_OK && stream->left_bytes > 0)
-        status = torch_zip_stream_read(host, stream, rest,
-                                       stream->left_bytes < CHUNK_BYTES
-                                           ? (size_t)stream->left_bytes
-                                           : CHUNK_BYTES);
+        status = sdk_zip_stream_read(host, stream, rest,
+                                     stream->left_bytes < CHUNK_BYTES
+                                         ? (size_t)stream->left_bytes
+                                         : CHUNK_BYTES);
     if (status == CKPT_OK) {
         /* The end must be met for libzip to compare the CRC-32. */
         got = zip_fread(stream->file, rest, 1);
@@ -298,8 +297,8 @@ torch_zip_stream_finish(const struct ckpt_host *host,
 }
 
 void
-torch_zip_stream_close(const struct ckpt_host *host,
-                       struct torch_zip_stream *stream)
+sdk_zip_stream_close(const struct ckpt_host *host,
+                     struct sdk_zip_stream *stream)
 {
     if (stream == NULL)
         return;
