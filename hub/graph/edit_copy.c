@@ -70,7 +70,6 @@ copy_list(struct copy *copy, const struct ckpt_value *old,
             status = copy_value(copy, item, &items[kept++]);
     }
     value->as.list.count = kept;
-    ((struct hub_value *)value)->capacity = count;
     return status;
 }
 
@@ -171,7 +170,6 @@ copy_map(struct copy *copy, const struct ckpt_value *old,
         status = pairs_check(copy, old, pairs, kept);
     value->as.map.pairs = pairs;
     value->as.map.count = kept;
-    ((struct hub_value *)value)->capacity = count;
     return status;
 }
 

@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "checked.h"
+#include "hub/core/options.h"
 #include "hub/load/loader.h"
 
 /* Length of the suffix of the format that the name ends in, or 0. */
@@ -57,6 +58,10 @@ format_possible(const struct hub_format *format,
 struct detection {
     struct hub_format *best, *rival; /* rival: an equal claim */
     struct ckpt_evidence evidence;
+    /* Without a claim: the format that the file begins or is named as, and
+     * what a reader knew it to be instead. */
+    struct hub_format *broken;
+    struct ckpt_evidence other;
 };
 
 /* Whether the claim of `format` beats the best one so far: by evidence, and
@@ -110,6 +115,22 @@ detect_load_unknown(struct hub_registry *registry)
             hub_plugin_load(registry, plugin);
 }
 
+/* A reader that has no claim either knows what else the file is, or could not
+ * read on behind the magic. */
+static void
+detection_decline(struct detection *detection, struct hub_format *format,
+                  const struct ckpt_evidence *evidence, const char *name)
+{
+    bool suffix = suffix_matches(format, name) > 0;
+
+    if (evidence->how[0] != '\0')
+        detection->other = *evidence;
+    else if (detection->broken == NULL
+                 ? suffix || format->magics != NULL
+                 : suffix && suffix_matches(detection->broken, name) == 0)
+        detection->broken = format;
+}
+
 /* Whether the file ends before the bytes that would tell this format. */
 static bool
 detect_cut(const struct hub_format *format, const struct ckpt_source *source)
@@ -124,11 +145,12 @@ detect_cut(const struct hub_format *format, const struct ckpt_source *source)
     return true;
 }
 
-/* No claim at all: a file that is cut short is malformed, all others are of
- * a format that nobody here knows. */
+/* No claim, and nothing that the file begins as: one that is cut short is
+ * malformed, all others are of a format that nobody here knows. */
 static int
 detect_nothing(const struct hub_registry *registry, struct hub_host *host,
-               const struct ckpt_source *source)
+               const struct ckpt_source *source,
+               const struct ckpt_evidence *other)
 {
     struct hub_format *format = NULL;
 
@@ -143,7 +165,20 @@ detect_nothing(const struct hub_registry *registry, struct hub_host *host,
             return hub_fail(host->report, CKPT_FORMAT, NULL, source->size_bytes,
                             "the file ends before it can tell its format");
     return hub_fail(host->report, CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
-                    "no plugin knows this format");
+                    other->how[0] != '\0' ? "no plugin reads this: %s"
+                                          : "no plugin knows this format",
+                    other->how);
+}
+
+static int
+detect_rivals(struct hub_host *host, const struct detection *detection)
+{
+    const char *best = detection->best->info.id;
+    const char *rival = detection->rival->info.id;
+
+    hub_remedy(host->report, "choose with --from %s or --from %s", best, rival);
+    return hub_fail(host->report, CKPT_CONFLICT, NULL, CKPT_NOWHERE,
+                    "both %s and %s claim this file", best, rival);
 }
 
 int
@@ -165,31 +200,63 @@ hub_detect(struct hub_registry *registry, struct hub_host *host,
             return status;
         if (claim.level > CKPT_EVIDENCE_NONE)
             detection_weigh(&detection, candidate, &claim, source->name);
+        else
+            detection_decline(&detection, candidate, &claim, source->name);
+    }
+    if (detection.rival != NULL)
+        return detect_rivals(host, &detection);
+    /* Its reader knows what is wrong with it, and where. */
+    if (detection.best == NULL && detection.other.how[0] == '\0') {
+        detection.best = detection.broken;
+        memcpy(detection.evidence.how, "its name or first bytes", 24);
     }
     if (detection.best == NULL)
-        return detect_nothing(registry, host, source);
-    if (detection.rival != NULL) {
-        hub_remedy(host->report, "choose with --from %s or --from %s",
-                   detection.best->info.id, detection.rival->info.id);
-        return hub_fail(host->report, CKPT_CONFLICT, NULL, CKPT_NOWHERE,
-                        "both %s and %s claim this file",
-                        detection.best->info.id, detection.rival->info.id);
-    }
+        return detect_nothing(registry, host, source, &detection.other);
     *format = detection.best;
     *evidence = detection.evidence;
     return CKPT_OK;
 }
 
-int
-hub_detect_writer(struct hub_registry *registry, const char *name,
-                  struct hub_format **format)
+static bool
+writer_takes(struct hub_registry *registry, struct hub_format *format,
+             const char *const *options)
+{
+    return hub_format_load(registry, format) == CKPT_OK &&
+           hub_options_fit(format->info.options, options);
+}
+
+/* One that waits to be asked, has the suffix and takes the options; NULL if
+ * there is none, or more than one. */
+static struct hub_format *
+detect_asked(struct hub_registry *registry, const char *name,
+             const char *const *options)
+{
+    struct hub_format *candidate = NULL, *found = NULL;
+
+    while ((candidate = hub_registry_next(registry, candidate, false))) {
+        if (!(candidate->capabilities & CKPT_WRITES_IF_ASKED) ||
+            suffix_matches(candidate, name) == 0 ||
+            !writer_takes(registry, candidate, options))
+            continue;
+        if (found != NULL)
+            return NULL;
+        found = candidate;
+    }
+    return found;
+}
+
+/* By the suffix alone. */
+static int
+detect_usual(struct hub_registry *registry, const char *name,
+             struct hub_format **format)
 {
     struct hub_format *candidate = NULL, *best = NULL, *rival = NULL;
     size_t length, best_length = 0;
 
-    detect_load_unknown(registry);
     while ((candidate = hub_registry_next(registry, candidate, false))) {
-        length = suffix_matches(candidate, name);
+        length = candidate->capabilities & CKPT_WRITES_IF_ASKED
+                     ? 0
+                     : suffix_matches(candidate, name);
         if (length == 0 || length < best_length)
             continue;
         rival = length == best_length ? candidate : NULL;
@@ -206,5 +273,26 @@ hub_detect_writer(struct hub_registry *registry, const char *name,
                                        "name");
     }
     *format = best;
+    return CKPT_OK;
+}
+
+int
+hub_detect_writer(struct hub_registry *registry, const char *name,
+                  const char *const *options, struct hub_format **format)
+{
+    struct hub_format *usual, *asked;
+    int status;
+
+    detect_load_unknown(registry);
+    status = detect_usual(registry, name, &usual);
+    if (status != CKPT_OK)
+        return status;
+    *format = usual;
+    if (options == NULL || *options == NULL ||
+        writer_takes(registry, usual, options))
+        return CKPT_OK;
+    asked = detect_asked(registry, name, options);
+    if (asked != NULL)
+        *format = asked;
     return CKPT_OK;
 }

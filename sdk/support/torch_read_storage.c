@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * Persistent ids of torch: ('storage', class, key, location, count). The
- * first one of a key decides what the storage is; a later one that says
- * something else is reported and otherwise ignored, as torch does.
+ * Persistent ids of torch: ('storage', class, key, location, count), in old
+ * streams with view metadata behind it. The first one of a key decides what
+ * the storage is; a later one that says something else is reported and
+ * otherwise ignored, as torch does.
  */
 #include "torch_read_storage.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "checked.h"
 #include "utf8.h"
 
 /* More attributes, or longer names, than these make an object. */
@@ -22,6 +26,9 @@ struct pid {
     uint32_t location;
     uint64_t size_bytes;
     uint32_t dtype; /* uint8 for an untyped class */
+    bool view;      /* of that storage, under a key of its own */
+    struct ckpt_text view_key;
+    uint64_t view_start_bytes, view_size_bytes;
 };
 
 static bool
@@ -74,18 +81,53 @@ count_to_bytes(uint32_t dtype, int64_t count, uint64_t *size_bytes)
     return true;
 }
 
+/* (key, offset, count), or None */
+static int
+read_view(struct torch_reader *r, uint32_t ref, uint32_t metadata,
+          struct pid *pid)
+{
+    const struct sdk_pickled *p = r->pickled;
+    struct sdk_pickled_list list;
+
+    if (sdk_pickled_kind(p, metadata) == SDK_PICKLED_NONE)
+        return CKPT_OK;
+    if (sdk_pickled_kind(p, metadata) != SDK_PICKLED_TUPLE)
+        return sdk_torch_fail(r, CKPT_FORMAT, ref,
+                              "view metadata that is no tuple");
+    list = sdk_pickled_list(p, metadata);
+    if (list.count != 3 || !is_text(r, list.refs[0]) ||
+        sdk_pickled_kind(p, list.refs[1]) != SDK_PICKLED_INT ||
+        sdk_pickled_kind(p, list.refs[2]) != SDK_PICKLED_INT)
+        return sdk_torch_fail(r, CKPT_FORMAT, ref,
+                              "view metadata that is no key, offset and count");
+    pid->view = true;
+    pid->view_key = sdk_pickled_text(p, list.refs[0]);
+    if (pid->view_key.size_bytes > KEY_BYTES_MAX)
+        return sdk_torch_fail(r, CKPT_FORMAT, ref,
+                              "a storage key of more than 200 bytes");
+    if (!count_to_bytes(pid->dtype, sdk_pickled_at(p, list.refs[1])->as.integer,
+                        &pid->view_start_bytes) ||
+        !count_to_bytes(pid->dtype, sdk_pickled_at(p, list.refs[2])->as.integer,
+                        &pid->view_size_bytes))
+        return sdk_torch_fail(r, CKPT_FORMAT, ref,
+                              "a view of an impossible place or size");
+    return CKPT_OK;
+}
+
 static int
 read_pid(struct torch_reader *r, uint32_t ref, struct pid *pid)
 {
     const struct sdk_pickled *p = r->pickled;
     uint32_t tuple = sdk_pickled_pid(p, ref);
+    uint32_t count = r->source->ids == SDK_TORCH_IDS_LEGACY ? 6 : 5;
     struct sdk_pickled_list list;
 
     if (sdk_pickled_kind(p, tuple) != SDK_PICKLED_TUPLE)
         return sdk_torch_fail(r, CKPT_UNSUPPORTED, ref,
                               "a persistent id that is no tuple");
     list = sdk_pickled_list(p, tuple);
-    if (list.count != 5 || !sdk_pickled_is_text(p, list.refs[0], "storage") ||
+    if (list.count != count ||
+        !sdk_pickled_is_text(p, list.refs[0], "storage") ||
         sdk_pickled_kind(p, list.refs[1]) != SDK_PICKLED_GLOBAL ||
         !is_text(r, list.refs[2]) || !is_text(r, list.refs[3]) ||
         sdk_pickled_kind(p, list.refs[4]) != SDK_PICKLED_INT)
@@ -105,7 +147,7 @@ read_pid(struct torch_reader *r, uint32_t ref, struct pid *pid)
                         &pid->size_bytes))
         return sdk_torch_fail(r, CKPT_FORMAT, ref,
                               "a storage of an impossible size");
-    return CKPT_OK;
+    return count == 6 ? read_view(r, ref, list.refs[5], pid) : CKPT_OK;
 }
 
 static int
@@ -199,83 +241,295 @@ grow_entries(struct torch_reader *r)
     return CKPT_OK;
 }
 
-static int
-make_storage(struct torch_reader *r, const struct pid *pid, uint32_t ref,
-             uint32_t dtype, const struct ckpt_storage **storage)
+static void
+say_storage(const struct torch_reader *r, const struct pid *pid,
+            const struct torch_entry *entry, struct sdk_torch_storage *said)
 {
-    struct sdk_torch_storage wanted = {
-        .key = pid->key,
-        .size_bytes = pid->size_bytes,
-        .device = r->device,
-        .tensor = sdk_torch_path(r),
-        .byte = sdk_torch_byte(r, ref),
-    };
-    struct ckpt_storage like = {0};
-    int status;
+    uint32_t width_bits = ckpt_dtype_width_bits(pid->dtype);
 
-    wanted.word_bytes = ckpt_dtype_word_bytes(
-        pid->class->dtype != CKPT_DTYPE_NONE || dtype == CKPT_DTYPE_NONE
-            ? pid->dtype
-            : dtype);
+    said->key = pid->key;
+    said->size_bytes = pid->size_bytes;
+    said->word_bytes = ckpt_dtype_word_bytes(pid->dtype);
+    said->item_bytes = width_bits < 8 ? 1 : width_bits / 8;
+    said->index = entry->index;
+    said->byte = sdk_torch_byte(r, entry->ref);
+}
+
+/* Asks where the storage of a root is. `pid` is the one that made it. */
+static int
+make_storage(struct torch_reader *r, const struct pid *pid, uint32_t dtype,
+             struct torch_entry *root)
+{
+    struct sdk_torch_storage wanted = {0};
+    struct ckpt_storage like = {0};
+    int status = find_device(r, pid->location, root->ref);
+
+    if (status != CKPT_OK)
+        return status;
+    say_storage(r, pid, root, &wanted);
+    wanted.device = r->device;
+    wanted.tensor = sdk_torch_path(r);
+    if (root->untyped && dtype != CKPT_DTYPE_NONE)
+        wanted.word_bytes = ckpt_dtype_word_bytes(dtype);
     like.size_bytes = pid->size_bytes;
     like.word_bytes = wanted.word_bytes;
     like.device = r->device;
     status = r->source->find(r->host, r->source->user, &wanted, &like);
     if (status != CKPT_OK)
         return status;
-    return r->host->storage_new(r->host, r->graph, &like, sizeof like, storage);
+    return r->host->storage_new(r->host, r->graph, &like, sizeof like,
+                                &root->storage);
 }
 
+/* The entry of a key; `*added` if it is new, and then empty. */
 static int
-add_entry(struct torch_reader *r, const struct pid *pid, uint32_t ref,
-          uint32_t dtype)
+enter_key(struct torch_reader *r, const struct ckpt_text *key,
+          const struct pid *pid, uint32_t ref, uint32_t *at, bool *added)
 {
     struct torch_entry made = {
+        .ref = ref,
         .dtype = (uint8_t)pid->dtype,
         .untyped = pid->class->dtype == CKPT_DTYPE_NONE,
     };
-    int status = find_device(r, pid->location, ref);
+    uint64_t *number = find_place(r, key);
+    int status;
 
-    if (status == CKPT_OK)
-        status = make_storage(r, pid, ref, dtype, &made.storage);
-    if (status == CKPT_OK)
+    if (number == NULL)
+        return CKPT_MEMORY;
+    *added = *number == 0;
+    if (*added) {
         status = grow_entries(r);
-    if (status == CKPT_OK)
-        r->entries[r->entry_count++] = made;
-    return status;
+        if (status != CKPT_OK)
+            return status;
+        made.root = (uint32_t)r->entry_count;
+        r->entries[r->entry_count] = made;
+        *number = ++r->entry_count;
+    }
+    *at = (uint32_t)*number - 1;
+    return CKPT_OK;
+}
+
+/* A view of a view is one of the same root. What a key named before must be
+ * what it names now. */
+static int
+enter_view(struct torch_reader *r, const struct pid *pid, uint32_t ref,
+           uint32_t *at)
+{
+    struct torch_entry of = r->entries[*at], *view;
+    bool added;
+    int status;
+
+    if (!sdk_within(pid->view_start_bytes, pid->view_size_bytes, of.size_bytes))
+        return sdk_torch_fail(r, CKPT_FORMAT, ref,
+                              "view metadata of more than its storage holds");
+    status = enter_key(r, &pid->view_key, pid, ref, at, &added);
+    if (status != CKPT_OK)
+        return status;
+    view = &r->entries[*at];
+    if (added) {
+        view->root = of.root;
+        view->start_bytes = of.start_bytes + pid->view_start_bytes;
+        view->size_bytes = pid->view_size_bytes;
+    } else if (view->root != of.root ||
+               view->start_bytes != of.start_bytes + pid->view_start_bytes ||
+               view->size_bytes != pid->view_size_bytes) {
+        return sdk_torch_fail(r, CKPT_FORMAT, ref,
+                              "a view under a key that names something else");
+    }
+    return CKPT_OK;
+}
+
+static void
+check_again(struct torch_reader *r, const struct pid *pid, uint32_t ref,
+            struct torch_entry *entry)
+{
+    if ((entry->dtype == pid->dtype && entry->size_bytes == pid->size_bytes) ||
+        entry->warned)
+        return;
+    entry->warned = true;
+    r->host->warn(r->host, sdk_torch_path(r), sdk_torch_byte(r, ref),
+                  "storage %.*s is given another type or size than before",
+                  (int)pid->key.size_bytes, pid->key.data);
+}
+
+/* Where the entry of a persistent id stands, which is made if need be. */
+static int
+enter_pid(struct torch_reader *r, const struct pid *pid, uint32_t ref,
+          uint32_t *at)
+{
+    bool added;
+    int status = enter_key(r, &pid->key, pid, ref, at, &added);
+
+    if (status != CKPT_OK)
+        return status;
+    if (added) {
+        r->entries[*at].size_bytes = pid->size_bytes;
+        r->entries[*at].index = (uint32_t)r->root_count++;
+    } else {
+        check_again(r, pid, ref, &r->entries[*at]);
+    }
+    return pid->view ? enter_view(r, pid, ref, at) : CKPT_OK;
 }
 
 static int
 find_entry(struct torch_reader *r, uint32_t ref, uint32_t dtype,
            struct torch_entry **found)
 {
-    struct torch_entry *entry;
+    struct torch_entry *entry, *root;
     struct pid pid = {0};
-    uint64_t *number;
+    uint32_t at;
     int status = read_pid(r, ref, &pid);
+
+    if (status == CKPT_OK)
+        status = enter_pid(r, &pid, ref, &at);
+    if (status != CKPT_OK)
+        return status;
+    entry = &r->entries[at];
+    root = &r->entries[entry->root];
+    if (root->storage == NULL) {
+        if (root->ref != ref)
+            status = read_pid(r, root->ref, &pid);
+        if (status == CKPT_OK)
+            status = make_storage(r, &pid, dtype, root);
+        if (status != CKPT_OK)
+            return status;
+    }
+    entry->storage = root->storage;
+    *found = entry;
+    return CKPT_OK;
+}
+
+/* ---- Persistent ids of one name ---- */
+
+bool
+sdk_torch_is_named(const struct torch_reader *r, uint32_t ref)
+{
+    uint32_t pid;
+
+    if (r->source->ids != SDK_TORCH_IDS_TAR ||
+        sdk_pickled_kind(r->pickled, ref) != SDK_PICKLED_PERSISTENT)
+        return false;
+    pid = sdk_pickled_pid(r->pickled, ref);
+    return is_text(r, pid) ||
+           sdk_pickled_kind(r->pickled, pid) == SDK_PICKLED_INT;
+}
+
+int
+sdk_torch_check_storage(struct torch_reader *r, uint32_t ref)
+{
+    struct ckpt_value *value;
+    int status = CKPT_OK;
+
+    if (!sdk_torch_is_named(r, ref))
+        return CKPT_OK;
+    status = sdk_torch_value_of(r, ref, 0, &value);
+    if (status == CKPT_OK && value->kind == CKPT_KIND_TENSOR)
+        return sdk_torch_fail(r, CKPT_FORMAT, ref,
+                              "a tensor that is rebuilt on a tensor");
+    return status;
+}
+
+static int
+make_named(struct torch_reader *r, uint32_t ref, struct ckpt_value **value)
+{
+    uint32_t pid = sdk_pickled_pid(r->pickled, ref);
+    struct sdk_torch_named named = {.tensor = sdk_torch_path(r),
+                                    .byte = sdk_torch_byte(r, ref)};
+    char digits[24];
+
+    if (is_text(r, pid)) {
+        named.id = sdk_pickled_text(r->pickled, pid);
+    } else {
+        named.id.size_bytes = (size_t)snprintf(
+            digits, sizeof digits, "%" PRId64,
+            sdk_pickled_at(r->pickled, pid)->as.integer);
+        named.id.data = digits;
+    }
+    return r->source->named(r->host, r->source->user, r->graph, &named, value);
+}
+
+/* The storage, or a part of it, that a bare storage is; the whole storage of
+ * a tensor. */
+static int
+named_entry(struct torch_reader *r, uint32_t ref, struct torch_entry **found)
+{
+    const struct ckpt_tensor *view;
+    struct torch_entry made = {0};
+    struct ckpt_value *value;
+    int status = sdk_torch_value_of(r, ref, 0, &value);
 
     if (status != CKPT_OK)
         return status;
-    number = find_place(r, &pid.key);
-    if (number == NULL)
-        return CKPT_MEMORY;
-    if (*number == 0) {
-        status = add_entry(r, &pid, ref, dtype);
-        if (status != CKPT_OK)
-            return status;
-        *number = r->entry_count;
+    view = value->kind == CKPT_KIND_TENSOR
+               ? value->as.tensor
+               : value->as.object->args->as.list.items[0]->as.tensor;
+    made.storage = view->storage;
+    made.dtype = (uint8_t)view->dtype;
+    made.size_bytes = view->storage->size_bytes;
+    if (value->kind != CKPT_KIND_TENSOR) {
+        made.start_bytes =
+            view->offset * ckpt_dtype_width_bits(view->dtype) / 8;
+        made.size_bytes = view->size_bytes;
     }
-    entry = &r->entries[*number - 1];
-    if ((entry->dtype != pid.dtype ||
-         entry->storage->size_bytes != pid.size_bytes) &&
-        !entry->warned) {
-        entry->warned = true;
-        r->host->warn(r->host, sdk_torch_path(r), sdk_torch_byte(r, ref),
-                      "storage %.*s is given another type or size than before",
-                      (int)pid.key.size_bytes, pid.key.data);
-    }
-    *found = entry;
+    made.root = (uint32_t)r->entry_count;
+    status = grow_entries(r);
+    if (status != CKPT_OK)
+        return status;
+    r->entries[r->entry_count] = made;
+    *found = &r->entries[r->entry_count++];
     return CKPT_OK;
+}
+
+static int
+tell_roots(struct torch_reader *r)
+{
+    struct sdk_torch_storage *all;
+    struct pid pid = {0};
+    size_t i, count = 0;
+    int status = CKPT_OK;
+
+    all = r->host->allocate(r->host, (r->root_count + 1) * sizeof *all);
+    if (all == NULL)
+        return CKPT_MEMORY;
+    for (i = 0; i < r->entry_count && status == CKPT_OK; i++) {
+        if (r->entries[i].root != i)
+            continue;
+        status = read_pid(r, r->entries[i].ref, &pid);
+        say_storage(r, &pid, &r->entries[i], &all[count++]);
+    }
+    if (status == CKPT_OK)
+        status = r->source->meet(r->host, r->source->user, all, count);
+    r->host->release(r->host, all);
+    return status;
+}
+
+int
+sdk_torch_meet(struct torch_reader *r)
+{
+    struct pid pid;
+    uint32_t ref, at;
+    unsigned met = 0;
+    int status = CKPT_OK;
+
+    if (r->source->ids == SDK_TORCH_IDS_ZIP)
+        return CKPT_OK;
+    for (ref = 0; ref < r->pickled->node_count && status == CKPT_OK; ref++) {
+        if (sdk_pickled_kind(r->pickled, ref) != SDK_PICKLED_PERSISTENT)
+            continue;
+        if ((++met & 0xffff) == 0 && r->host->cancelled(r->host))
+            return CKPT_CANCELLED;
+        if (sdk_torch_is_module(r, ref)) {
+            status = sdk_torch_meet_module(r, ref);
+            continue;
+        }
+        if (r->source->meet == NULL)
+            continue;
+        memset(&pid, 0, sizeof pid);
+        status = read_pid(r, ref, &pid);
+        if (status == CKPT_OK)
+            status = enter_pid(r, &pid, ref, &at);
+    }
+    return status == CKPT_OK && r->source->meet != NULL ? tell_roots(r) : status;
 }
 
 int
@@ -283,7 +537,8 @@ sdk_torch_entry_find(struct torch_reader *r, uint32_t ref, uint32_t dtype,
                      const struct torch_entry **found)
 {
     struct torch_entry *entry = NULL;
-    int status = find_entry(r, ref, dtype, &entry);
+    int status = sdk_torch_is_named(r, ref) ? named_entry(r, ref, &entry)
+                                  : find_entry(r, ref, dtype, &entry);
 
     if (status == CKPT_OK)
         *found = entry;
@@ -300,11 +555,28 @@ sdk_torch_entries_fini(struct torch_reader *r)
 
 /* ---- A bare storage ---- */
 
-static const char *
-class_name(const struct torch_entry *entry)
+int
+sdk_torch_storage_value(const struct ckpt_host *host, struct ckpt_graph *graph,
+                        const struct ckpt_tensor *view, bool untyped,
+                        const char *name, struct ckpt_value **value)
 {
-    return sdk_torch_class_name(entry->untyped ? CKPT_DTYPE_NONE
-                                               : entry->dtype);
+    struct ckpt_value like = {.kind = CKPT_KIND_TUPLE}, *tensor, *args;
+    struct ckpt_object object = {.made = CKPT_MADE_PERSISTENT,
+                                 .module = "torch"};
+    int status =
+        host->tensor_new(host, graph, view, sizeof *view, name, &tensor);
+
+    if (status == CKPT_OK)
+        status = host->value_new(host, graph, &like, sizeof like, &args);
+    if (status == CKPT_OK)
+        status = host->list_add(host, graph, args, tensor);
+    if (status != CKPT_OK)
+        return status;
+    object.name = sdk_torch_class_name(untyped ? CKPT_DTYPE_NONE : view->dtype);
+    object.args = args;
+    like.kind = CKPT_KIND_OBJECT;
+    like.as.object = &object;
+    return host->value_new(host, graph, &like, sizeof like, value);
 }
 
 static int
@@ -313,32 +585,21 @@ make_object(struct torch_reader *r, const struct torch_entry *entry,
 {
     uint64_t width_bits = ckpt_dtype_width_bits(entry->dtype);
     uint64_t count, step = 1;
-    struct ckpt_tensor view = {.dtype = entry->dtype, .rank = 1};
-    struct ckpt_value like = {.kind = CKPT_KIND_TUPLE}, *tensor, *args;
-    struct ckpt_object object = {.made = CKPT_MADE_PERSISTENT,
-                                 .module = "torch"};
-    int status;
+    struct ckpt_tensor view = {
+        .dtype = entry->dtype,
+        .rank = 1,
+        .offset = entry->start_bytes * 8 / width_bits,
+    };
 
     if (width_bits < 8)
-        count = entry->storage->size_bytes * (8 / width_bits);
+        count = entry->size_bytes * (8 / width_bits);
     else
-        count = entry->storage->size_bytes / (width_bits / 8);
+        count = entry->size_bytes / (width_bits / 8);
     view.shape = &count;
     view.strides = &step;
     view.storage = entry->storage;
-    status = r->host->tensor_new(r->host, r->graph, &view, sizeof view,
-                                 sdk_torch_path(r), &tensor);
-    if (status == CKPT_OK)
-        status = sdk_torch_value(r, &like, &args);
-    if (status == CKPT_OK)
-        status = r->host->list_add(r->host, r->graph, args, tensor);
-    if (status != CKPT_OK)
-        return status;
-    object.name = class_name(entry);
-    object.args = args;
-    like.kind = CKPT_KIND_OBJECT;
-    like.as.object = &object;
-    return sdk_torch_value(r, &like, value);
+    return sdk_torch_storage_value(r->host, r->graph, &view, entry->untyped,
+                                   sdk_torch_path(r), value);
 }
 
 int
@@ -347,8 +608,11 @@ sdk_torch_storage_object(struct torch_reader *r, uint32_t ref,
 {
     struct torch_entry *entry = NULL;
     struct ckpt_value *made;
-    int status = find_entry(r, ref, CKPT_DTYPE_NONE, &entry);
+    int status;
 
+    if (sdk_torch_is_named(r, ref))
+        return make_named(r, ref, value);
+    status = find_entry(r, ref, CKPT_DTYPE_NONE, &entry);
     if (status != CKPT_OK)
         return status;
     if (entry->object == NULL) {
