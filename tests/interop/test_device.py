@@ -71,6 +71,20 @@ def test_places(watcher, tags, where, tmp_path):
     assert watcher("load", out, None) == wanted
 
 
+@pytest.mark.parametrize("form", ["torch-zip", "torch-legacy", "torch-tar"])
+@pytest.mark.parametrize("where", [WHERE[1], WHERE[8]])
+def test_written_in_every_form(watcher, tags, where, form, tmp_path):
+    out = tmp_path / "out.pt"
+    wanted = meant(watcher("load", tags, where), where)
+    done = tools.run("convert", "--to", form, "-t", transform(where), tags, out)
+    if "no plugin writes" in done.stderr:
+        pytest.skip(f"no plugin writes {form}")
+    assert done.returncode == 0, done.stderr
+    assert tools.ls(out)["format"] == form
+    assert ours(out) == wanted
+    assert watcher("load", out, None) == wanted
+
+
 @pytest.mark.parametrize("where", WHERE[:2] + WHERE[7:10])
 def test_round_trip(watcher, tags, where, tmp_path):
     """Labels, ties, strides and bytes through a format that has none."""
