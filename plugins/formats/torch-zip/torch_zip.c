@@ -122,8 +122,7 @@ read_attributes(const struct ckpt_host *host, struct sdk_torch_records *records,
         return status;
     status = sdk_torch_attributes_read(
         host, graph, "record '" TORCH_ZIP_ATTRIBUTES "'", bytes.data,
-        bytes.size_bytes,
-        sdk_torch_member_origin(member));
+        bytes.size_bytes, sdk_torch_member_origin(member));
     host->release(host, bytes.data);
     return status;
 }
