@@ -141,9 +141,30 @@ torch_walk_typed(struct torch_walk *walk, const struct ckpt_value *value)
     sdk_pickler_op(pickle, is_ordered ? SDK_OP_REDUCE : SDK_OP_NEWOBJ);
 }
 
+/* The pairs of the root that are of the part. */
+static void
+torch_walk_part(struct torch_walk *walk, const struct ckpt_value *root,
+                bool plain)
+{
+    size_t count = root->as.map.count, kept = 0, i;
+    struct ckpt_pair *pairs =
+        walk->host->allocate(walk->host, (count + 1) * sizeof *pairs);
+
+    if (pairs == NULL) {
+        walk->pickle->status = CKPT_MEMORY;
+        return;
+    }
+    for (i = 0; i < count; i++)
+        if (walk->part->shards[i] == walk->part->shard)
+            pairs[kept++] = root->as.map.pairs[i];
+    sdk_torch_walk_pairs(walk, pairs, kept, plain);
+    walk->host->release(walk->host, pairs);
+}
+
 static void
 torch_walk_map(struct torch_walk *walk, const struct ckpt_value *value)
 {
+    bool part = walk->part != NULL && value == walk->graph->root;
     bool plain = value->type_name == NULL && value->attrs == NULL;
 
     if (plain)
@@ -151,8 +172,12 @@ torch_walk_map(struct torch_walk *walk, const struct ckpt_value *value)
     else
         torch_walk_typed(walk, value);
     sdk_torch_walk_put(walk, value);
-    sdk_torch_walk_pairs(walk, value->as.map.pairs, value->as.map.count, plain);
-    if (value->attrs == NULL)
+    if (part)
+        torch_walk_part(walk, value, plain);
+    else
+        sdk_torch_walk_pairs(walk, value->as.map.pairs, value->as.map.count,
+                             plain);
+    if (value->attrs == NULL || (part && walk->part->shard > 0))
         return;
     sdk_torch_walk_attrs(walk, value->attrs);
     sdk_pickler_op(walk->pickle, SDK_OP_BUILD);
@@ -313,9 +338,19 @@ int
 sdk_torch_write(const struct ckpt_host *host, const struct ckpt_graph *graph,
                 uint32_t form, struct sdk_torch_pickle *result)
 {
+    return sdk_torch_write_part(host, graph, form, NULL, result);
+}
+
+int
+sdk_torch_write_part(const struct ckpt_host *host,
+                     const struct ckpt_graph *graph, uint32_t form,
+                     const struct sdk_torch_part *part,
+                     struct sdk_torch_pickle *result)
+{
     struct torch_walk walk = {.host = host,
                               .graph = graph,
                               .form = form,
+                              .part = part,
                               .result = result,
                               .pickle = &result->pickle};
     int status = torch_walk_init(&walk);
