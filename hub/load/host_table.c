@@ -254,6 +254,21 @@ host_root_set(const struct ckpt_host *table, struct ckpt_graph *graph,
     return hub_root_set(host_graph(graph), value);
 }
 
+static int
+host_finding_add(const struct ckpt_host *table,
+                 const struct ckpt_finding *finding, size_t finding_bytes)
+{
+    struct hub_found *found = host_private(table)->found;
+
+    if (!host_knows(table, finding_bytes, sizeof *finding))
+        return CKPT_CONTRACT;
+    if (finding->severity > CKPT_SEVERITY_DANGEROUS || finding->kind == NULL)
+        return host_fail(table, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
+                         "a finding of no kind or of severity %u",
+                         finding->severity);
+    return found != NULL ? hub_found_add(found, finding) : CKPT_OK;
+}
+
 static const struct ckpt_host host_table = {
     .size = sizeof(struct ckpt_host),
     .fail = host_fail,
@@ -278,6 +293,7 @@ static const struct ckpt_host host_table = {
     .storage_new = host_storage_new,
     .tensor_new = host_tensor_new,
     .root_set = host_root_set,
+    .finding_add = host_finding_add,
 };
 
 void

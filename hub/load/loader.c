@@ -90,6 +90,16 @@ format_fill(struct hub_format *format, const struct ckpt_plugin *tables)
     return false;
 }
 
+static bool
+scanners_whole(const struct ckpt_scanner *const *scanners)
+{
+    for (; scanners != NULL && *scanners != NULL; scanners++)
+        if ((*scanners)->size < sizeof **scanners || (*scanners)->id == NULL ||
+            (*scanners)->scan == NULL)
+            return false;
+    return true;
+}
+
 static int
 plugin_take(struct hub_registry *registry, struct hub_plugin *plugin,
             const struct ckpt_plugin *entry)
@@ -124,6 +134,10 @@ plugin_take(struct hub_registry *registry, struct hub_plugin *plugin,
             return plugin_refuse(registry, plugin,
                                  "its table of '%s' is not whole",
                                  format->info.id);
+    if (!scanners_whole(tables.scanners))
+        return plugin_refuse(registry, plugin,
+                             "its table of scanners is not whole");
+    plugin->scanners = tables.scanners;
     plugin->info.loaded = true;
     return CKPT_OK;
 }

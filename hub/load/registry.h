@@ -34,6 +34,8 @@ struct hub_plugin {
     struct ckpt_plugin_info info; /* formats: filled when asked for */
     void *module;                 /* of dlopen, or NULL */
     struct hub_format *formats;
+    bool scans; /* it has scanners, as its description says */
+    const struct ckpt_scanner *const *scanners; /* once loaded, or NULL */
     struct hub_plugin *next;
 };
 

@@ -8,9 +8,11 @@
  *     {"abi", "id", "version", "summary",
  *      "readers": [{"id", "summary", "suffixes": [], "capabilities",
  *                   "magics": [{"offset", "hex"}]}],
- *      "writers": [{"id", "summary", "suffixes": []}]}
+ *      "writers": [{"id", "summary", "suffixes": []}],
+ *      "scanners": ["id"]}
  */
 #include <dlfcn.h>
+#include <stddef.h>
 #include <stdio.h>
 
 #include "ckpt/plugin.h"
@@ -74,8 +76,12 @@ describe_plugin(FILE *out, const struct ckpt_plugin *plugin)
 {
     const struct ckpt_reader *reader;
     const struct ckpt_writer *writer;
+    const struct ckpt_scanner *const *scanners = NULL;
     size_t i;
 
+    /* The table may be that of an older SDK. */
+    if (plugin->size > offsetof(struct ckpt_plugin, scanners))
+        scanners = plugin->scanners;
     fprintf(out, "{\"abi\": %u, \"id\": ", (unsigned)plugin->abi);
     describe_text(out, plugin->id);
     fputs(", \"version\": ", out);
@@ -96,6 +102,11 @@ describe_plugin(FILE *out, const struct ckpt_plugin *plugin)
         writer = plugin->writers[i];
         describe_role(out, i, writer->id, writer->summary, writer->suffixes);
         fputc('}', out);
+    }
+    fputs("],\n \"scanners\": [", out);
+    for (i = 0; scanners != NULL && scanners[i] != NULL; i++) {
+        fputs(i > 0 ? ", " : "", out);
+        describe_text(out, scanners[i]->id);
     }
     fputs("]}\n", out);
 }

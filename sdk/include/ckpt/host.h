@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ckpt/finding.h"
 #include "ckpt/graph.h"
 #include "ckpt/sink.h"
 #include "ckpt/source.h"
@@ -183,6 +184,14 @@ struct ckpt_host {
     int (*plan_sha256)(const struct ckpt_host *host,
                        const struct ckpt_plan *plan, uint64_t index,
                        unsigned char digest[32]);
+
+    /* ---- Judging a file [scan, verify] ---- */
+
+    /* Adds a finding; `finding_bytes` is sizeof *finding. Of very many only
+     * the first are kept, and the rest counted. CKPT_LIMIT, CKPT_MEMORY. */
+    int (*finding_add)(const struct ckpt_host *host,
+                       const struct ckpt_finding *finding,
+                       size_t finding_bytes);
 };
 
 #endif
