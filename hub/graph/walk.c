@@ -6,10 +6,12 @@
 #include "hub/graph/walk.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #define LABEL_BYTES 256 /* of a label that cost as much as a visit */
+#define NAME_SHOWN_MAX 200
 
 void
 hub_children_init(struct hub_children *children,
@@ -232,25 +234,44 @@ walk_enters(const struct ckpt_value *value)
            value->attrs != NULL;
 }
 
+/* Refuses the graph at the place that the walk has come to. */
+static int CKPT_PRINTF(3, 4)
+    walk_fail(struct walk *walk, int status, const char *format, ...)
+{
+    struct hub_report *report = walk->graph->report;
+    const char *name = hub_arena_text(
+        &walk->graph->arena, walk->name,
+        walk->name_bytes < NAME_SHOWN_MAX ? walk->name_bytes : NAME_SHOWN_MAX);
+    va_list arguments;
+
+    if (name == NULL)
+        return report->status;
+    va_start(arguments, format);
+    status = hub_fail_list(report, status, *name != '\0' ? name : NULL,
+                           CKPT_NOWHERE, format, arguments);
+    va_end(arguments);
+    return status;
+}
+
 static int
 walk_enter(struct walk *walk, const struct ckpt_value *value)
 {
     struct hub_report *report = walk->graph->report;
 
     if (++walk->visits > walk->graph->walk_max)
-        return hub_fail(report, CKPT_LIMIT, NULL, CKPT_NOWHERE,
-                        "shared values unfold to more than %llu",
-                        (unsigned long long)walk->graph->walk_max);
+        return walk_fail(walk, CKPT_LIMIT,
+                         "shared values unfold to more than %llu",
+                         (unsigned long long)walk->graph->walk_max);
     if (value->kind == CKPT_KIND_TENSOR && walk->in_attributes)
-        return hub_fail(report, CKPT_FORMAT, NULL, CKPT_NOWHERE,
-                        "a tensor among the attributes of the graph");
+        return walk_fail(walk, CKPT_FORMAT,
+                         "a tensor among the attributes of the graph");
     if (value->kind == CKPT_KIND_TENSOR && walk_entry(walk, value) != CKPT_OK)
         return report->status;
     if (!walk_enters(value) || walk->on_path[value->id])
         return CKPT_OK;
     if (walk->depth == HUB_DEPTH_MAX)
-        return hub_fail(report, CKPT_LIMIT, NULL, CKPT_NOWHERE,
-                        "values nest deeper than %d", HUB_DEPTH_MAX);
+        return walk_fail(walk, CKPT_LIMIT, "values nest deeper than %d",
+                         HUB_DEPTH_MAX);
     walk->on_path[value->id] = 1;
     hub_children_init(&walk->levels[walk->depth].children, value);
     walk->levels[walk->depth].name_bytes = walk->name_bytes;

@@ -57,6 +57,10 @@ format_possible(const struct hub_format *format,
 struct detection {
     struct hub_format *best, *rival; /* rival: an equal claim */
     struct ckpt_evidence evidence;
+    /* Without a claim: the format that the file begins or is named as, and
+     * what a reader knew it to be instead. */
+    struct hub_format *broken;
+    struct ckpt_evidence other;
 };
 
 /* Whether the claim of `format` beats the best one so far: by evidence, and
@@ -110,6 +114,22 @@ detect_load_unknown(struct hub_registry *registry)
             hub_plugin_load(registry, plugin);
 }
 
+/* A reader that has no claim either knows what else the file is, or could not
+ * read on behind the magic. */
+static void
+detection_decline(struct detection *detection, struct hub_format *format,
+                  const struct ckpt_evidence *evidence, const char *name)
+{
+    bool suffix = suffix_matches(format, name) > 0;
+
+    if (evidence->how[0] != '\0')
+        detection->other = *evidence;
+    else if (detection->broken == NULL
+                 ? suffix || format->magics != NULL
+                 : suffix && suffix_matches(detection->broken, name) == 0)
+        detection->broken = format;
+}
+
 /* Whether the file ends before the bytes that would tell this format. */
 static bool
 detect_cut(const struct hub_format *format, const struct ckpt_source *source)
@@ -124,11 +144,12 @@ detect_cut(const struct hub_format *format, const struct ckpt_source *source)
     return true;
 }
 
-/* No claim at all: a file that is cut short is malformed, all others are of
- * a format that nobody here knows. */
+/* No claim, and nothing that the file begins as: one that is cut short is
+ * malformed, all others are of a format that nobody here knows. */
 static int
 detect_nothing(const struct hub_registry *registry, struct hub_host *host,
-               const struct ckpt_source *source)
+               const struct ckpt_source *source,
+               const struct ckpt_evidence *other)
 {
     struct hub_format *format = NULL;
 
@@ -143,7 +164,20 @@ detect_nothing(const struct hub_registry *registry, struct hub_host *host,
             return hub_fail(host->report, CKPT_FORMAT, NULL, source->size_bytes,
                             "the file ends before it can tell its format");
     return hub_fail(host->report, CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
-                    "no plugin knows this format");
+                    other->how[0] != '\0' ? "no plugin reads this: %s"
+                                          : "no plugin knows this format",
+                    other->how);
+}
+
+static int
+detect_rivals(struct hub_host *host, const struct detection *detection)
+{
+    const char *best = detection->best->info.id;
+    const char *rival = detection->rival->info.id;
+
+    hub_remedy(host->report, "choose with --from %s or --from %s", best, rival);
+    return hub_fail(host->report, CKPT_CONFLICT, NULL, CKPT_NOWHERE,
+                    "both %s and %s claim this file", best, rival);
 }
 
 int
@@ -165,16 +199,18 @@ hub_detect(struct hub_registry *registry, struct hub_host *host,
             return status;
         if (claim.level > CKPT_EVIDENCE_NONE)
             detection_weigh(&detection, candidate, &claim, source->name);
+        else
+            detection_decline(&detection, candidate, &claim, source->name);
+    }
+    if (detection.rival != NULL)
+        return detect_rivals(host, &detection);
+    /* Its reader knows what is wrong with it, and where. */
+    if (detection.best == NULL && detection.other.how[0] == '\0') {
+        detection.best = detection.broken;
+        memcpy(detection.evidence.how, "its name or first bytes", 24);
     }
     if (detection.best == NULL)
-        return detect_nothing(registry, host, source);
-    if (detection.rival != NULL) {
-        hub_remedy(host->report, "choose with --from %s or --from %s",
-                   detection.best->info.id, detection.rival->info.id);
-        return hub_fail(host->report, CKPT_CONFLICT, NULL, CKPT_NOWHERE,
-                        "both %s and %s claim this file",
-                        detection.best->info.id, detection.rival->info.id);
-    }
+        return detect_nothing(registry, host, source, &detection.other);
     *format = detection.best;
     *evidence = detection.evidence;
     return CKPT_OK;

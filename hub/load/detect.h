@@ -9,8 +9,10 @@
 #include "hub/load/registry.h"
 
 /* The one reader whose evidence is the best. Of two equal claims the one
- * whose suffix the name has is taken; else CKPT_CONFLICT names both. Nothing
- * fits: CKPT_UNSUPPORTED. Loads only plugins whose magic is there. */
+ * whose suffix the name has is taken; else CKPT_CONFLICT names both. No claim:
+ * a reader whose magic or suffix the file has is given, to say what is wrong
+ * with it, unless one knows what the file is instead; else CKPT_UNSUPPORTED,
+ * or CKPT_FORMAT for a stump. Loads only plugins whose magic is there. */
 int hub_detect(struct hub_registry *registry, struct hub_host *host,
                const struct ckpt_source *source, struct hub_format **format,
                struct ckpt_evidence *evidence);

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DEPTH_MAX 1000 /* frames of the walk */
+#define DEPTH_MAX 500 /* values within values, as the hub allows */
 #define LABEL_BYTES_MAX 200
 
 enum frame_kind {
@@ -24,6 +24,7 @@ struct torch_frame {
     uint32_t kind;
     uint32_t index; /* of the next item or part */
     uint32_t node;  /* OBJECT */
+    uint32_t depth; /* of the target */
     size_t path_bytes;
     struct ckpt_value *target;
     struct sdk_pickled_list list;
@@ -67,14 +68,29 @@ sdk_torch_value(struct torch_reader *r, const struct ckpt_value *like,
 
 /* ---- The walk ---- */
 
+/* Depth of a value that the walk is about to enter; attributes and pairs of
+ * one value are entered one after the other. */
+static uint32_t
+depth_of(const struct torch_reader *r, const struct ckpt_value *target)
+{
+    const struct torch_frame *top;
+
+    if (r->frame_count == 0)
+        return 1;
+    top = &r->frames[r->frame_count - 1];
+    return top->target == target ? top->depth : top->depth + 1;
+}
+
 static int
 push_frame(struct torch_reader *r, uint32_t kind, uint32_t node,
            struct ckpt_value *target, struct sdk_pickled_list list)
 {
     struct torch_frame *frame;
+    uint32_t depth = depth_of(r, target);
 
-    if (r->frame_count == DEPTH_MAX)
-        return sdk_torch_fail(r, CKPT_LIMIT, node, "values nest too deep");
+    if (depth > DEPTH_MAX)
+        return sdk_torch_fail(r, CKPT_LIMIT, node,
+                              "values nest deeper than 500");
     if (r->frame_count == r->frame_capacity) {
         size_t wanted = r->frame_capacity ? r->frame_capacity * 2 : 16;
         struct torch_frame *frames =
@@ -89,6 +105,7 @@ push_frame(struct torch_reader *r, uint32_t kind, uint32_t node,
     frame->kind = kind;
     frame->index = 0;
     frame->node = node;
+    frame->depth = depth;
     frame->path_bytes = r->path.size_bytes;
     frame->target = target;
     frame->list = list;

@@ -392,8 +392,11 @@ torch_zip_recognise(const struct ckpt_host *host,
     status = sdk_zip_walk_init(&quiet, source, &walk);
     while (status == CKPT_OK) {
         status = sdk_zip_walk_next(&walk, &member);
-        if (status == CKPT_OK && is_foreign(&member))
+        if (status == CKPT_OK && is_foreign(&member)) {
+            snprintf(evidence->how, sizeof evidence->how,
+                     "zip of TorchScript or of an exported program");
             return CKPT_OK;
+        }
         pickle =
             pickle || (status == CKPT_OK && is_record(&member, "data.pkl"));
     }
@@ -403,9 +406,9 @@ torch_zip_recognise(const struct ckpt_host *host,
         recognise_start(&quiet, source, evidence);
         return CKPT_OK;
     }
-    if (pickle) {
+    if (pickle)
         evidence->level = CKPT_EVIDENCE_STRUCTURE;
-        snprintf(evidence->how, sizeof evidence->how, "zip with data.pkl");
-    }
+    snprintf(evidence->how, sizeof evidence->how,
+             pickle ? "zip with data.pkl" : "zip without data.pkl");
     return CKPT_OK;
 }

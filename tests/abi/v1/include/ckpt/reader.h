@@ -54,8 +54,11 @@ struct ckpt_reader {
 
     /* Looks whether the source is of this format, from its head and tail.
      * [serial, stateless, before open] The source is borrowed for the call.
-     * A source that is something else is CKPT_OK with level NONE; failure
-     * means that it could not be looked at. */
+     * A source that is something else is CKPT_OK with level NONE, and `how`
+     * says what, if that shows ("zip of TorchScript"); an empty `how` may be
+     * a broken file of this format, and a reader whose magic is there is then
+     * asked to open it, to say what is wrong. Failure means that the source
+     * could not be looked at. */
     int (*probe)(const struct ckpt_host *host, const struct ckpt_source *source,
                  struct ckpt_evidence *evidence);
 
