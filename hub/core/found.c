@@ -20,6 +20,20 @@ found_text(struct hub_found *found, const char **text)
     return *text != NULL ? CKPT_OK : found->arena.budget->report->status;
 }
 
+/* The place, after the name of the file in a folder. */
+static int
+found_place(struct hub_found *found, const char **place)
+{
+    char text[TEXT_MAX];
+
+    if (found->part == NULL)
+        return found_text(found, place);
+    snprintf(text, sizeof text, "%.300s%s%.600s", found->part,
+             *place != NULL ? ": " : "", *place != NULL ? *place : "");
+    *place = text;
+    return found_text(found, place);
+}
+
 static int
 found_grow(struct hub_found *found)
 {
@@ -47,7 +61,7 @@ found_keep(struct hub_found *found, const struct ckpt_finding *finding)
     if (status == CKPT_OK)
         status = found_text(found, &kept.name);
     if (status == CKPT_OK)
-        status = found_text(found, &kept.place);
+        status = found_place(found, &kept.place);
     if (status == CKPT_OK)
         status = found_text(found, &kept.text);
     if (status != CKPT_OK)

@@ -11,6 +11,7 @@
 /* `arena.budget` is set by the owner; all else starts zero. */
 struct hub_found {
     struct hub_arena arena;
+    const char *part; /* of a folder: the file looked at, borrowed; or NULL */
     struct ckpt_finding *findings;
     size_t count, capacity;
     uint64_t dropped; /* those that were too many to keep */
