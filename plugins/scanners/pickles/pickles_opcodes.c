@@ -567,7 +567,7 @@ pickles_step(struct pickles_walk *walk, unsigned opcode, bool *done)
     case 'r':
         return memo(walk, 4, true, done);
     case 0x94:
-        return pickles_memo_put(walk, walk->memo_count++);
+        return pickles_memo_put(walk, walk->memo_count);
     case 'g':
         return memo(walk, 0, false, done);
     case 'h':

@@ -49,7 +49,7 @@ counts(const struct pickles_walk *walk, enum pickles_mode mode)
     }
     if (mode == PICKLES_STREAM && walk->stopped)
         return true;
-    return harms || (calls && walk->stopped);
+    return calls && (harms || walk->stopped);
 }
 
 struct sequence {

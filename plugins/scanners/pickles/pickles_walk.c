@@ -393,17 +393,22 @@ pickles_walk_end(struct pickles_walk *walk)
 }
 
 /* Bytes of another kind often begin with something that could be an opcode,
- * seldom with several, and they name nothing. */
+ * seldom with several, and they call nothing. */
 bool
 pickles_is_pickle(const struct pickles_walk *walk)
 {
+    bool sound = walk->oddities[ODD_UNDERFLOW] == 0;
     size_t i;
 
-    for (i = 0; i < walk->global_count; i++)
-        if (walk->globals[i]->plain)
+    for (i = 0; i < walk->global_count; i++) {
+        const struct pickles_global *global = walk->globals[i];
+
+        if (global->plain &&
+            (walk->proto || walk->stopped || global->call_count > 0 ||
+             global->severity == CKPT_SEVERITY_DANGEROUS))
             return true;
+    }
     if (walk->proto)
-        return walk->opcode_count > (walk->stopped ? 2 : 3);
-    return walk->stopped && walk->opcode_count > 1 &&
-           walk->oddities[ODD_UNDERFLOW] == 0;
+        return sound && walk->opcode_count > (walk->stopped ? 2 : 3);
+    return sound && walk->stopped && walk->opcode_count > 1;
 }
