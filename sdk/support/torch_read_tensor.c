@@ -10,7 +10,12 @@
  *   _rebuild_parameter_with_state               the same, state
  *
  * and torch._tensor._rebuild_from_type_v2, which gives a plain torch.Tensor
- * attributes: function, class, arguments of the function, state.
+ * attributes: function, class, arguments of the function, state. Torch up to
+ * 0.3 made classes instead, and gave them states:
+ *
+ *   FloatTensor and kin   (); storage, offset, size, stride
+ *   Parameter, Variable   data; requires_grad, volatile, hooks
+ *                         (); data, -, hooks, requires_grad, volatile
  */
 #include "torch_read_storage.h"
 
@@ -19,12 +24,19 @@
 struct rebuilt {
     uint32_t storage; /* a persistent node */
     uint32_t dtype;   /* NONE: that of the storage */
+    uint32_t class;   /* what the storage must be of, or NONE */
     uint32_t role;
     uint32_t state;
     bool requires_grad;
     uint64_t offset;
     uint32_t rank;
     uint64_t shape[CKPT_MAX_RANK], strides[CKPT_MAX_RANK];
+};
+
+/* What a parameter or variable was given when it was made. */
+struct old_state {
+    uint32_t data, hooks; /* nodes */
+    bool requires_grad;
 };
 
 static bool
@@ -171,6 +183,83 @@ is_rebuild(uint32_t known)
     return known >= TORCH_REBUILD_TENSOR && known <= TORCH_REBUILD_TENSOR_V3;
 }
 
+static int
+read_old_tensor(struct torch_reader *r, uint32_t ref, struct rebuilt *rebuilt)
+{
+    struct sdk_pickled_call call = sdk_pickled_call(r->pickled, ref);
+
+    if (call.state == SDK_PICKLED_NOTHING || call.items.count > 0 ||
+        call.pairs.count > 0 ||
+        sdk_pickled_list(r->pickled, call.args).count > 0 ||
+        sdk_pickled_kind(r->pickled, call.state) != SDK_PICKLED_TUPLE)
+        return CKPT_END;
+    rebuilt->class =
+        sdk_torch_name_of(r, sdk_torch_class(r, call.callee))->dtype;
+    return read_args(r, ref, TORCH_REBUILD_TENSOR, call.state, rebuilt);
+}
+
+/* The tensor that a parameter is of: one that is no parameter itself. */
+static int
+read_data(struct torch_reader *r, uint32_t ref, struct rebuilt *rebuilt)
+{
+    uint32_t known = sdk_torch_known_tensor(r, ref);
+
+    if (is_rebuild(known))
+        return read_rebuild(r, ref, known, rebuilt);
+    return known == TORCH_OLD_TENSOR ? read_old_tensor(r, ref, rebuilt)
+                                     : CKPT_END;
+}
+
+/* What a class of torch up to 0.3 was given. Without a state, a parameter is
+ * one that requires a gradient. */
+static bool
+read_old_state(struct torch_reader *r, const struct sdk_pickled_call *call,
+               uint32_t known, struct old_state *state)
+{
+    struct sdk_pickled_list args = sdk_pickled_list(r->pickled, call->args);
+    struct sdk_pickled_list list;
+    uint32_t grad;
+
+    state->data = args.count == 1 ? args.refs[0] : SDK_PICKLED_NOTHING;
+    state->hooks = SDK_PICKLED_NOTHING;
+    state->requires_grad = known == TORCH_OLD_PARAMETER;
+    if (call->state == SDK_PICKLED_NOTHING)
+        return args.count == 1;
+    if (sdk_pickled_kind(r->pickled, call->state) != SDK_PICKLED_TUPLE)
+        return false;
+    list = sdk_pickled_list(r->pickled, call->state);
+    if (args.count > 1 || list.count != (args.count == 1 ? 3u : 5u))
+        return false;
+    if (list.count == 5)
+        state->data = list.refs[0];
+    grad = list.refs[list.count == 5 ? 3 : 0];
+    state->hooks = list.refs[2];
+    state->requires_grad = sdk_pickled_at(r->pickled, grad)->as.truth;
+    return sdk_pickled_kind(r->pickled, grad) == SDK_PICKLED_BOOL;
+}
+
+static int
+read_old_variable(struct torch_reader *r, uint32_t ref, uint32_t known,
+                  struct rebuilt *rebuilt)
+{
+    struct sdk_pickled_call call = sdk_pickled_call(r->pickled, ref);
+    struct old_state state;
+    int status;
+
+    if (call.items.count > 0 || call.pairs.count > 0 ||
+        !read_old_state(r, &call, known, &state))
+        return CKPT_END;
+    status = read_data(r, state.data, rebuilt);
+    if (status != CKPT_OK)
+        return status;
+    if (known == TORCH_OLD_PARAMETER)
+        rebuilt->role = CKPT_ROLE_PARAMETER;
+    rebuilt->requires_grad = state.requires_grad;
+    if (state.hooks != SDK_PICKLED_NOTHING)
+        check_hooks(r, state.hooks, ref);
+    return CKPT_OK;
+}
+
 /* The attributes that a tensor was saved with, or None. */
 static bool
 state_fits(struct torch_reader *r, uint32_t state)
@@ -185,7 +274,6 @@ read_parameter(struct torch_reader *r, uint32_t ref, uint32_t known,
 {
     struct sdk_pickled_call call = sdk_pickled_call(r->pickled, ref);
     struct sdk_pickled_list args = sdk_pickled_list(r->pickled, call.args);
-    uint32_t inner;
     int status;
 
     if (args.count != (known == TORCH_REBUILD_PARAMETER ? 3u : 4u) ||
@@ -193,10 +281,9 @@ read_parameter(struct torch_reader *r, uint32_t ref, uint32_t known,
         call.items.count > 0 || call.pairs.count > 0 ||
         call.state != SDK_PICKLED_NOTHING)
         return CKPT_END;
-    inner = sdk_torch_known_call(r, args.refs[0]);
-    if (!is_rebuild(inner) || (args.count == 4 && !state_fits(r, args.refs[3])))
+    if (args.count == 4 && !state_fits(r, args.refs[3]))
         return CKPT_END;
-    status = read_rebuild(r, args.refs[0], inner, rebuilt);
+    status = read_data(r, args.refs[0], rebuilt);
     if (status != CKPT_OK)
         return status;
     rebuilt->role = CKPT_ROLE_PARAMETER;
@@ -232,6 +319,23 @@ check_view(struct torch_reader *r, uint32_t ref, const struct rebuilt *rebuilt,
     return CKPT_OK;
 }
 
+/* The offset within the whole storage, if the entry is a view of one. An
+ * empty tensor may be anywhere. */
+static int
+place_view(struct torch_reader *r, uint32_t ref, const struct rebuilt *rebuilt,
+           const struct torch_entry *entry, struct ckpt_tensor *tensor)
+{
+    uint64_t width_bits = ckpt_dtype_width_bits(tensor->dtype);
+    uint64_t start = entry->start_bytes * 8 / width_bits;
+
+    if (entry->start_bytes * 8 % width_bits != 0)
+        return sdk_torch_fail(r, CKPT_FORMAT, ref,
+                              "a view that begins within an element");
+    if (!sdk_add_u64(rebuilt->offset, start, &tensor->offset))
+        tensor->offset = rebuilt->offset;
+    return CKPT_OK;
+}
+
 static int
 read_typed(struct torch_reader *r, uint32_t ref, struct rebuilt *rebuilt)
 {
@@ -261,13 +365,22 @@ read_typed(struct torch_reader *r, uint32_t ref, struct rebuilt *rebuilt)
 static int
 read_any(struct torch_reader *r, uint32_t ref, struct rebuilt *rebuilt)
 {
-    uint32_t known = sdk_torch_known_call(r, ref);
+    uint32_t known = sdk_torch_known_tensor(r, ref);
 
-    if (is_rebuild(known))
-        return read_rebuild(r, ref, known, rebuilt);
-    if (known == TORCH_REBUILD_TYPED)
+    switch (known) {
+    case TORCH_REBUILD_TYPED:
         return read_typed(r, ref, rebuilt);
-    return read_parameter(r, ref, known, rebuilt);
+    case TORCH_REBUILD_PARAMETER:
+    case TORCH_REBUILD_PARAMETER_STATE:
+        return read_parameter(r, ref, known, rebuilt);
+    case TORCH_OLD_PARAMETER:
+    case TORCH_OLD_VARIABLE:
+        return read_old_variable(r, ref, known, rebuilt);
+    case TORCH_OLD_TENSOR:
+        return read_old_tensor(r, ref, rebuilt);
+    default:
+        return read_rebuild(r, ref, known, rebuilt);
+    }
 }
 
 int
@@ -280,6 +393,7 @@ sdk_torch_tensor_new(struct torch_reader *r, uint32_t ref, uint32_t *state,
     int status;
 
     rebuilt.dtype = CKPT_DTYPE_NONE;
+    rebuilt.class = CKPT_DTYPE_NONE;
     rebuilt.role = CKPT_ROLE_UNKNOWN;
     rebuilt.state = SDK_PICKLED_NOTHING;
     rebuilt.requires_grad = false;
@@ -289,16 +403,19 @@ sdk_torch_tensor_new(struct torch_reader *r, uint32_t ref, uint32_t *state,
     status = sdk_torch_entry_find(r, rebuilt.storage, rebuilt.dtype, &entry);
     if (status != CKPT_OK)
         return status;
+    if (rebuilt.class != CKPT_DTYPE_NONE && rebuilt.class != entry->dtype)
+        return sdk_torch_fail(r, CKPT_FORMAT, ref,
+                              "a tensor on a storage of another type");
     like.dtype = rebuilt.dtype ? rebuilt.dtype : entry->dtype;
     like.rank = rebuilt.rank;
     like.shape = rebuilt.shape;
     like.strides = rebuilt.strides;
-    like.offset = rebuilt.offset;
     like.storage = entry->storage;
     like.role = rebuilt.role;
     like.requires_grad = rebuilt.requires_grad;
-    status =
-        check_view(r, ref, &rebuilt, like.dtype, entry->storage->size_bytes);
+    status = check_view(r, ref, &rebuilt, like.dtype, entry->size_bytes);
+    if (status == CKPT_OK)
+        status = place_view(r, ref, &rebuilt, entry, &like);
     if (status != CKPT_OK)
         return status;
     status = r->host->tensor_new(r->host, r->graph, &like, sizeof like,

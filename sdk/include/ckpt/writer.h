@@ -34,6 +34,11 @@
 #define CKPT_HOLDS_STRINGS UINT64_C(0x40)
 #define CKPT_HOLDS_TIE_NAMES UINT64_C(0x80)
 
+/* Capabilities of a writer. IF_ASKED: a suffix alone never chooses it; an
+ * option may, where the usual writer of the suffix has no such option or
+ * value: `-o torch=0.1`. */
+#define CKPT_WRITES_IF_ASKED UINT64_C(1)
+
 struct ckpt_limits {
     uint64_t holds;          /* CKPT_HOLDS_* */
     uint64_t dtypes;         /* CKPT_DTYPE_BIT of each */
@@ -76,6 +81,8 @@ struct ckpt_writer {
 
     /* Ends. [serial, exactly once per successful open] Cannot fail. */
     void (*close)(const struct ckpt_host *host, void *self);
+
+    uint64_t capabilities; /* CKPT_WRITES_* */
 };
 
 #endif
