@@ -13,6 +13,7 @@
 #include "torch_read.h"
 #include "torch_zip_parse.h"
 #include "torch_zip_plan.h"
+#include "torch_zip_verify.h"
 
 #define CURSOR_BYTES ((size_t)256 << 10)
 
@@ -109,6 +110,8 @@ torch_zip_find_storage(const struct ckpt_host *host, void *user,
     status = check_record(host, storage, member, shown);
     if (status != CKPT_OK)
         return status;
+    if (member->size_bytes > storage->size_bytes)
+        records->used[member - records->zip.members] = TORCH_ZIP_LONGER;
     like->byte_order =
         records->big_endian ? CKPT_BIG_ENDIAN : CKPT_LITTLE_ENDIAN;
     if (member->method == SDK_ZIP_STORED) {
@@ -305,6 +308,12 @@ torch_zip_cursor_close(const struct ckpt_host *host, void *cursor)
     host->release(host, cursor);
 }
 
+static int
+torch_zip_verify(const struct ckpt_host *host, void *self)
+{
+    return torch_zip_verify_records(host, &((struct torch_zip *)self)->records);
+}
+
 /* ---- Tables ---- */
 
 static const char *const suffixes[] = {".pt",  ".pth",   ".bin", ".ckpt",
@@ -326,6 +335,7 @@ static const struct ckpt_reader torch_zip_reader = {
     .cursor_open = torch_zip_cursor_open,
     .cursor_next = torch_zip_cursor_next,
     .cursor_close = torch_zip_cursor_close,
+    .verify = torch_zip_verify,
 };
 
 static const struct ckpt_reader *const readers[] = {&torch_zip_reader, NULL};

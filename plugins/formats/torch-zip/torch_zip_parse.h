@@ -23,12 +23,15 @@ struct torch_zip_records {
     const struct ckpt_source *source;
     struct sdk_zip zip;
     size_t prefix_bytes; /* NAME and its slash, of every member's name */
-    unsigned char *used; /* by member: it was asked for */
+    unsigned char *used; /* by member: it was asked for; see below */
     size_t next;         /* after the member that was found last */
     const struct sdk_zip_member *pickle;
     bool big_endian;
     struct torch_zip_inflate *inflate; /* once a deflated member is needed */
 };
+
+/* A record that was asked for, and has more bytes than its storage. */
+#define TORCH_ZIP_LONGER 2
 
 /* The bytes of one record in memory. */
 struct torch_zip_bytes {

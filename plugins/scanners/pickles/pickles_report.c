@@ -125,7 +125,7 @@ pickles_report(const struct pickles_walk *walk)
     size_t i;
     int status;
 
-    snprintf(text, sizeof text, "a pickle of %llu opcodes and %zu imports",
+    snprintf(text, sizeof text, "a pickle; opcodes %llu, imports %zu",
              (unsigned long long)walk->opcode_count, walk->global_count);
     status = pickles_find(walk->view, CKPT_SEVERITY_NOTE, "scanned", NULL,
                           walk->begin, text);

@@ -243,8 +243,8 @@ pickles_text(struct pickles_walk *walk, struct pickles_value value, char **text)
         return status;
     }
     made[got] = '\0';
-    if (value.kind == VALUE_QUOTED)
-        unquote(made);
+    if (value.kind != VALUE_TEXT)
+        unquote(made); /* of a container's text the kind is not kept */
     *text = made;
     return CKPT_OK;
 }

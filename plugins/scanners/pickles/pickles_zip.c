@@ -349,7 +349,7 @@ look_at_all(struct pickles_archive *archive)
     bool added;
     int status;
 
-    snprintf(text, sizeof text, "a zip archive of %zu members",
+    snprintf(text, sizeof text, "a zip archive; entries %zu",
              archive->entry_count);
     status = pickles_find(archive->view, CKPT_SEVERITY_NOTE, "scanned", NULL, 0,
                           text);
