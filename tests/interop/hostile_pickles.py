@@ -95,14 +95,16 @@ NAMES = """posix.system os.system nt.system os.popen os.execv os.spawnl
     idlelib.pyshell.ModifiedInterpreter.runcommand
     idlelib.run.Executive.runcode doctest.debug_script
     numpy.testing._private.utils.runstring numpy.f2py.crackfortran.getlincoef
-    numpy.f2py.crackfortran._eval_length numpy.distutils.exec_command.exec_command
+    numpy.f2py.crackfortran._eval_length
+    numpy.distutils.exec_command.exec_command
     numpy.load lib2to3.pgen2.grammar.Grammar.loads
     lib2to3.pgen2.pgen.ParserGenerator.make_label
     pkgutil.resolve_name operator.attrgetter operator.itemgetter
     operator.methodcaller _operator.attrgetter _operator.itemgetter
     _operator.methodcaller functools.partial functools.reduce
     types.CodeType types.FunctionType marshal.loads inspect.getattr_static
-    gc.get_objects site.main unittest.main test.support.script_helper.assert_python_ok
+    gc.get_objects site.main unittest.main
+    test.support.script_helper.assert_python_ok
     httplib.HTTPSConnection http.client.HTTPSConnection urllib.request.urlopen
     urllib2.urlopen requests.get requests.api.get aiohttp.client.ClientSession
     smtplib.SMTP imaplib.IMAP4_stream ftplib.FTP poplib.POP3 telnetlib.Telnet
