@@ -148,8 +148,10 @@ scan_tell_format(struct scan *scan, const struct ckpt_source *source)
     struct hub_format *format = NULL;
     struct ckpt_evidence evidence;
 
+    /* Leading bytes alone are too little to tell a stranger's file by. */
     if (hub_detect(&scan->user->registry, &scan->host, source, &format,
-                   &evidence) == CKPT_OK)
+                   &evidence) == CKPT_OK &&
+        evidence.level >= CKPT_EVIDENCE_STRUCTURE)
         scan->judgement->info.format = format->info.id;
     hub_report_clear(&scan->user->report);
 }
