@@ -55,6 +55,15 @@ hub_judgement_finish(struct ckpt_judgement *made, int status,
 }
 
 int
+hub_judgement_blame(struct hub_report *report, int status)
+{
+    if (status == CKPT_CANCELLED)
+        return hub_fail(report, status, NULL, CKPT_NOWHERE, "stopped");
+    return hub_fail(report, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
+                    "it failed with status %d, no reason", status);
+}
+
+int
 hub_judge(struct ckpt_judgement *judgement, uint32_t severity, const char *kind,
           const char *text)
 {

@@ -24,6 +24,10 @@ struct ckpt_judgement *hub_judgement_new(struct ckpt *user,
 int hub_judgement_finish(struct ckpt_judgement *made, int status,
                          struct ckpt_judgement **judgement);
 
+/* Gives the reason of a plugin that failed without one, and the status that
+ * goes with it. */
+int hub_judgement_blame(struct hub_report *report, int status);
+
 /* Adds a finding of the hub's own. */
 int hub_judge(struct ckpt_judgement *judgement, uint32_t severity,
               const char *kind, const char *text);

@@ -33,8 +33,7 @@ scan_by_plugin(struct scan *scan, const struct hub_plugin *plugin,
         report->plugin = (*scanner)->id;
         status = (*scanner)->scan(&scan->host.table, source, &scanned);
         if (status != CKPT_OK && report->status == CKPT_OK)
-            status = hub_fail(report, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
-                              "it failed with status %d, no reason", status);
+            status = hub_judgement_blame(report, status);
         *known = *known || (status == CKPT_OK && scanned.known);
     }
     report->plugin = NULL;

@@ -167,8 +167,7 @@ verify_checks(struct verification *self)
         reading->format->reader.verify(&reading->host.table, reading->self);
     reading->host.found = NULL;
     if (status != CKPT_OK && report->status == CKPT_OK)
-        status = hub_fail(report, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
-                          "it failed with status %d, no reason", status);
+        status = hub_judgement_blame(report, status);
     report->plugin = NULL;
     return status;
 }

@@ -6,9 +6,12 @@
  */
 #include "pickles_names.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "torch_safe.h"
+
+#define PATH_BYTES 8200 /* both are 4096 at most */
 
 #define PROGRAMS "runs programs"
 #define CODE "runs code that it is given"
@@ -346,20 +349,18 @@ find_on_the_way(const char *name)
     }
 }
 
+/* By the module, by the whole path, and by what lies on the way. */
 static const char *
 find_harm(const char *module, const char *name)
 {
+    char path[PATH_BYTES];
     const char *why = find_begin(module, modules, COUNT_OF(modules));
-    size_t i;
 
+    snprintf(path, sizeof path, "%s.%s", module, name);
     if (why == NULL)
-        why = find_begin(module, packages, COUNT_OF(packages));
-    for (i = 0; i < COUNT_OF(names) && why == NULL; i++)
-        if (joined(names[i].name, module, name))
-            why = names[i].why;
-    for (i = 0; i < COUNT_OF(packages) && why == NULL; i++)
-        if (joined(packages[i].name, module, name))
-            why = packages[i].why;
+        why = find_begin(path, packages, COUNT_OF(packages));
+    if (why == NULL)
+        why = find_begin(path, names, COUNT_OF(names));
     return why != NULL ? why : find_on_the_way(name);
 }
 
