@@ -105,6 +105,19 @@ int sdk_torch_write(const struct ckpt_host *host,
                     const struct ckpt_graph *graph, uint32_t form,
                     struct sdk_torch_pickle *result);
 
+/* A part of the root, which is a map: the pairs whose number in `shards`, by
+ * their order, is `shard`. The attributes of the map go with part 0. */
+struct sdk_torch_part {
+    const uint32_t *shards;
+    uint32_t shard;
+};
+
+/* The same of a part of the root; NULL is all of it. */
+int sdk_torch_write_part(const struct ckpt_host *host,
+                         const struct ckpt_graph *graph, uint32_t form,
+                         const struct sdk_torch_part *part,
+                         struct sdk_torch_pickle *result);
+
 /* The key of a use by its index, in decimal and NUL-terminated. Returns its
  * size. */
 #define SDK_TORCH_KEY_BYTES 24

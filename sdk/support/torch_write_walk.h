@@ -41,7 +41,8 @@ struct torch_text {
 struct torch_walk {
     const struct ckpt_host *host;
     const struct ckpt_graph *graph;
-    uint32_t form; /* enum sdk_torch_form */
+    uint32_t form;                     /* enum sdk_torch_form */
+    const struct sdk_torch_part *part; /* of the root; NULL: all of it */
     struct sdk_torch_pickle *result;
     struct sdk_pickler *pickle; /* of the result */
     size_t use_capacity;
