@@ -255,14 +255,17 @@ model_classes(struct cli_out *out, const struct ckpt_value *classes, bool all)
 
 /* ---- The tree ---- */
 
-/* Where the last name of a path begins; `*depth` grows by the names before
- * it. */
+/* Where the last name of a path begins that is inside of `around`; how many
+ * names stand between the two goes to `*depth`. */
 static size_t
-model_label(const struct ckpt_text *path, size_t *depth)
+model_label(const struct ckpt_text *path, const struct ckpt_text *around,
+            size_t *depth)
 {
-    size_t i, from = 0;
+    size_t from = around->size_bytes > 0 ? around->size_bytes + 1 : 0;
+    size_t i = from;
 
-    for (i = 0; i < path->size_bytes; i++)
+    *depth = 1;
+    for (; i < path->size_bytes; i++)
         if (path->data[i] == '.') {
             from = i + 1;
             ++*depth;
@@ -276,18 +279,20 @@ model_tree(struct cli_out *out, const struct ckpt_graph *graph)
 {
     const struct ckpt_value *classes = model_map(graph, "model.classes");
     const struct ckpt_value *training = model_map(graph, "model.training");
-    const struct ckpt_text *path, *class;
+    const struct ckpt_text *path, *class, *around = NULL;
     const struct ckpt_pair *flag = training->as.map.pairs;
     const struct ckpt_pair *flags_end = flag + training->as.map.count;
     size_t i, from, depth;
-    bool whole = false; /* the root is a module */
 
     for (i = 0; i < classes->as.map.count; i++) {
         path = model_text(classes->as.map.pairs[i].key);
         class = model_text(classes->as.map.pairs[i].value);
-        whole = whole || path->size_bytes == 0;
-        depth = path->size_bytes > 0 && whole;
-        from = model_label(path, &depth);
+        from = depth = 0;
+        if (around != NULL && model_inside(path, around) &&
+            path->size_bytes > around->size_bytes)
+            from = model_label(path, around, &depth);
+        else
+            around = path;
         model_title(out, "module");
         cli_out_fill(out, ' ', 2 * (depth < INDENT_MAX ? depth : INDENT_MAX));
         cli_escape(out, path->data + from, path->size_bytes - from);

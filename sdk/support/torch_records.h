@@ -41,11 +41,14 @@ struct sdk_torch_records {
     const struct ckpt_source *source;
     struct sdk_zip zip;
     size_t prefix_bytes; /* NAME and its slash, of every member's name */
-    unsigned char *used; /* by member: it was asked for */
+    unsigned char *used; /* by member: it was asked for; see below */
     size_t next;         /* after the member that was found last */
     bool big_endian;
     struct sdk_zip_inflate *inflate; /* once a deflated member is needed */
 };
+
+/* A record that was asked for, and has more bytes than its storage. */
+#define SDK_TORCH_LONGER 2
 
 /* The bytes of one record in memory. */
 struct sdk_torch_bytes {
@@ -112,11 +115,17 @@ int sdk_torch_records_storage(const struct ckpt_host *host, void *user,
 void sdk_torch_records_rest(const struct ckpt_host *host,
                             const struct sdk_torch_records *records);
 
+/* libzip's view of the archive, opened on first use. */
+int sdk_torch_records_inflate(const struct ckpt_host *host,
+                              struct sdk_torch_records *records,
+                              struct sdk_zip_inflate **inflate);
+
 /* ---- Deflated storages, for the cursors of a reader ---- */
 
+/* `member` is the number under which the storage was placed. */
 int sdk_torch_cursor_open(const struct ckpt_host *host,
-                          struct sdk_torch_records *records,
-                          const struct ckpt_storage *storage, void **cursor);
+                          struct sdk_torch_records *records, size_t member,
+                          uint64_t size_bytes, void **cursor);
 int sdk_torch_cursor_next(const struct ckpt_host *host, void *cursor,
                           struct ckpt_span *span);
 void sdk_torch_cursor_close(const struct ckpt_host *host, void *cursor);

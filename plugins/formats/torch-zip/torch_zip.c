@@ -11,7 +11,9 @@
 
 #include "torch_attributes.h"
 #include "torch_records.h"
+#include "torch_records_verify.h"
 #include "torch_zip_plan.h"
+#include "torch_zip_shards.h"
 
 struct torch_zip {
     const struct ckpt_source *source;
@@ -122,8 +124,7 @@ read_attributes(const struct ckpt_host *host, struct sdk_torch_records *records,
         return status;
     status = sdk_torch_attributes_read(
         host, graph, "record '" TORCH_ZIP_ATTRIBUTES "'", bytes.data,
-        bytes.size_bytes,
-        sdk_torch_member_origin(member));
+        bytes.size_bytes, sdk_torch_member_origin(member));
     host->release(host, bytes.data);
     return status;
 }
@@ -157,7 +158,14 @@ torch_zip_cursor_open(const struct ckpt_host *host, void *self,
                       const struct ckpt_storage *storage, void **cursor)
 {
     return sdk_torch_cursor_open(host, &((struct torch_zip *)self)->records,
-                                 storage, cursor);
+                                 (size_t)storage->cursor_key,
+                                 storage->size_bytes, cursor);
+}
+
+static int
+torch_zip_verify(const struct ckpt_host *host, void *self)
+{
+    return sdk_torch_records_verify(host, &((struct torch_zip *)self)->records);
 }
 
 /* ---- Tables ---- */
@@ -181,9 +189,11 @@ static const struct ckpt_reader torch_zip_reader = {
     .cursor_open = torch_zip_cursor_open,
     .cursor_next = sdk_torch_cursor_next,
     .cursor_close = sdk_torch_cursor_close,
+    .verify = torch_zip_verify,
 };
 
-static const struct ckpt_reader *const readers[] = {&torch_zip_reader, NULL};
+static const struct ckpt_reader *const readers[] = {
+    &torch_zip_reader, &torch_zip_shards_reader, NULL};
 static const struct ckpt_writer *const writers[] = {&torch_zip_writer, NULL};
 
 CKPT_PLUGIN(torch_zip) = {
