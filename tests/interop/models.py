@@ -336,6 +336,13 @@ def add_about(about, module, path):
         if role == "parameter" and not value.requires_grad:
             about["frozen"].append(join(path, name))
 
+    order = {id(parameter): number for number, parameter
+             in enumerate(dict.fromkeys(
+                 value for value in kept.values()
+                 if isinstance(value, nn.Parameter)))}
+    about["numbers"].update({join(path, name): order[id(value)] for
+                             name, value in kept.items() if id(value) in order})
+
     def walk(module, path, around):
         kind = type(module)
         about["classes"][path] = f"{kind.__module__}.{kind.__qualname__}"
@@ -378,7 +385,8 @@ def save(folder):
         torch.save(value, where / "legacy.pt",
                    _use_new_zipfile_serialization=False)
         torch.save(states(value, {}), where / "state" / "model.pt")
-        about = {"tensors": [], "classes": {}, "training": {}, "frozen": []}
+        about = {"tensors": [], "classes": {}, "training": {}, "frozen": [],
+                 "numbers": {}}
         describe(value, "", about, set())
         (where / "about.json").write_text(json.dumps(about))
 

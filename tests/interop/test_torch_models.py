@@ -149,6 +149,19 @@ def test_through_safetensors(model, tmp_path):
     assert mine["attributes"] == whole["attributes"]
 
 
+def test_both_countings(whole, about):
+    """Positions as in loops over state_dict() and over parameters(), where
+    a second name of one parameter does not count."""
+    if whole.parent.name.startswith("held_by"):
+        pytest.skip("no model alone")
+    rows = [line.split("\t") for line in
+            tools.ckpt("ls", "--index", whole).splitlines()]
+    assert [row[0] for row in rows] == [name for name, _ in about["tensors"]]
+    assert [int(row[5]) for row in rows] == list(range(len(rows)))
+    assert {row[0]: int(row[6]) for row in rows if row[6] != "-"} == \
+        about["numbers"]
+
+
 def findings(path):
     return json.loads(tools.ckpt("info", "--json", path))[0]["findings"]
 
