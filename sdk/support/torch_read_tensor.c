@@ -253,7 +253,8 @@ read_old_state(struct torch_reader *r, const struct sdk_pickled_call *call,
     state->hooks = SDK_PICKLED_NOTHING;
     state->requires_grad = known == TORCH_OLD_PARAMETER;
     if (args.count == 2) {
-        state->requires_grad = sdk_pickled_at(r->pickled, args.refs[1])->as.truth;
+        state->requires_grad =
+            sdk_pickled_at(r->pickled, args.refs[1])->as.truth;
         return call->state == SDK_PICKLED_NOTHING &&
                sdk_pickled_kind(r->pickled, args.refs[1]) == SDK_PICKLED_BOOL;
     }

@@ -425,8 +425,8 @@ struct cursor {
 
 int
 sdk_torch_cursor_open(const struct ckpt_host *host,
-                      struct sdk_torch_records *records,
-                      const struct ckpt_storage *storage, void **cursor)
+                      struct sdk_torch_records *records, size_t member,
+                      uint64_t size_bytes, void **cursor)
 {
     struct sdk_zip_inflate *inflate;
     struct cursor *made = host->allocate(host, sizeof *made);
@@ -436,10 +436,9 @@ sdk_torch_cursor_open(const struct ckpt_host *host,
         return status;
     status = inflate_of(host, records, &inflate);
     if (status == CKPT_OK)
-        status = sdk_zip_stream_open(host, inflate,
-                                     &records->zip.members[storage->cursor_key],
-                                     &made->stream);
-    made->left_bytes = storage->size_bytes;
+        status = sdk_zip_stream_open(
+            host, inflate, &records->zip.members[member], &made->stream);
+    made->left_bytes = size_bytes;
     if (status == CKPT_OK)
         *cursor = made;
     else

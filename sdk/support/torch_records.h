@@ -114,9 +114,10 @@ void sdk_torch_records_rest(const struct ckpt_host *host,
 
 /* ---- Deflated storages, for the cursors of a reader ---- */
 
+/* `member` is the number under which the storage was placed. */
 int sdk_torch_cursor_open(const struct ckpt_host *host,
-                          struct sdk_torch_records *records,
-                          const struct ckpt_storage *storage, void **cursor);
+                          struct sdk_torch_records *records, size_t member,
+                          uint64_t size_bytes, void **cursor);
 int sdk_torch_cursor_next(const struct ckpt_host *host, void *cursor,
                           struct ckpt_span *span);
 void sdk_torch_cursor_close(const struct ckpt_host *host, void *cursor);

@@ -164,9 +164,30 @@ torch_walk_is_state(const struct ckpt_value *value)
     return attr != NULL;
 }
 
+/* The pairs of the root that are of the part. */
+static void
+torch_walk_part(struct torch_walk *walk, const struct ckpt_value *root,
+                bool plain)
+{
+    size_t count = root->as.map.count, kept = 0, i;
+    struct ckpt_pair *pairs =
+        walk->host->allocate(walk->host, (count + 1) * sizeof *pairs);
+
+    if (pairs == NULL) {
+        walk->pickle->status = CKPT_MEMORY;
+        return;
+    }
+    for (i = 0; i < count; i++)
+        if (walk->part->shards[i] == walk->part->shard)
+            pairs[kept++] = root->as.map.pairs[i];
+    sdk_torch_walk_pairs(walk, pairs, kept, plain);
+    walk->host->release(walk->host, pairs);
+}
+
 static void
 torch_walk_map(struct torch_walk *walk, const struct ckpt_value *value)
 {
+    bool part = walk->part != NULL && value == walk->graph->root;
     bool plain = value->type_name == NULL && value->attrs == NULL;
     uint32_t state_depth = walk->state_depth;
 
@@ -176,9 +197,14 @@ torch_walk_map(struct torch_walk *walk, const struct ckpt_value *value)
         torch_walk_typed(walk, value);
     sdk_torch_walk_put(walk, value);
     walk->state_depth = torch_walk_is_state(value) ? walk->depth + 1 : 0;
-    sdk_torch_walk_pairs(walk, value->as.map.pairs, value->as.map.count, plain);
+    if (part)
+        torch_walk_part(walk, value, plain);
+    else
+        sdk_torch_walk_pairs(walk, value->as.map.pairs, value->as.map.count,
+                             plain);
     walk->state_depth = state_depth;
-    if (torch_walk_attr(value->attrs) == NULL)
+    if (torch_walk_attr(value->attrs) == NULL ||
+        (part && walk->part->shard > 0))
         return;
     sdk_torch_walk_attrs(walk, value->attrs);
     sdk_pickler_op(walk->pickle, SDK_OP_BUILD);
@@ -339,9 +365,19 @@ int
 sdk_torch_write(const struct ckpt_host *host, const struct ckpt_graph *graph,
                 uint32_t form, struct sdk_torch_pickle *result)
 {
+    return sdk_torch_write_part(host, graph, form, NULL, result);
+}
+
+int
+sdk_torch_write_part(const struct ckpt_host *host,
+                     const struct ckpt_graph *graph, uint32_t form,
+                     const struct sdk_torch_part *part,
+                     struct sdk_torch_pickle *result)
+{
     struct torch_walk walk = {.host = host,
                               .graph = graph,
                               .form = form,
+                              .part = part,
                               .result = result,
                               .pickle = &result->pickle};
     int status = torch_walk_init(&walk);

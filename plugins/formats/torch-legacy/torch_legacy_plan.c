@@ -226,8 +226,9 @@ torch_legacy_plan_plan(const struct ckpt_host *host, void *self,
     return status;
 }
 
-/* No name says that a file is of this form: --to chooses it. */
-static const char *const torch_legacy_plan_suffixes[] = {NULL};
+/* These names are of zips first; an option asks for the stream. */
+static const char *const torch_legacy_plan_suffixes[] = {".pth",  ".pt", ".bin",
+                                                         ".ckpt", ".th", NULL};
 
 static const struct ckpt_option torch_legacy_plan_options[] = {
     {"torch", CKPT_OPTION_CHOICE, NULL,
@@ -240,6 +241,7 @@ const struct ckpt_writer torch_legacy_writer = {
     .id = "torch-legacy",
     .summary = "the stream of torch.save before 1.6",
     .suffixes = torch_legacy_plan_suffixes,
+    .capabilities = CKPT_WRITES_IF_ASKED,
     .options = torch_legacy_plan_options,
     .limits = {.holds = CKPT_HOLDS_TREE | CKPT_HOLDS_TIES | CKPT_HOLDS_STRIDES |
                         CKPT_HOLDS_DEVICES | CKPT_HOLDS_GRAD |

@@ -12,6 +12,7 @@
 #include "torch_attributes.h"
 #include "torch_records.h"
 #include "torch_zip_plan.h"
+#include "torch_zip_shards.h"
 
 struct torch_zip {
     const struct ckpt_source *source;
@@ -122,8 +123,7 @@ read_attributes(const struct ckpt_host *host, struct sdk_torch_records *records,
         return status;
     status = sdk_torch_attributes_read(
         host, graph, "record '" TORCH_ZIP_ATTRIBUTES "'", bytes.data,
-        bytes.size_bytes,
-        sdk_torch_member_origin(member));
+        bytes.size_bytes, sdk_torch_member_origin(member));
     host->release(host, bytes.data);
     return status;
 }
@@ -157,7 +157,8 @@ torch_zip_cursor_open(const struct ckpt_host *host, void *self,
                       const struct ckpt_storage *storage, void **cursor)
 {
     return sdk_torch_cursor_open(host, &((struct torch_zip *)self)->records,
-                                 storage, cursor);
+                                 (size_t)storage->cursor_key,
+                                 storage->size_bytes, cursor);
 }
 
 /* ---- Tables ---- */
@@ -183,7 +184,8 @@ static const struct ckpt_reader torch_zip_reader = {
     .cursor_close = sdk_torch_cursor_close,
 };
 
-static const struct ckpt_reader *const readers[] = {&torch_zip_reader, NULL};
+static const struct ckpt_reader *const readers[] = {
+    &torch_zip_reader, &torch_zip_shards_reader, NULL};
 static const struct ckpt_writer *const writers[] = {&torch_zip_writer, NULL};
 
 CKPT_PLUGIN(torch_zip) = {

@@ -152,7 +152,8 @@ torchscript_cursor_open(const struct ckpt_host *host, void *self,
                         const struct ckpt_storage *storage, void **cursor)
 {
     return sdk_torch_cursor_open(host, &((struct torchscript *)self)->records,
-                                 storage, cursor);
+                                 (size_t)storage->cursor_key,
+                                 storage->size_bytes, cursor);
 }
 
 /* ---- Tables ---- */

@@ -1,38 +1,36 @@
 /* SPDX-License-Identifier: MIT
  *
- * The layout of an index, a JSON file beside its shards:
+ * Reading the index of a sharded checkpoint, a JSON file beside its shards:
  *
  *     {"metadata": {"total_size": BYTES, KEY: STRING, ...},
  *      "weight_map": {TENSOR: FILE, ...}}
  *
  * Other members are passed over. Files are plain names in the same folder.
  */
-#include "safetensors_index.h"
+#include "shard_index.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "hash_table.h"
 #include "json.h"
-#include "safetensors_shards.h"
 
 struct index_parser {
     const struct ckpt_host *host;
-    struct safetensors_index *index;
-    struct sdk_buffer *pairs; /* struct safetensors_pair */
-    char *text;
+    struct sdk_shard_index *index;
     struct sdk_json json;
 };
 
 size_t
-safetensors_mapping_count(const struct safetensors_index *index)
+sdk_shard_mapping_count(const struct sdk_shard_index *index)
 {
-    return index->mappings.size_bytes / sizeof(struct safetensors_mapping);
+    return index->mappings.size_bytes / sizeof(struct sdk_shard_mapping);
 }
 
-const struct safetensors_mapping *
-safetensors_mapping_at(const struct safetensors_index *index, size_t at)
+const struct sdk_shard_mapping *
+sdk_shard_mapping_at(const struct sdk_shard_index *index, size_t at)
 {
-    return (const struct safetensors_mapping *)(void *)index->mappings.data +
-           at;
+    return (const struct sdk_shard_mapping *)(void *)index->mappings.data + at;
 }
 
 static int
@@ -47,7 +45,7 @@ index_refuse(struct index_parser *p, const char *reason)
 static struct ckpt_text
 index_text(struct index_parser *p)
 {
-    char *at = p->text + (p->json.text - p->text);
+    char *at = p->index->text + (p->json.text - p->index->text);
     struct ckpt_text text = {at, p->json.text_bytes};
 
     if (p->json.escaped)
@@ -69,10 +67,10 @@ index_is_plain(const struct ckpt_text *name)
 static int
 index_weight_map(struct index_parser *p)
 {
-    struct safetensors_mapping mapping;
+    struct sdk_shard_mapping mapping;
     int status;
 
-    if (safetensors_mapping_count(p->index) > 0)
+    if (sdk_shard_mapping_count(p->index) > 0)
         return index_refuse(p, "weight_map comes twice");
     if (sdk_json_next(&p->json) != SDK_JSON_OBJECT_BEGIN)
         return index_refuse(p, "weight_map is not an object");
@@ -98,7 +96,7 @@ static int
 index_pair(struct index_parser *p)
 {
     bool total = sdk_json_is(&p->json, "total_size");
-    struct safetensors_pair pair = {.key = index_text(p)};
+    struct sdk_shard_pair pair = {.key = index_text(p)};
     enum sdk_json_event event = sdk_json_next(&p->json);
 
     if (total && event == SDK_JSON_NUMBER)
@@ -106,7 +104,7 @@ index_pair(struct index_parser *p)
     if (total || event != SDK_JSON_STRING)
         return sdk_json_skip(&p->json) ? CKPT_OK : index_refuse(p, NULL);
     pair.value = index_text(p);
-    return sdk_buffer_append(p->host, p->pairs, &pair, sizeof pair);
+    return sdk_buffer_append(p->host, &p->index->pairs, &pair, sizeof pair);
 }
 
 static int
@@ -145,56 +143,84 @@ index_object(struct index_parser *p)
     if (p->json.event != SDK_JSON_OBJECT_END ||
         sdk_json_next(&p->json) != SDK_JSON_END)
         return index_refuse(p, NULL);
-    if (safetensors_mapping_count(p->index) == 0)
+    if (sdk_shard_mapping_count(p->index) == 0)
         return index_refuse(p, "its weight_map names no tensor");
     return CKPT_OK;
 }
 
 int
-safetensors_index_parse(const struct ckpt_host *host,
-                        const struct ckpt_source *source,
-                        struct safetensors_set *set,
-                        struct safetensors_index *index)
+sdk_shard_index_parse(const struct ckpt_host *host,
+                      const struct ckpt_source *source,
+                      struct sdk_shard_index *index)
 {
-    struct index_parser parser = {
-        .host = host, .index = index, .pairs = &set->pairs};
+    struct index_parser parser = {.host = host, .index = index};
     uint64_t size = host->source_size(host, source);
-    struct safetensors_file file = {
-        .source = source, .header_bytes = size, .is_index = true};
     int status;
 
-    if (size > SAFETENSORS_HEADER_MAX)
+    if (size > SDK_SHARD_INDEX_MAX)
         return host->fail(host, CKPT_LIMIT, NULL, 0,
                           "an index of %llu bytes; at most %llu are read",
                           (unsigned long long)size,
-                          (unsigned long long)SAFETENSORS_HEADER_MAX);
-    file.header = parser.text = host->allocate(host, (size_t)size + 1);
-    if (file.header == NULL)
+                          (unsigned long long)SDK_SHARD_INDEX_MAX);
+    index->size_bytes = size;
+    index->text = host->allocate(host, (size_t)size + 1);
+    if (index->text == NULL)
         return CKPT_MEMORY;
-    status = sdk_buffer_append(host, &set->files, &file, sizeof file);
-    if (status != CKPT_OK) {
-        host->release(host, file.header);
-        return status;
-    }
-    status = host->source_read(host, source, 0, file.header, (size_t)size);
+    status = host->source_read(host, source, 0, index->text, (size_t)size);
     if (status != CKPT_OK)
         return status;
-    sdk_json_init(&parser.json, file.header, (size_t)size);
+    sdk_json_init(&parser.json, index->text, (size_t)size);
     return index_object(&parser);
 }
 
 void
-safetensors_index_fini(const struct ckpt_host *host,
-                       struct safetensors_index *index)
+sdk_shard_index_fini(const struct ckpt_host *host,
+                     struct sdk_shard_index *index)
 {
+    host->release(host, index->text);
     sdk_buffer_fini(host, &index->mappings);
+    sdk_buffer_fini(host, &index->pairs);
+    memset(index, 0, sizeof *index);
+}
+
+static int
+compare_names(const void *left, const void *right)
+{
+    return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+int
+sdk_shard_index_files(const struct ckpt_host *host,
+                      const struct sdk_shard_index *index,
+                      struct sdk_buffer *files)
+{
+    const struct ckpt_text *file;
+    struct sdk_table seen = {0};
+    size_t i;
+    bool added;
+    int status = CKPT_OK;
+
+    for (i = 0; i < sdk_shard_mapping_count(index); i++) {
+        file = &sdk_shard_mapping_at(index, i)->file;
+        if (sdk_table_add(host, &seen, file->data, file->size_bytes, &added) ==
+            NULL)
+            status = CKPT_MEMORY;
+        else if (added)
+            status =
+                sdk_buffer_append(host, files, &file->data, sizeof file->data);
+        if (status != CKPT_OK)
+            break;
+    }
+    sdk_table_fini(host, &seen);
+    if (status == CKPT_OK)
+        qsort(files->data, files->size_bytes / sizeof(const char *),
+              sizeof(const char *), compare_names);
+    return status;
 }
 
 bool
-safetensors_index_is(const struct ckpt_span *head)
+sdk_shard_index_is(const struct ckpt_span *head, struct ckpt_text *file)
 {
-    static const char suffix[] = SAFETENSORS_SUFFIX;
-    size_t length = sizeof suffix - 1;
     struct sdk_json json;
 
     sdk_json_init(&json, head->data, head->size_bytes);
@@ -205,12 +231,13 @@ safetensors_index_is(const struct ckpt_span *head)
             sdk_json_skip(&json);
             continue;
         }
-        return sdk_json_next(&json) == SDK_JSON_OBJECT_BEGIN &&
-               sdk_json_next(&json) == SDK_JSON_KEY &&
-               sdk_json_next(&json) == SDK_JSON_STRING &&
-               json.text_bytes >= length &&
-               memcmp(json.text + json.text_bytes - length, suffix, length) ==
-                   0;
+        if (sdk_json_next(&json) != SDK_JSON_OBJECT_BEGIN ||
+            sdk_json_next(&json) != SDK_JSON_KEY ||
+            sdk_json_next(&json) != SDK_JSON_STRING)
+            return false;
+        file->data = json.text;
+        file->size_bytes = json.text_bytes;
+        return true;
     }
     return false;
 }
