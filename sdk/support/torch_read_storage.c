@@ -440,9 +440,9 @@ make_named(struct torch_reader *r, uint32_t ref, struct ckpt_value **value)
     if (is_text(r, pid)) {
         named.id = sdk_pickled_text(r->pickled, pid);
     } else {
-        named.id.size_bytes = (size_t)snprintf(
-            digits, sizeof digits, "%" PRId64,
-            sdk_pickled_at(r->pickled, pid)->as.integer);
+        named.id.size_bytes =
+            (size_t)snprintf(digits, sizeof digits, "%" PRId64,
+                             sdk_pickled_at(r->pickled, pid)->as.integer);
         named.id.data = digits;
     }
     return r->source->named(r->host, r->source->user, r->graph, &named, value);
@@ -529,7 +529,8 @@ sdk_torch_meet(struct torch_reader *r)
         if (status == CKPT_OK)
             status = enter_pid(r, &pid, ref, &at);
     }
-    return status == CKPT_OK && r->source->meet != NULL ? tell_roots(r) : status;
+    return status == CKPT_OK && r->source->meet != NULL ? tell_roots(r)
+                                                        : status;
 }
 
 int
@@ -538,7 +539,7 @@ sdk_torch_entry_find(struct torch_reader *r, uint32_t ref, uint32_t dtype,
 {
     struct torch_entry *entry = NULL;
     int status = sdk_torch_is_named(r, ref) ? named_entry(r, ref, &entry)
-                                  : find_entry(r, ref, dtype, &entry);
+                                            : find_entry(r, ref, dtype, &entry);
 
     if (status == CKPT_OK)
         *found = entry;

@@ -218,8 +218,10 @@ read_named(struct torch_reader *r, uint32_t ref, struct rebuilt *rebuilt)
     rebuilt->storage = ref;
     rebuilt->rank = tensor->rank;
     rebuilt->offset = tensor->offset;
-    memcpy(rebuilt->shape, tensor->shape, dims_bytes);
-    memcpy(rebuilt->strides, tensor->strides, dims_bytes);
+    if (dims_bytes > 0) {
+        memcpy(rebuilt->shape, tensor->shape, dims_bytes);
+        memcpy(rebuilt->strides, tensor->strides, dims_bytes);
+    }
     return CKPT_OK;
 }
 
@@ -251,7 +253,8 @@ read_old_state(struct torch_reader *r, const struct sdk_pickled_call *call,
     state->hooks = SDK_PICKLED_NOTHING;
     state->requires_grad = known == TORCH_OLD_PARAMETER;
     if (args.count == 2) {
-        state->requires_grad = sdk_pickled_at(r->pickled, args.refs[1])->as.truth;
+        state->requires_grad =
+            sdk_pickled_at(r->pickled, args.refs[1])->as.truth;
         return call->state == SDK_PICKLED_NOTHING &&
                sdk_pickled_kind(r->pickled, args.refs[1]) == SDK_PICKLED_BOOL;
     }
@@ -426,7 +429,7 @@ sdk_torch_tensor_new(struct torch_reader *r, uint32_t ref, uint32_t *state,
 
     rebuilt.dtype = CKPT_DTYPE_NONE;
     rebuilt.class = CKPT_DTYPE_NONE;
-    rebuilt.role = CKPT_ROLE_UNKNOWN;
+    rebuilt.role = r->role;
     rebuilt.state = SDK_PICKLED_NOTHING;
     rebuilt.requires_grad = false;
     status = read_any(r, ref, &rebuilt);

@@ -82,16 +82,28 @@ sdk_torch_walk_items(struct torch_walk *walk,
     }
 }
 
+/* This attribute, or the next that is for the pickle. */
+static const struct ckpt_attr *
+torch_walk_attr(const struct ckpt_attr *attr)
+{
+    while (attr != NULL && strcmp(attr->name, SDK_TORCH_MODEL_CLASS) == 0)
+        attr = attr->next;
+    return attr;
+}
+
 void
 sdk_torch_walk_attrs(struct torch_walk *walk, const struct ckpt_attr *attr)
 {
-    bool lone = attr->next == NULL;
+    bool lone;
+
+    attr = torch_walk_attr(attr);
+    lone = torch_walk_attr(attr->next) == NULL;
 
     sdk_pickler_op(walk->pickle, SDK_OP_EMPTY_DICT);
     sdk_pickler_put(walk->pickle);
     if (!lone)
         sdk_pickler_op(walk->pickle, SDK_OP_MARK);
-    for (; attr != NULL; attr = attr->next) {
+    for (; attr != NULL; attr = torch_walk_attr(attr->next)) {
         sdk_pickler_string(walk->pickle, attr->name);
         sdk_torch_walk_value(walk, attr->value);
     }
@@ -141,18 +153,58 @@ torch_walk_typed(struct torch_walk *walk, const struct ckpt_value *value)
     sdk_pickler_op(pickle, is_ordered ? SDK_OP_REDUCE : SDK_OP_NEWOBJ);
 }
 
+/* The state of a module holds its parameters as plain tensors. */
+static bool
+torch_walk_is_state(const struct ckpt_value *value)
+{
+    const struct ckpt_attr *attr = value->attrs;
+
+    while (attr != NULL && strcmp(attr->name, SDK_TORCH_MODEL_CLASS) != 0)
+        attr = attr->next;
+    return attr != NULL;
+}
+
+/* The pairs of the root that are of the part. */
+static void
+torch_walk_part(struct torch_walk *walk, const struct ckpt_value *root,
+                bool plain)
+{
+    size_t count = root->as.map.count, kept = 0, i;
+    struct ckpt_pair *pairs =
+        walk->host->allocate(walk->host, (count + 1) * sizeof *pairs);
+
+    if (pairs == NULL) {
+        walk->pickle->status = CKPT_MEMORY;
+        return;
+    }
+    for (i = 0; i < count; i++)
+        if (walk->part->shards[i] == walk->part->shard)
+            pairs[kept++] = root->as.map.pairs[i];
+    sdk_torch_walk_pairs(walk, pairs, kept, plain);
+    walk->host->release(walk->host, pairs);
+}
+
 static void
 torch_walk_map(struct torch_walk *walk, const struct ckpt_value *value)
 {
+    bool part = walk->part != NULL && value == walk->graph->root;
     bool plain = value->type_name == NULL && value->attrs == NULL;
+    uint32_t state_depth = walk->state_depth;
 
     if (plain)
         sdk_pickler_op(walk->pickle, SDK_OP_EMPTY_DICT);
     else
         torch_walk_typed(walk, value);
     sdk_torch_walk_put(walk, value);
-    sdk_torch_walk_pairs(walk, value->as.map.pairs, value->as.map.count, plain);
-    if (value->attrs == NULL)
+    walk->state_depth = torch_walk_is_state(value) ? walk->depth + 1 : 0;
+    if (part)
+        torch_walk_part(walk, value, plain);
+    else
+        sdk_torch_walk_pairs(walk, value->as.map.pairs, value->as.map.count,
+                             plain);
+    walk->state_depth = state_depth;
+    if (torch_walk_attr(value->attrs) == NULL ||
+        (part && walk->part->shard > 0))
         return;
     sdk_torch_walk_attrs(walk, value->attrs);
     sdk_pickler_op(walk->pickle, SDK_OP_BUILD);
@@ -313,9 +365,19 @@ int
 sdk_torch_write(const struct ckpt_host *host, const struct ckpt_graph *graph,
                 uint32_t form, struct sdk_torch_pickle *result)
 {
+    return sdk_torch_write_part(host, graph, form, NULL, result);
+}
+
+int
+sdk_torch_write_part(const struct ckpt_host *host,
+                     const struct ckpt_graph *graph, uint32_t form,
+                     const struct sdk_torch_part *part,
+                     struct sdk_torch_pickle *result)
+{
     struct torch_walk walk = {.host = host,
                               .graph = graph,
                               .form = form,
+                              .part = part,
                               .result = result,
                               .pickle = &result->pickle};
     int status = torch_walk_init(&walk);

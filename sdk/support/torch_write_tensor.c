@@ -66,8 +66,8 @@ sdk_torch_walk_words(struct torch_walk *walk)
     words[TORCH_PARAMETER_STATE] = sdk_pickler_global_word(
         pickle, "torch._utils", "_rebuild_parameter_with_state");
     if (walk->form == SDK_TORCH_TAR)
-        words[TORCH_PARAMETER_CLASS] = sdk_pickler_global_word(
-            pickle, "torch.nn.parameter", "Parameter");
+        words[TORCH_PARAMETER_CLASS] =
+            sdk_pickler_global_word(pickle, "torch.nn.parameter", "Parameter");
     words[TORCH_STORAGE] = sdk_pickler_string_word(pickle, "storage", 7);
     words[TORCH_CPU] = sdk_pickler_string_word(pickle, "cpu", 3);
     sdk_pickler_string_word(pickle, "meta", 4);
@@ -185,11 +185,12 @@ torch_walk_class(struct torch_walk *walk, uint32_t dtype)
     uint32_t *word = &walk->class_words[dtype];
 
     if (*word == 0)
-        *word = 1 + (dtype == 0 ? sdk_pickler_global_word(walk->pickle,
-                                                          "torch.storage",
-                                                          "UntypedStorage")
-                                : sdk_pickler_global_word(walk->pickle, "torch",
-                                                          sdk_torch_storage_class(dtype)));
+        *word =
+            1 + (dtype == 0
+                     ? sdk_pickler_global_word(walk->pickle, "torch.storage",
+                                               "UntypedStorage")
+                     : sdk_pickler_global_word(walk->pickle, "torch",
+                                               sdk_torch_storage_class(dtype)));
     sdk_pickler_word(walk->pickle, *word - 1);
 }
 
@@ -420,7 +421,7 @@ sdk_torch_walk_tensor(struct torch_walk *walk, const struct ckpt_value *value)
 {
     const struct ckpt_tensor *tensor = value->as.tensor;
 
-    if (tensor->role == CKPT_ROLE_PARAMETER)
+    if (tensor->role == CKPT_ROLE_PARAMETER && walk->depth != walk->state_depth)
         torch_walk_parameter(walk, value);
     else if (value->attrs != NULL)
         torch_walk_attributed(walk, value);
