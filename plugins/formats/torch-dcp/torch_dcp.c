@@ -10,6 +10,19 @@
 
 #include "torch_dcp_graph.h"
 
+/* The file .metadata itself: its pickle begins with the name of a module. */
+static int
+probe_file(const struct ckpt_host *host, const struct ckpt_source *source,
+           struct ckpt_evidence *evidence)
+{
+    if (strcmp(host->source_name(host, source), ".metadata") != 0)
+        return CKPT_OK;
+    evidence->level = CKPT_EVIDENCE_STRUCTURE;
+    snprintf(evidence->how, sizeof evidence->how,
+             ".metadata that begins with torch.distributed");
+    return CKPT_OK;
+}
+
 static int
 torch_dcp_probe(const struct ckpt_host *host, const struct ckpt_source *source,
                 struct ckpt_evidence *evidence)
@@ -19,7 +32,7 @@ torch_dcp_probe(const struct ckpt_host *host, const struct ckpt_source *source,
     int status;
 
     if (!host->source_is_folder(host, source))
-        return CKPT_OK;
+        return probe_file(host, source, evidence);
     status = host->source_list(host, source, &names);
     for (; status == CKPT_OK && *names != NULL; names++) {
         size_t size = strlen(*names);
@@ -43,13 +56,10 @@ torch_dcp_open(const struct ckpt_host *host, const struct ckpt_source *source,
     struct torch_dcp *made;
 
     (void)options;
-    if (!host->source_is_folder(host, source))
-        return host->fail(host, CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
-                          "a distributed checkpoint is a folder");
     made = host->allocate(host, sizeof *made);
     if (made == NULL)
         return CKPT_MEMORY;
-    made->folder = source;
+    made->source = source;
     *self = made;
     return CKPT_OK;
 }
@@ -85,10 +95,14 @@ torch_dcp_cursor(const struct ckpt_host *host, void *self,
                                  cursor);
 }
 
+static const struct ckpt_magic magics[] = {{13, "torch.distributed.", 18},
+                                           {0, NULL, 0}};
+
 static const struct ckpt_reader torch_dcp_reader = {
     .size = sizeof torch_dcp_reader,
     .id = "torch-dcp",
     .summary = "distributed checkpoint (torch.distributed.checkpoint)",
+    .magics = magics,
     .capabilities = CKPT_READS_FOLDERS,
     .threads = CKPT_THREADS_INSTANCE,
     .probe = torch_dcp_probe,

@@ -59,7 +59,7 @@ open_file(struct describing *d, const struct torch_dcp_item *item,
         return fail_entry(d, CKPT_FORMAT,
                           ".metadata: a zero byte in the name of a file");
     if (status == CKPT_OK)
-        status = d->host->source_open(d->host, d->self->folder,
+        status = d->host->source_open(d->host, d->self->source,
                                       (const char *)d->file.data, file);
     if (status == CKPT_OK && !sdk_within(item->offset, item->size_bytes,
                                          d->host->source_size(d->host, *file)))
@@ -460,12 +460,14 @@ torch_dcp_describe(const struct ckpt_host *host, struct torch_dcp *self,
                    struct ckpt_graph *graph)
 {
     struct describing d = {.host = host, .graph = graph, .self = self};
-    const struct ckpt_source *metadata;
+    const struct ckpt_source *metadata = self->source;
     const struct ckpt_value *root;
-    int status = host->source_open(host, self->folder, METADATA, &metadata);
+    int status = CKPT_OK;
 
     d.tree.host = host;
     d.tree.graph = graph;
+    if (host->source_is_folder(host, metadata))
+        status = host->source_open(host, self->source, METADATA, &metadata);
     if (status == CKPT_OK)
         status = torch_dcp_parse(host, metadata, &d.metadata);
     if (status == CKPT_OK)

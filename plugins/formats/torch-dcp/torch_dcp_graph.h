@@ -8,7 +8,7 @@
 #include "torch_dcp_pieces.h"
 
 struct torch_dcp {
-    const struct ckpt_source *folder;
+    const struct ckpt_source *source; /* the folder, or .metadata in it */
     struct torch_dcp_pieces **pieces; /* by cursor key */
     size_t count, capacity;
 };
