@@ -36,6 +36,9 @@ struct hub_stream {
     size_t piece;             /* of a made storage: the next one */
     struct hub_stream *inner; /* over that piece's view */
     struct hub_run run;       /* what is left of the last run */
+    uint32_t flips;           /* of the tensor: see enum ckpt_flip */
+    uint32_t flip_word;       /* bytes of one of its words */
+    uint32_t flip_at;         /* where in an element the next byte is */
 };
 
 /* The bytes of a whole storage. */
@@ -46,7 +49,8 @@ void hub_stream_storage(struct hub_stream *stream, struct hub_spool *spool,
 int hub_stream_tensor(struct hub_stream *stream, struct hub_spool *spool,
                       const struct ckpt_tensor *tensor);
 
-/* What is left of the run at hand, or the next one. It lives until it is
+/* What is left of the run at hand, or the next one. If the stream flips, its
+ * bytes are not the values yet: only fill and read turn them. It lives until it is
  * taken whole. CKPT_END after the last. */
 int hub_stream_run(struct hub_stream *stream, const struct hub_run **run);
 
@@ -57,6 +61,10 @@ void hub_stream_take(struct hub_stream *stream, uint64_t size_bytes);
  * than it holds may come. CKPT_END after the last. */
 int hub_stream_fill(struct hub_stream *stream, unsigned char *buffer,
                     size_t capacity_bytes, size_t *filled_bytes);
+
+/* Reads exactly so many bytes, which must be all there are. */
+int hub_stream_read(struct hub_stream *stream, unsigned char *buffer,
+                    uint64_t size_bytes);
 
 void hub_stream_fini(struct hub_stream *stream);
 

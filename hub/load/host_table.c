@@ -254,6 +254,24 @@ host_root_set(const struct ckpt_host *table, struct ckpt_graph *graph,
     return hub_root_set(host_graph(graph), value);
 }
 
+static int
+host_tensor_read(const struct ckpt_host *table,
+                 const struct ckpt_tensor *tensor, void *buffer)
+{
+    struct hub_host *host = host_private(table);
+    struct hub_stream stream = {0};
+    int status;
+
+    if (host->spool == NULL)
+        return host_fail(table, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
+                         "the bytes of a tensor are asked for too early");
+    status = hub_stream_tensor(&stream, host->spool, tensor);
+    if (status == CKPT_OK)
+        status = hub_stream_read(&stream, buffer, tensor->size_bytes);
+    hub_stream_fini(&stream);
+    return status;
+}
+
 static const struct ckpt_host host_table = {
     .size = sizeof(struct ckpt_host),
     .fail = host_fail,
@@ -278,6 +296,7 @@ static const struct ckpt_host host_table = {
     .storage_new = host_storage_new,
     .tensor_new = host_tensor_new,
     .root_set = host_root_set,
+    .tensor_read = host_tensor_read,
 };
 
 void

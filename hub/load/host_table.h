@@ -7,7 +7,7 @@
 
 #include "ckpt/host.h"
 #include "hub/graph/graph.h"
-#include "hub/io/source.h"
+#include "hub/io/stream.h"
 
 struct hub_host {
     struct ckpt_host table; /* first: what plugins see */
@@ -17,6 +17,7 @@ struct hub_host {
     size_t source_count;
     void *user;
     bool (*cancelled)(void *user); /* may be NULL */
+    struct hub_spool *spool;       /* while there is an output, else NULL */
 };
 
 /* The functions for planning are lent by hub/run. */

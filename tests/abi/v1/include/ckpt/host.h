@@ -183,6 +183,12 @@ struct ckpt_host {
     int (*plan_sha256)(const struct ckpt_host *host,
                        const struct ckpt_plan *plan, uint64_t index,
                        unsigned char digest[32]);
+
+    /* Copies the contiguous little-endian bytes of a tensor, all size_bytes of
+     * them, into `buffer`. [plan] It is for the few tensors that must stand
+     * within other bytes; all others go by plan_add. */
+    int (*tensor_read)(const struct ckpt_host *host,
+                       const struct ckpt_tensor *tensor, void *buffer);
 };
 
 #endif
