@@ -49,9 +49,9 @@ void hub_stream_storage(struct hub_stream *stream, struct hub_spool *spool,
 int hub_stream_tensor(struct hub_stream *stream, struct hub_spool *spool,
                       const struct ckpt_tensor *tensor);
 
-/* What is left of the run at hand, or the next one. If the stream flips, its
- * bytes are not the values yet: only fill and read turn them. It lives until it is
- * taken whole. CKPT_END after the last. */
+/* What is left of the run at hand, or the next one. It lives until it is
+ * taken whole. If the stream flips, its bytes are not the values yet: only
+ * fill and read turn them. CKPT_END after the last. */
 int hub_stream_run(struct hub_stream *stream, const struct hub_run **run);
 
 /* Marks the first bytes of the run as used. */

@@ -307,8 +307,7 @@ tensor_absent(struct restore *restore, struct restore_tensor *tensor)
 
     if (!tensor->has_shape || !tensor->has_strides || tensor->set != SIZE_MAX)
         return restore_refuse(restore, "a tensor without bytes is malformed");
-    status =
-        hub_storage_new(restore->graph, &like, 0, &tensor->view.storage);
+    status = hub_storage_new(restore->graph, &like, 0, &tensor->view.storage);
     if (status == CKPT_OK)
         status = tensor_settle(restore, tensor);
     return status;

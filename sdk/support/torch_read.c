@@ -4,6 +4,7 @@
  * made empty where it is met first and filled when the walk enters it, so
  * that it may contain itself; the path to it is kept on a stack.
  */
+#include "torch_read_layout.h"
 #include "torch_read_storage.h"
 
 #include <inttypes.h>
@@ -16,6 +17,7 @@
 enum frame_kind {
     FRAME_LIST,  /* the list goes into a list or tuple */
     FRAME_PAIRS, /* the list goes into a map */
+    FRAME_PARTS, /* the list goes into a map, under names */
     FRAME_ATTRS, /* the list goes into the attributes of a value */
     FRAME_OBJECT /* the parts of an object, one after the other */
 };
@@ -28,6 +30,7 @@ struct torch_frame {
     size_t path_bytes;
     struct ckpt_value *target;
     struct sdk_pickled_list list;
+    const char *const *names; /* PARTS */
 };
 
 /* ---- Messages ---- */
@@ -45,9 +48,7 @@ sdk_torch_path(struct torch_reader *r)
 uint64_t
 sdk_torch_byte(const struct torch_reader *r, uint32_t ref)
 {
-    if (r->source->origin == CKPT_NOWHERE)
-        return CKPT_NOWHERE;
-    return r->source->origin + sdk_pickled_at(r->pickled, ref)->byte;
+    return sdk_pickled_place(r->pickled, sdk_pickled_at(r->pickled, ref)->byte);
 }
 
 int
@@ -131,6 +132,22 @@ push_attrs(struct torch_reader *r, uint32_t ref, struct ckpt_value *value,
                       sdk_pickled_list(r->pickled, state));
 }
 
+/* A sparse or nested tensor. */
+static int
+push_parts(struct torch_reader *r, uint32_t ref, struct ckpt_value *value)
+{
+    struct sdk_pickled_list parts = {NULL, 0};
+    const struct sdk_torch_layout *layout = sdk_torch_parts(r, ref, &parts);
+    int status;
+
+    if (layout == NULL)
+        return CKPT_END;
+    status = push_frame(r, FRAME_PARTS, ref, value, parts);
+    if (status == CKPT_OK)
+        r->frames[r->frame_count - 1].names = layout->parts;
+    return status;
+}
+
 static int
 enter_call(struct torch_reader *r, uint32_t ref, struct ckpt_value *value)
 {
@@ -138,6 +155,9 @@ enter_call(struct torch_reader *r, uint32_t ref, struct ckpt_value *value)
     struct sdk_pickled_list args = {NULL, 0};
     int status;
 
+    if (value->kind == CKPT_KIND_MAP &&
+        sdk_torch_known_call(r, ref) != TORCH_ORDERED_DICT)
+        return push_parts(r, ref, value);
     if (value->kind == CKPT_KIND_MAP) {
         status = push_attrs(r, ref, value, call.state);
         return status == CKPT_OK
@@ -252,6 +272,27 @@ step_pairs(struct torch_reader *r, struct torch_frame *frame)
 }
 
 static int
+step_parts(struct torch_reader *r, struct torch_frame *frame)
+{
+    const char *name = frame->names[frame->index];
+    uint32_t ref = frame->list.refs[frame->index++];
+    struct ckpt_value like = {.kind = CKPT_KIND_STRING};
+    struct ckpt_value *key, *value, *target = frame->target;
+    int status;
+
+    like.as.text.data = name;
+    like.as.text.size_bytes = strlen(name);
+    status = set_path(r, frame, name, strlen(name));
+    if (status == CKPT_OK)
+        status = sdk_torch_value(r, &like, &key);
+    if (status == CKPT_OK)
+        status = sdk_torch_value_of(r, ref, 0, &value);
+    if (status == CKPT_OK)
+        status = r->host->map_set(r->host, r->graph, target, key, value);
+    return status == CKPT_OK ? enter(r, ref) : status;
+}
+
+static int
 set_attr(struct torch_reader *r, struct ckpt_value *target,
          const struct ckpt_text *name, const struct ckpt_value *value)
 {
@@ -362,6 +403,8 @@ step(struct torch_reader *r)
         return step_list(r, frame);
     if (!done && frame->kind == FRAME_PAIRS)
         return step_pairs(r, frame);
+    if (!done && frame->kind == FRAME_PARTS)
+        return step_parts(r, frame);
     if (!done && frame->kind == FRAME_ATTRS)
         return step_attrs(r, frame);
     if (!done)
