@@ -6,6 +6,7 @@
  */
 #include "torch_read_layout.h"
 #include "torch_read_storage.h"
+#include "torch_safe.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 
 #define DEPTH_MAX 500 /* values within values, as the hub allows */
 #define LABEL_BYTES_MAX 200
+#define TOLD_MAX 20 /* findings of one kind */
 
 enum frame_kind {
     FRAME_LIST,  /* the list goes into a list or tuple */
@@ -68,6 +70,39 @@ sdk_torch_value(struct torch_reader *r, const struct ckpt_value *like,
 }
 
 /* ---- The walk ---- */
+
+/* The innermost object that is being filled, or NOTHING. */
+static uint32_t
+object_around(const struct torch_reader *r)
+{
+    size_t i;
+
+    for (i = r->frame_count; i-- > 0;)
+        if (r->frames[i].kind == FRAME_OBJECT)
+            return r->frames[i].node;
+    return SDK_PICKLED_NOTHING;
+}
+
+void
+sdk_torch_tell_storage(struct torch_reader *r, uint32_t ref)
+{
+    const struct torch_name *name;
+    uint32_t callee, object = object_around(r);
+
+    if (object == SDK_PICKLED_NOTHING || r->told == TOLD_MAX)
+        return;
+    callee = sdk_pickled_call(r->pickled, object).callee;
+    if (sdk_pickled_kind(r->pickled, callee) != SDK_PICKLED_GLOBAL)
+        return;
+    name = sdk_torch_name_of(r, callee);
+    if (sdk_torch_safe(name->module, name->name) != SDK_TORCH_UNKNOWN)
+        return;
+    r->told++;
+    r->host->warn(r->host, sdk_torch_path(r), sdk_torch_byte(r, ref),
+                  "a storage hangs on an object of '%.60s.%.60s', which is "
+                  "not known here: both are kept as they are",
+                  name->module, name->name);
+}
 
 /* Depth of a value that the walk is about to enter; attributes and pairs of
  * one value are entered one after the other. */

@@ -70,6 +70,7 @@ struct torch_reader {
     struct torch_frame *frames;
     size_t frame_count, frame_capacity;
     struct sdk_buffer path; /* keys joined by '.', without NUL */
+    unsigned told;          /* how many storages on unknown objects were told */
 
     struct torch_entry *entries;
     size_t entry_count, entry_capacity;
@@ -121,6 +122,9 @@ int sdk_torch_tensor_new(struct torch_reader *r, uint32_t ref, uint32_t *state,
 int sdk_torch_storage_object(struct torch_reader *r, uint32_t ref,
                              struct ckpt_value **value);
 
+/* Tells of a bare storage that is met within an object of an unknown class. */
+void sdk_torch_tell_storage(struct torch_reader *r, uint32_t ref);
+
 void sdk_torch_entries_fini(struct torch_reader *r);
 
 /* ---- Values ---- */
@@ -137,13 +141,13 @@ bool sdk_torch_is_plain_call(struct torch_reader *r, uint32_t ref,
 
 /* The text of a node, also if it was left in the file; then `*loaded` is the
  * memory of it, which the caller releases. */
-int sdk_torch_text(struct torch_reader *r, uint32_t ref,
-                   struct ckpt_text *text, void **loaded);
+int sdk_torch_text(struct torch_reader *r, uint32_t ref, struct ckpt_text *text,
+                   void **loaded);
 
 /* UTF-8 of code points below 256 to bytes; false if there are others. The
  * bytes are no more than the text's. */
-bool sdk_torch_decode_latin1(const struct ckpt_text *text,
-                             unsigned char *bytes, size_t *size_bytes);
+bool sdk_torch_decode_latin1(const struct ckpt_text *text, unsigned char *bytes,
+                             size_t *size_bytes);
 
 /* Makes the size, device, complex or bytes of a call to what is known as
  * `known`. CKPT_END: the arguments are not its own. */

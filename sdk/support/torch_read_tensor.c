@@ -326,7 +326,8 @@ read_parameter(struct torch_reader *r, uint32_t ref, uint32_t known,
         call.state != SDK_PICKLED_NOTHING)
         return CKPT_END;
     inner = sdk_torch_known_call(r, args.refs[0]);
-    if ((!is_rebuild(inner) && inner != TORCH_REBUILD_DEVICE_TENSOR) || (args.count == 4 && !state_fits(r, args.refs[3])))
+    if ((!is_rebuild(inner) && inner != TORCH_REBUILD_DEVICE_TENSOR) ||
+        (args.count == 4 && !state_fits(r, args.refs[3])))
         return CKPT_END;
     status = inner == TORCH_REBUILD_DEVICE_TENSOR
                  ? read_device(r, args.refs[0], rebuilt)

@@ -313,6 +313,7 @@ make(struct torch_reader *r, uint32_t ref, unsigned depth,
         *fresh = true;
         return make_object(r, ref, depth, value);
     case SDK_PICKLED_PERSISTENT:
+        sdk_torch_tell_storage(r, ref);
         return sdk_torch_storage_object(r, ref, value);
     default:
         return make_plain(r, ref, value, fresh);
