@@ -62,6 +62,37 @@ escape_hidden(uint32_t point)
     return false;
 }
 
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* The high bit of each byte that is zero; of others too, above such a one. */
+static uint64_t
+bytes_zero(uint64_t word)
+{
+    return (word - EACH(0x01)) & ~word & EACH(0x80);
+}
+
+/* Length of the run of plain ASCII, eight bytes at a time as long as all of
+ * them are. */
+static size_t
+escape_ascii(const unsigned char *p, size_t size_bytes, unsigned char quote)
+{
+    uint64_t word, odd;
+    size_t at = 0;
+
+    for (; size_bytes - at >= sizeof word; at += sizeof word) {
+        memcpy(&word, p + at, sizeof word);
+        odd = (word & EACH(0x80)) | ((word - EACH(0x20)) & EACH(0x80)) |
+              bytes_zero(word ^ EACH(0x7f)) | bytes_zero(word ^ EACH('\\')) |
+              bytes_zero(word ^ EACH(quote));
+        if (odd != 0)
+            break;
+    }
+    while (at < size_bytes && p[at] - 0x20u < 0x5f && p[at] != '\\' &&
+           p[at] != quote)
+        at++;
+    return at;
+}
+
 /* Length of the run at the start that needs no escape. */
 static size_t
 escape_plain(const unsigned char *p, size_t size_bytes, char quote)
@@ -70,9 +101,7 @@ escape_plain(const unsigned char *p, size_t size_bytes, char quote)
     size_t at = 0, length;
 
     for (;;) {
-        while (at < size_bytes && p[at] - 0x20u < 0x5f && p[at] != '\\' &&
-               p[at] != (unsigned char)quote)
-            at++;
+        at += escape_ascii(p + at, size_bytes - at, (unsigned char)quote);
         if (at == size_bytes || p[at] < 0x80)
             return at;
         length = escape_decode(p + at, size_bytes - at, &point);

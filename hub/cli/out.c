@@ -80,19 +80,24 @@ out_grow(struct cli_out *out, size_t more)
     out->capacity_bytes = capacity;
 }
 
-/* Makes room for a few bytes: at most half the buffer of a descriptor. */
 static bool
-out_room(struct cli_out *out, size_t more)
+out_make_room(struct cli_out *out, size_t more)
 {
     if (out->error != 0)
         return false;
-    if (out->capacity_bytes - out->size_bytes >= more)
-        return true;
     if (out->fd >= 0 && out->data != NULL)
         cli_out_flush(out);
     else
         out_grow(out, more);
     return out->error == 0;
+}
+
+/* Makes room for a few bytes: at most half the buffer of a descriptor. */
+static inline bool
+out_room(struct cli_out *out, size_t more)
+{
+    return (out->capacity_bytes - out->size_bytes >= more && out->error == 0) ||
+           out_make_room(out, more);
 }
 
 void

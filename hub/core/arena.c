@@ -9,11 +9,15 @@
 /* Blocks grow fourfold from the first size to the last. */
 #define BLOCK_FIRST_BYTES ((size_t)64 << 10)
 #define BLOCK_LAST_BYTES (((size_t)8 << 20) - 64)
-#define ALIGNMENT ((size_t)16)
+#define ALIGNMENT ((size_t)8)
 
 struct hub_arena_block {
     struct hub_arena_block *older;
     size_t size_bytes;
+};
+
+struct hub_arena_large {
+    struct hub_arena_large *older, *newer;
 };
 
 static bool
@@ -66,10 +70,64 @@ hub_arena_text(struct hub_arena *arena, const void *bytes, size_t size_bytes)
     return text;
 }
 
+static void
+large_unlink(struct hub_arena *arena, const struct hub_arena_large *large)
+{
+    if (large->older != NULL)
+        large->older->newer = large->newer;
+    if (large->newer != NULL)
+        large->newer->older = large->older;
+    else
+        arena->large = large->older;
+}
+
+static void
+large_link(struct hub_arena *arena, struct hub_arena_large *large)
+{
+    large->newer = NULL;
+    large->older = arena->large;
+    if (arena->large != NULL)
+        arena->large->newer = large;
+    arena->large = large;
+}
+
+void *
+hub_arena_large(struct hub_arena *arena, void *memory, size_t size_bytes)
+{
+    struct hub_arena_large *old = memory, *large;
+
+    if (old != NULL)
+        large_unlink(arena, --old);
+    large = size_bytes > SIZE_MAX / 2
+                ? hub_allocate(arena->budget, SIZE_MAX / 2)
+                : hub_reallocate(arena->budget, old, sizeof *old + size_bytes);
+    if (large == NULL) {
+        if (old != NULL)
+            large_link(arena, old);
+        return NULL;
+    }
+    large_link(arena, large);
+    return large + 1;
+}
+
+void
+hub_arena_large_free(struct hub_arena *arena, void *memory)
+{
+    struct hub_arena_large *large = memory;
+
+    if (large == NULL)
+        return;
+    large_unlink(arena, --large);
+    hub_release(arena->budget, large);
+}
+
 void
 hub_arena_fini(struct hub_arena *arena)
 {
     struct hub_arena_block *block = arena->blocks, *older;
+
+    while (arena->large != NULL)
+        hub_arena_large_free(arena, arena->large + 1);
 
     for (; block != NULL; block = older) {
         older = block->older;

@@ -129,33 +129,73 @@ option_unknown(struct hub_arena *arena, const struct ckpt_option *declared,
                     "unknown option '%s'", given);
 }
 
+/* The declaration of what is given, or NULL; `*text` is the text of its
+ * value. */
+static const struct ckpt_option *
+option_find(const struct ckpt_option *declared, const char *given,
+            const char **text)
+{
+    const char *equals = strchr(given, '=');
+    size_t length = equals != NULL ? (size_t)(equals - given) : strlen(given);
+
+    *text = equals != NULL ? equals + 1 : "yes";
+    for (; declared != NULL && declared->kind != CKPT_OPTION_END; declared++)
+        if (strlen(declared->name) == length &&
+            strncmp(declared->name, given, length) == 0)
+            return declared;
+    return NULL;
+}
+
+/* What the option is for, and among what there is to choose. */
+static void
+option_remedy(struct hub_report *report, const struct ckpt_option *option)
+{
+    char known[200] = "";
+    size_t i, used = 0;
+
+    for (i = 0; option->kind == CKPT_OPTION_CHOICE && option->choices[i]; i++) {
+        snprintf(known + used, sizeof known - used, "%s%s", i > 0 ? "|" : ": ",
+                 option->choices[i]);
+        used = strlen(known);
+    }
+    hub_remedy(report, "%s: %s%s", option->name, option->help, known);
+}
+
 static int
 option_take(struct hub_arena *arena, const struct ckpt_option *declared,
             const char *given, struct ckpt_option_value *values)
 {
-    const char *equals = strchr(given, '=');
-    size_t i,
-        length = equals != NULL ? (size_t)(equals - given) : strlen(given);
-    char *text;
+    const char *text;
+    const struct ckpt_option *option = option_find(declared, given, &text);
+    struct ckpt_option_value *value;
 
-    for (i = 0; declared != NULL && declared[i].kind != CKPT_OPTION_END; i++) {
-        if (strlen(declared[i].name) != length ||
-            strncmp(declared[i].name, given, length) != 0)
-            continue;
-        text = equals != NULL
-                   ? hub_arena_text(arena, equals + 1, strlen(equals + 1))
-                   : hub_arena_text(arena, "yes", 3);
-        if (text == NULL)
-            return arena->budget->report->status;
-        values[i].given = true;
-        if (option_value(&declared[i], text, &values[i]))
-            return CKPT_OK;
-        hub_remedy(arena->budget->report, "%s: %s", declared[i].name,
-                   declared[i].help);
-        return hub_fail(arena->budget->report, CKPT_OPTION, NULL, CKPT_NOWHERE,
-                        "option '%s' cannot be '%s'", declared[i].name, text);
+    if (option == NULL)
+        return option_unknown(arena, declared, given);
+    text = hub_arena_text(arena, text, strlen(text));
+    if (text == NULL)
+        return arena->budget->report->status;
+    value = &values[option - declared];
+    value->given = true;
+    if (option_value(option, text, value))
+        return CKPT_OK;
+    option_remedy(arena->budget->report, option);
+    return hub_fail(arena->budget->report, CKPT_OPTION, NULL, CKPT_NOWHERE,
+                    "option '%s' cannot be '%s'", option->name, text);
+}
+
+bool
+hub_options_fit(const struct ckpt_option *declared, const char *const *given)
+{
+    struct ckpt_option_value value;
+    const struct ckpt_option *option;
+    const char *text;
+
+    for (; given != NULL && *given != NULL; given++) {
+        option = option_find(declared, *given, &text);
+        if (option == NULL || !option_value(option, text, &value))
+            return false;
     }
-    return option_unknown(arena, declared, given);
+    return true;
 }
 
 static size_t

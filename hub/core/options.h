@@ -15,6 +15,10 @@ int hub_options_parse(struct hub_arena *arena,
                       const char *const *given,
                       struct ckpt_option_value **values);
 
+/* Whether every text would be taken; says nothing. */
+bool hub_options_fit(const struct ckpt_option *declared,
+                     const char *const *given);
+
 /* "5GB", "64MiB", "123": decimal suffixes are powers of 1000, those with an
  * `i` powers of 1024. */
 bool hub_size_parse(const char *text, uint64_t *size_bytes);

@@ -13,6 +13,7 @@
 struct hub_table {
     struct hub_arena *arena;
     struct sdk_table table;
+    bool large; /* its slots are a piece of their own */
 };
 
 /* As sdk_table_find and sdk_table_add. */

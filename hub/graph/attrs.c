@@ -21,16 +21,25 @@ struct attrs {
     struct hub_attr_index **index;
 };
 
-static struct attrs
-attrs_of(struct hub_graph *graph, struct ckpt_value *owner)
+static int
+attrs_of(struct hub_graph *graph, struct ckpt_value *owner, struct attrs *attrs)
 {
-    struct attrs attrs = {graph, &graph->public.attrs, &graph->attr_index};
+    struct hub_inside *inside;
 
-    if (owner != NULL) {
-        attrs.first = &owner->attrs;
-        attrs.index = &((struct hub_value *)owner)->attr_index;
-    }
-    return attrs;
+    attrs->graph = graph;
+    attrs->first = &graph->public.attrs;
+    attrs->index = &graph->attr_index;
+    if (owner == NULL)
+        return CKPT_OK;
+    if (owner->kind < CKPT_KIND_SIZE)
+        return hub_fail(graph->report, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
+                        "an attribute of a scalar");
+    inside = hub_value_inside(graph, owner);
+    if (inside == NULL)
+        return graph->report->status;
+    attrs->first = &owner->attrs;
+    attrs->index = &inside->attr_index;
+    return CKPT_OK;
 }
 
 static struct ckpt_attr *
@@ -100,13 +109,12 @@ int
 hub_attr_set(struct hub_graph *graph, struct ckpt_value *owner,
              const char *name, const struct ckpt_value *value)
 {
-    struct attrs attrs = attrs_of(graph, owner);
+    struct attrs attrs;
     struct ckpt_attr *attr, *found, *last;
-    int status = CKPT_OK;
+    int status = attrs_of(graph, owner, &attrs);
 
-    if (owner != NULL && owner->kind < CKPT_KIND_SIZE)
-        return hub_fail(graph->report, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
-                        "an attribute of a scalar");
+    if (status != CKPT_OK)
+        return status;
     attr = hub_arena_allocate(&graph->arena, sizeof *attr);
     if (attr == NULL || (attr->name = hub_graph_name(graph, name)) == NULL)
         return graph->report->status;

@@ -11,7 +11,8 @@
 #include "hub/graph/validate.h"
 #include "utf8.h"
 
-#define INDEX_FROM 16 /* maps with fewer pairs are searched by looking */
+#define INDEX_FROM 16   /* maps with fewer pairs are searched by looking */
+#define LARGE_FROM 1024 /* items or pairs in a piece of memory of their own */
 
 /* Most visits while naming; a graph that shares containers unfolds. */
 #define WALK_MAX ((uint64_t)1 << 24)
@@ -146,22 +147,41 @@ hub_string_new(struct hub_graph *graph, const char *data, size_t size_bytes,
     return hub_value_new(graph, &like, value);
 }
 
+struct hub_inside *
+hub_value_inside(struct hub_graph *graph, struct ckpt_value *value)
+{
+    struct hub_value *owner = (struct hub_value *)value;
+
+    if (owner->inside == NULL)
+        owner->inside =
+            hub_arena_allocate(&graph->arena, sizeof *owner->inside);
+    return owner->inside;
+}
+
 /* Makes room for one more element of `width` bytes after `count`. */
 static void *
-value_room(struct hub_graph *graph, struct hub_value *owner, const void *old,
+value_room(struct hub_graph *graph, struct ckpt_value *owner, const void *old,
            size_t count, size_t width)
 {
-    size_t capacity = owner->capacity ? owner->capacity * 2 : 4;
-    void *grown;
+    struct hub_inside *inside = hub_value_inside(graph, owner);
+    void *grown, *large = NULL;
+    size_t capacity;
 
-    if (count < owner->capacity)
+    if (inside == NULL)
+        return NULL;
+    if (count < inside->capacity)
         return (void *)(uintptr_t)old;
-    grown = hub_arena_allocate(&graph->arena, capacity * width);
+    capacity = inside->capacity ? inside->capacity * 2 : 4;
+    if (inside->capacity >= LARGE_FROM)
+        large = (void *)(uintptr_t)old;
+    grown = capacity >= LARGE_FROM
+                ? hub_arena_large(&graph->arena, large, capacity * width)
+                : hub_arena_allocate(&graph->arena, capacity * width);
     if (grown == NULL)
         return NULL;
-    if (count > 0)
+    if (large == NULL && count > 0)
         memcpy(grown, old, count * width);
-    owner->capacity = capacity;
+    inside->capacity = capacity;
     return grown;
 }
 
@@ -179,8 +199,7 @@ hub_list_add(struct hub_graph *graph, struct ckpt_value *list,
     if (list->kind == CKPT_KIND_SIZE && item->kind != CKPT_KIND_INT)
         return hub_fail(graph->report, CKPT_FORMAT, NULL, CKPT_NOWHERE,
                         "a size holds something that is no int");
-    items = value_room(graph, (struct hub_value *)list, list->as.list.items,
-                       count, sizeof *items);
+    items = value_room(graph, list, list->as.list.items, count, sizeof *items);
     if (items == NULL)
         return graph->report->status;
     items[count] = item;
@@ -252,7 +271,7 @@ map_key_equal(const struct ckpt_value *a, const struct map_key *b, bool b_text)
 
 /* Enters pair `at` into the index, or finds the pair that has its key. */
 static int
-map_index(struct hub_graph *graph, struct hub_value *map,
+map_index(struct hub_graph *graph, struct hub_table *index,
           const struct ckpt_value *key, size_t at, size_t *found)
 {
     struct map_key canonical;
@@ -267,7 +286,7 @@ map_index(struct hub_graph *graph, struct hub_value *map,
         data = hub_arena_text(&graph->arena, data, canonical.size_bytes);
     if (data == NULL)
         return graph->report->status;
-    number = hub_table_add(map->index, data, canonical.size_bytes, &added);
+    number = hub_table_add(index, data, canonical.size_bytes, &added);
     if (number == NULL)
         return hub_fail(graph->report, CKPT_MEMORY, NULL, CKPT_NOWHERE,
                         "no memory for an index of keys");
@@ -279,41 +298,45 @@ map_index(struct hub_graph *graph, struct hub_value *map,
 }
 
 static int
-map_index_all(struct hub_graph *graph, struct hub_value *map)
+map_index_all(struct hub_graph *graph, const struct ckpt_value *map,
+              struct hub_inside *inside)
 {
-    size_t i, found, count = map->public.as.map.count;
+    size_t i, found, count = map->as.map.count;
     int status = CKPT_OK;
 
-    map->index = hub_arena_allocate(&graph->arena, sizeof *map->index);
-    if (map->index == NULL)
+    inside->index = hub_arena_allocate(&graph->arena, sizeof *inside->index);
+    if (inside->index == NULL)
         return graph->report->status;
-    map->index->arena = &graph->arena;
+    inside->index->arena = &graph->arena;
     for (i = 0; i < count && status == CKPT_OK; i++)
-        status =
-            map_index(graph, map, map->public.as.map.pairs[i].key, i, &found);
+        status = map_index(graph, inside->index, map->as.map.pairs[i].key, i,
+                           &found);
     return status;
 }
 
 static int
-map_find(struct hub_graph *graph, struct hub_value *map,
+map_find(struct hub_graph *graph, struct ckpt_value *map,
          const struct ckpt_value *key, size_t *found)
 {
-    size_t i, count = map->public.as.map.count;
+    struct hub_inside *inside = hub_value_inside(graph, map);
+    size_t i, count = map->as.map.count;
     struct map_key canonical;
     int status;
 
     *found = count;
-    if (map->index == NULL && count >= INDEX_FROM) {
-        status = map_index_all(graph, map);
+    if (inside == NULL)
+        return graph->report->status;
+    if (inside->index == NULL && count >= INDEX_FROM) {
+        status = map_index_all(graph, map, inside);
         if (status != CKPT_OK)
             return status;
     }
-    if (map->index != NULL)
-        return map_index(graph, map, key, count, found);
+    if (inside->index != NULL)
+        return map_index(graph, inside->index, key, count, found);
     if (!map_key_canonical(key, &canonical))
         return CKPT_OK;
     for (i = 0; i < count && *found == count; i++)
-        if (map_key_equal(map->public.as.map.pairs[i].key, &canonical,
+        if (map_key_equal(map->as.map.pairs[i].key, &canonical,
                           key->kind == CKPT_KIND_STRING))
             *found = i;
     return CKPT_OK;
@@ -346,11 +369,11 @@ hub_map_set(struct hub_graph *graph, struct ckpt_value *map,
                         "storing a pair in what is no map");
     status = map_charge(graph, key);
     if (status == CKPT_OK)
-        status = map_find(graph, (struct hub_value *)map, key, &found);
+        status = map_find(graph, map, key, &found);
     if (status != CKPT_OK)
         return status;
-    pairs = value_room(graph, (struct hub_value *)map, map->as.map.pairs,
-                       found < count ? 0 : count, sizeof *pairs);
+    pairs = value_room(graph, map, map->as.map.pairs, found < count ? 0 : count,
+                       sizeof *pairs);
     if (pairs == NULL)
         return graph->report->status;
     if (found == count) {

@@ -29,11 +29,17 @@ struct hub_piece {
     const struct ckpt_tensor *view;
 };
 
+struct hub_pieces {
+    const struct hub_piece *first;
+    size_t count;
+};
+
 struct hub_storage {
-    struct ckpt_storage public;     /* first: a handle is both */
-    struct hub_coder *coder;        /* CODED */
-    const struct hub_piece *pieces; /* MADE */
-    size_t piece_count;
+    struct ckpt_storage public; /* first: a handle is both */
+    union {
+        struct hub_coder *coder;         /* CODED */
+        const struct hub_pieces *pieces; /* MADE */
+    } from;
     const struct ckpt_source *spool; /* its bytes in a file, once needed */
 };
 

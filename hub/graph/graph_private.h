@@ -8,11 +8,19 @@
 #include "hub/graph/graph.h"
 
 struct hub_value {
-    struct ckpt_value public; /* first: a handle is both */
-    size_t capacity;          /* of items or pairs */
-    struct hub_table *index;  /* of the scalar keys of a large map */
+    struct ckpt_value public;  /* first: a handle is both */
+    struct hub_inside *inside; /* once it holds something */
+};
+
+struct hub_inside {
+    size_t capacity;         /* of items or pairs */
+    struct hub_table *index; /* of the scalar keys of a large map */
     struct hub_attr_index *attr_index;
 };
+
+/* NULL: no memory. */
+struct hub_inside *hub_value_inside(struct hub_graph *graph,
+                                    struct ckpt_value *value);
 
 /* A copy of a text in the graph's memory; NULL stays NULL. */
 const char *hub_graph_name(struct hub_graph *graph, const char *name);

@@ -67,7 +67,8 @@ hub_storage_new(struct hub_graph *graph, const struct ckpt_storage *like,
         status = storage_own(graph, kept);
     if (status != CKPT_OK)
         return status;
-    kept->coder = graph->coder;
+    if (like->place == CKPT_PLACE_CODED)
+        kept->from.coder = graph->coder;
     *storage = &kept->public;
     return CKPT_OK;
 }
@@ -78,19 +79,22 @@ hub_storage_made(struct hub_graph *graph, const struct ckpt_storage *like,
                  const struct ckpt_storage **storage)
 {
     struct hub_storage *kept;
+    struct hub_pieces *kept_pieces;
     struct hub_piece *copy;
     int status = storage_keep(graph, like, &kept);
 
     if (status != CKPT_OK)
         return status;
+    kept_pieces = hub_arena_allocate(&graph->arena, sizeof *kept_pieces);
     copy = hub_arena_allocate(&graph->arena, piece_count * sizeof *copy);
-    if (copy == NULL)
+    if (kept_pieces == NULL || copy == NULL)
         return graph->report->status;
     memcpy(copy, pieces, piece_count * sizeof *copy);
     kept->public.place = CKPT_PLACE_MADE;
     kept->public.byte_order = CKPT_LITTLE_ENDIAN;
-    kept->pieces = copy;
-    kept->piece_count = piece_count;
+    kept_pieces->first = copy;
+    kept_pieces->count = piece_count;
+    kept->from.pieces = kept_pieces;
     *storage = &kept->public;
     return CKPT_OK;
 }

@@ -169,6 +169,7 @@ struct walk {
     size_t entry_count, entry_capacity;
     uint64_t visits;
     bool in_attributes; /* of the graph: no names there, and no tensors */
+    const char *key;    /* a text of the graph that is the whole name */
 };
 
 static int
@@ -197,20 +198,22 @@ walk_name(struct walk *walk, const struct walk_level *level,
         memcpy(walk->name + prefix + dot, label.data, label.size_bytes);
     walk->name_bytes = need;
     walk->named = true;
+    if (child->key != NULL && child->key->kind == CKPT_KIND_STRING && !dot)
+        walk->key = label.data;
     return CKPT_OK;
 }
 
 static int
 walk_entry(struct walk *walk, const struct ckpt_value *value)
 {
-    struct hub_budget *budget = walk->graph->arena.budget;
+    struct hub_arena *arena = &walk->graph->arena;
     struct ckpt_entry *entry, *grown;
     size_t capacity = walk->entry_capacity ? walk->entry_capacity * 2 : 64;
 
     if (walk->entry_count == walk->entry_capacity) {
-        grown = hub_reallocate(budget, walk->entries, capacity * sizeof *grown);
+        grown = hub_arena_large(arena, walk->entries, capacity * sizeof *grown);
         if (grown == NULL)
-            return budget->report->status;
+            return walk->graph->report->status;
         walk->entries = grown;
         walk->entry_capacity = capacity;
     }
@@ -218,9 +221,10 @@ walk_entry(struct walk *walk, const struct ckpt_value *value)
     entry->value = value;
     entry->name.size_bytes = walk->name_bytes;
     entry->name.data =
-        hub_arena_text(&walk->graph->arena, walk->name, walk->name_bytes);
+        walk->key != NULL ? walk->key
+                          : hub_arena_text(arena, walk->name, walk->name_bytes);
     if (entry->name.data == NULL)
-        return budget->report->status;
+        return walk->graph->report->status;
     walk->entry_count++;
     return CKPT_OK;
 }
@@ -310,28 +314,13 @@ walk_all(struct walk *walk, const struct ckpt_value *value)
         }
         walk->name_bytes = level->name_bytes;
         walk->named = level->named;
+        walk->key = NULL;
         if (!walk->in_attributes && !walk_transparent(walk, &child))
             status = walk_name(walk, level, &child);
         if (status == CKPT_OK)
             status = walk_enter(walk, child.value);
     }
     return status;
-}
-
-static int
-walk_keep(struct walk *walk)
-{
-    struct hub_graph *graph = walk->graph;
-    size_t size = walk->entry_count * sizeof *walk->entries;
-    struct ckpt_entry *entries = hub_arena_allocate(&graph->arena, size + 1);
-
-    if (entries == NULL)
-        return graph->report->status;
-    if (size > 0)
-        memcpy(entries, walk->entries, size);
-    graph->public.entries = entries;
-    graph->public.entry_count = walk->entry_count;
-    return CKPT_OK;
 }
 
 static int
@@ -355,7 +344,6 @@ walk_end(struct walk *walk)
     hub_release(budget, walk->levels);
     hub_release(budget, walk->on_path);
     hub_release(budget, walk->name);
-    hub_release(budget, walk->entries);
 }
 
 static int
@@ -394,8 +382,8 @@ hub_graph_finish(struct hub_graph *graph)
     status = walk_begin(&walk);
     if (status == CKPT_OK)
         status = walk_all(&walk, graph->public.root);
-    if (status == CKPT_OK)
-        status = walk_keep(&walk);
+    graph->public.entries = walk.entries;
+    graph->public.entry_count = walk.entry_count;
     if (status == CKPT_OK)
         status = walk_attributes(&walk);
     walk_end(&walk);

@@ -218,7 +218,7 @@ stream_file(struct hub_stream *stream, const struct ckpt_source *source,
 static int
 stream_coded_end(struct hub_stream *stream)
 {
-    struct hub_coder *coder = stream->storage->coder;
+    struct hub_coder *coder = stream->storage->from.coder;
     struct ckpt_span span;
     int status = coder->next(coder, stream->cursor, &span);
 
@@ -235,7 +235,7 @@ stream_coded(struct hub_stream *stream, struct hub_run *run)
 {
     struct hub_report *report = stream->spool->budget->report;
     const struct ckpt_storage *storage = &stream->storage->public;
-    struct hub_coder *coder = stream->storage->coder;
+    struct hub_coder *coder = stream->storage->from.coder;
     struct ckpt_span span;
     int status = CKPT_OK;
 
@@ -303,9 +303,9 @@ stream_made(struct hub_stream *stream, struct hub_run *run)
                 return status;
             stream_inner_end(stream);
         }
-        if (stream->piece == storage->piece_count)
+        if (stream->piece == storage->from.pieces->count)
             return stream_zeros(stream, stream->end - stream->at, run);
-        piece = &storage->pieces[stream->piece];
+        piece = &storage->from.pieces->first[stream->piece];
         if (stream->at < piece->offset_bytes)
             return stream_zeros(stream, piece->offset_bytes - stream->at, run);
         stream->piece++;
@@ -357,7 +357,8 @@ hub_stream_fini(struct hub_stream *stream)
     if (stream->spool == NULL)
         return;
     if (stream->cursor != NULL)
-        stream->storage->coder->close(stream->storage->coder, stream->cursor);
+        stream->storage->from.coder->close(stream->storage->from.coder,
+                                           stream->cursor);
     hub_gather_free(stream->gather);
     stream_inner_end(stream);
     stream->cursor = NULL;

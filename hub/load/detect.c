@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "checked.h"
+#include "hub/core/options.h"
 #include "hub/load/loader.h"
 
 /* Length of the suffix of the format that the name ends in, or 0. */
@@ -216,16 +217,46 @@ hub_detect(struct hub_registry *registry, struct hub_host *host,
     return CKPT_OK;
 }
 
-int
-hub_detect_writer(struct hub_registry *registry, const char *name,
-                  struct hub_format **format)
+static bool
+writer_takes(struct hub_registry *registry, struct hub_format *format,
+             const char *const *options)
+{
+    return hub_format_load(registry, format) == CKPT_OK &&
+           hub_options_fit(format->info.options, options);
+}
+
+/* One that waits to be asked, has the suffix and takes the options; NULL if
+ * there is none, or more than one. */
+static struct hub_format *
+detect_asked(struct hub_registry *registry, const char *name,
+             const char *const *options)
+{
+    struct hub_format *candidate = NULL, *found = NULL;
+
+    while ((candidate = hub_registry_next(registry, candidate, false))) {
+        if (!(candidate->capabilities & CKPT_WRITES_IF_ASKED) ||
+            suffix_matches(candidate, name) == 0 ||
+            !writer_takes(registry, candidate, options))
+            continue;
+        if (found != NULL)
+            return NULL;
+        found = candidate;
+    }
+    return found;
+}
+
+/* By the suffix alone. */
+static int
+detect_usual(struct hub_registry *registry, const char *name,
+             struct hub_format **format)
 {
     struct hub_format *candidate = NULL, *best = NULL, *rival = NULL;
     size_t length, best_length = 0;
 
-    detect_load_unknown(registry);
     while ((candidate = hub_registry_next(registry, candidate, false))) {
-        length = suffix_matches(candidate, name);
+        length = candidate->capabilities & CKPT_WRITES_IF_ASKED
+                     ? 0
+                     : suffix_matches(candidate, name);
         if (length == 0 || length < best_length)
             continue;
         rival = length == best_length ? candidate : NULL;
@@ -242,5 +273,26 @@ hub_detect_writer(struct hub_registry *registry, const char *name,
                                        "name");
     }
     *format = best;
+    return CKPT_OK;
+}
+
+int
+hub_detect_writer(struct hub_registry *registry, const char *name,
+                  const char *const *options, struct hub_format **format)
+{
+    struct hub_format *usual, *asked;
+    int status;
+
+    detect_load_unknown(registry);
+    status = detect_usual(registry, name, &usual);
+    if (status != CKPT_OK)
+        return status;
+    *format = usual;
+    if (options == NULL || *options == NULL ||
+        writer_takes(registry, usual, options))
+        return CKPT_OK;
+    asked = detect_asked(registry, name, options);
+    if (asked != NULL)
+        *format = asked;
     return CKPT_OK;
 }

@@ -17,8 +17,10 @@ int hub_detect(struct hub_registry *registry, struct hub_host *host,
                const struct ckpt_source *source, struct hub_format **format,
                struct ckpt_evidence *evidence);
 
-/* The writer of the longest suffix that the name ends in. */
+/* The writer of the longest suffix that the name ends in; or, where that one
+ * cannot take the options ("key=value"; NULL-ended or NULL), the one of those
+ * that wait to be asked that can. */
 int hub_detect_writer(struct hub_registry *registry, const char *name,
-                      struct hub_format **format);
+                      const char *const *options, struct hub_format **format);
 
 #endif

@@ -225,6 +225,8 @@ describe_writer(struct hub_registry *registry, struct hub_plugin *plugin,
     format->info.id = writer->id;
     format->info.summary = writer->summary;
     format->info.suffixes = writer->suffixes;
+    if (writer->size > offsetof(struct ckpt_writer, capabilities))
+        format->capabilities = writer->capabilities;
     return true;
 }
 

@@ -70,7 +70,8 @@ job_format(struct job *job)
     struct hub_registry *registry = &job->user->registry;
 
     if (job->order->to == NULL)
-        return hub_detect_writer(registry, job->name, &job->format);
+        return hub_detect_writer(registry, job->name,
+                                 job->order->output_options, &job->format);
     job->format = hub_registry_find(registry, job->order->to, false);
     if (job->format != NULL)
         return CKPT_OK;

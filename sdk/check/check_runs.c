@@ -156,7 +156,8 @@ check_write(struct check *check, struct ckpt *user, const char *path)
     conversion.output = output;
     for (i = 0; check->tables->writers && check->tables->writers[i]; i++) {
         writer = check->tables->writers[i];
-        snprintf(name, sizeof name, "out%s", writer->suffixes[0]);
+        snprintf(name, sizeof name, "out%s",
+                 writer->suffixes[0] != NULL ? writer->suffixes[0] : "");
         snprintf(output, sizeof output, "%s", check_path(check, name));
         conversion.to = writer->id;
         status = ckpt_convert(user, &conversion, NULL);

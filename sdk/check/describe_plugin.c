@@ -95,7 +95,8 @@ describe_plugin(FILE *out, const struct ckpt_plugin *plugin)
     for (i = 0; plugin->writers != NULL && plugin->writers[i] != NULL; i++) {
         writer = plugin->writers[i];
         describe_role(out, i, writer->id, writer->summary, writer->suffixes);
-        fputc('}', out);
+        fprintf(out, ", \"capabilities\": %llu}",
+                (unsigned long long)writer->capabilities);
     }
     fputs("]}\n", out);
 }

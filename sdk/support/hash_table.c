@@ -13,7 +13,9 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define GROWTH 4 /* every growth enters all keys anew */
+/* Every growth enters all keys anew; room that is large and not used costs
+ * more than that. */
+#define GROWTH(capacity) ((capacity) < 8192 ? 4 : 2)
 #define INDEX_MASK UINT32_MAX
 
 /* A slot of the index: 1 + the number of an entry in the lower half, the
@@ -73,7 +75,8 @@ table_enter(struct sdk_table *table, uint64_t hash, size_t entry)
 size_t
 sdk_table_wants(const struct sdk_table *table)
 {
-    size_t capacity = table->capacity > 0 ? table->capacity * GROWTH : 16;
+    size_t capacity =
+        table->capacity > 0 ? table->capacity * GROWTH(table->capacity) : 16;
 
     if (table->count < ENTRIES_MAX(table->capacity))
         return 0;

@@ -114,6 +114,8 @@ sdk_pickler_op(struct sdk_pickler *pickle, uint32_t op)
 {
     unsigned char *room = pickle_room(pickle, 1);
 
+    if (op == SDK_OP_POP || op == SDK_OP_POP_MARK)
+        pickle->has_pop = true;
     if (room != NULL)
         *room = (unsigned char)op;
 }
@@ -159,6 +161,7 @@ sdk_pickler_wide(struct sdk_pickler *pickle, const void *bytes,
         sdk_pickler_fail(pickle, CKPT_UNSUPPORTED, "an int of more than 2 GiB");
         return;
     }
+    pickle->has_long_wide = pickle->has_long_wide || n >= 256;
     if (n < 256)
         pickle_op_u8(pickle, LONG1, (uint32_t)n);
     else
@@ -173,6 +176,7 @@ sdk_pickler_real(struct sdk_pickler *pickle, double value)
     uint64_t bits;
 
     memcpy(&bits, &value, sizeof bits);
+    pickle->has_real = true;
     bytes[0] = BINFLOAT;
     sdk_store_be64(bytes + 1, bits);
     sdk_pickler_bytes(pickle, bytes, sizeof bytes);

@@ -57,7 +57,10 @@ struct sdk_pickler_word {
 struct sdk_pickler {
     const struct ckpt_host *host;
     struct sdk_buffer out;
-    int status; /* CKPT_OK, or why the pickle is of no use */
+    int status;         /* CKPT_OK, or why the pickle is of no use */
+    bool has_real;      /* a float was written */
+    bool has_pop;       /* and what drops a tuple that was met again */
+    bool has_long_wide; /* and an int of 256 bytes or more */
     uint32_t memo_count;
     struct sdk_pickler_word *words;
     uint32_t word_count, word_capacity;

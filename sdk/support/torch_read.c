@@ -17,11 +17,12 @@
 #define TOLD_MAX 20 /* findings of one kind */
 
 enum frame_kind {
-    FRAME_LIST,  /* the list goes into a list or tuple */
-    FRAME_PAIRS, /* the list goes into a map */
-    FRAME_PARTS, /* the list goes into a map, under names */
-    FRAME_ATTRS, /* the list goes into the attributes of a value */
-    FRAME_OBJECT /* the parts of an object, one after the other */
+    FRAME_LIST,    /* the list goes into a list or tuple */
+    FRAME_PAIRS,   /* the list goes into a map */
+    FRAME_COUPLES, /* the list of lists of two goes into a map */
+    FRAME_PARTS,   /* the list goes into a map, under names */
+    FRAME_ATTRS,   /* the list goes into the attributes of a value */
+    FRAME_OBJECT   /* the parts of an object, one after the other */
 };
 
 struct torch_frame {
@@ -183,22 +184,34 @@ push_parts(struct torch_reader *r, uint32_t ref, struct ckpt_value *value)
     return status;
 }
 
+/* What the map was made of goes in first, then what was put into it; frames
+ * are a stack. */
+static int
+enter_map(struct torch_reader *r, uint32_t ref, struct ckpt_value *value,
+          const struct sdk_pickled_call *call)
+{
+    struct sdk_pickled_list args = sdk_pickled_list(r->pickled, call->args);
+    int status = push_attrs(r, ref, value, call->state);
+
+    if (status == CKPT_OK)
+        status = push_frame(r, FRAME_PAIRS, ref, value, call->pairs);
+    if (status != CKPT_OK || args.count == 0)
+        return status;
+    return push_frame(r, FRAME_COUPLES, ref, value,
+                      sdk_pickled_list(r->pickled, args.refs[0]));
+}
+
 static int
 enter_call(struct torch_reader *r, uint32_t ref, struct ckpt_value *value)
 {
     struct sdk_pickled_call call = sdk_pickled_call(r->pickled, ref);
     struct sdk_pickled_list args = {NULL, 0};
-    int status;
 
     if (value->kind == CKPT_KIND_MAP &&
         sdk_torch_known_call(r, ref) != TORCH_ORDERED_DICT)
         return push_parts(r, ref, value);
-    if (value->kind == CKPT_KIND_MAP) {
-        status = push_attrs(r, ref, value, call.state);
-        return status == CKPT_OK
-                   ? push_frame(r, FRAME_PAIRS, ref, value, call.pairs)
-                   : status;
-    }
+    if (value->kind == CKPT_KIND_MAP)
+        return enter_map(r, ref, value, &call);
     if (value->kind == CKPT_KIND_TENSOR) {
         args = sdk_pickled_list(r->pickled, call.args);
         return push_attrs(r, ref, value, args.refs[3]);
@@ -212,6 +225,7 @@ enter(struct torch_reader *r, uint32_t ref)
 {
     struct ckpt_value *value;
 
+    ref = sdk_torch_class(r, ref);
     if (!(r->numbers[ref] & TORCH_PENDING))
         return CKPT_OK;
     r->numbers[ref] &= ~TORCH_PENDING;
@@ -286,15 +300,12 @@ step_list(struct torch_reader *r, struct torch_frame *frame)
 }
 
 static int
-step_pairs(struct torch_reader *r, struct torch_frame *frame)
+set_pair(struct torch_reader *r, struct torch_frame *frame, uint32_t key_ref,
+         uint32_t ref)
 {
-    uint32_t key_ref = frame->list.refs[frame->index];
-    uint32_t ref = frame->list.refs[frame->index + 1];
     struct ckpt_value *key, *value, *target = frame->target;
-    int status;
+    int status = set_path_key(r, frame, key_ref);
 
-    frame->index += 2;
-    status = set_path_key(r, frame, key_ref);
     if (status == CKPT_OK)
         status = sdk_torch_value_of(r, key_ref, 0, &key);
     if (status == CKPT_OK)
@@ -325,6 +336,24 @@ step_parts(struct torch_reader *r, struct torch_frame *frame)
     if (status == CKPT_OK)
         status = r->host->map_set(r->host, r->graph, target, key, value);
     return status == CKPT_OK ? enter(r, ref) : status;
+}
+
+static int
+step_pairs(struct torch_reader *r, struct torch_frame *frame)
+{
+    const uint32_t *pair = frame->list.refs + frame->index;
+
+    frame->index += 2;
+    return set_pair(r, frame, pair[0], pair[1]);
+}
+
+static int
+step_couples(struct torch_reader *r, struct torch_frame *frame)
+{
+    uint32_t couple = frame->list.refs[frame->index++];
+    const uint32_t *pair = sdk_pickled_list(r->pickled, couple).refs;
+
+    return set_pair(r, frame, pair[0], pair[1]);
 }
 
 static int
@@ -440,6 +469,8 @@ step(struct torch_reader *r)
         return step_pairs(r, frame);
     if (!done && frame->kind == FRAME_PARTS)
         return step_parts(r, frame);
+    if (!done && frame->kind == FRAME_COUPLES)
+        return step_couples(r, frame);
     if (!done && frame->kind == FRAME_ATTRS)
         return step_attrs(r, frame);
     if (!done)
@@ -486,6 +517,8 @@ sdk_torch_read(const struct ckpt_host *host, struct ckpt_graph *graph,
     r.numbers =
         host->allocate(host, (size_t)pickled->node_count * sizeof *r.numbers);
     if (r.numbers != NULL)
+        status = sdk_torch_meet(&r);
+    if (status == CKPT_OK)
         status = walk(&r, root);
     sdk_torch_entries_fini(&r);
     sdk_buffer_fini(host, &r.path);

@@ -5,8 +5,10 @@
  *
  * How nodes are read:
  *   dict, list, tuple, scalars   as the kinds of the graph
- *   collections.OrderedDict      a map of that type; the entries of its state
- *                                are attributes, such as `_metadata`
+ *   collections.OrderedDict      a map of that type, of the list of pairs
+ *                                that Python 2 gives it too; the entries of
+ *                                its state are attributes, such as
+ *                                `_metadata`
  *   torch._utils._rebuild_tensor, _v2, _v3            a tensor
  *   torch._utils._rebuild_parameter, _with_state      a tensor of role
  *                                parameter; its state gives attributes
@@ -24,6 +26,9 @@
  *                                a tensor on that device
  *   numpy.ndarray of a type that torch has            a tensor of type
  *                                "numpy.ndarray"
+ *   torch.FloatTensor and kin with a state, torch.nn.parameter.Parameter and
+ *   torch.autograd.variable.Variable of a tensor
+ *                                a tensor, as torch up to 0.3 wrote them
  *   torch.Size, torch.device, torch.float32 ...       size, device, dtype
  *   complex, _codecs.encode, bytes                    complex, bytes
  *   set, frozenset, bytearray    objects: builtins.set([...]) ...
@@ -41,14 +46,26 @@
 
 #include "pickle_read.h"
 
+/* What the persistent ids of a container look like. */
+enum sdk_torch_ids {
+    SDK_TORCH_IDS_ZIP, /* ('storage', class, key, location, count) */
+    /* The same with None behind it, or with (key, offset, count): a view of
+     * that storage, with a key of its own. And ('module', class, file, text),
+     * which stands for the class; the texts become the attribute
+     * `torch.sources` of the graph: {class: {'file': ..., 'source': ...}}. */
+    SDK_TORCH_IDS_LEGACY
+};
+
 /* What a pickle says of one storage, the first time that it names it. */
 struct sdk_torch_storage {
     struct ckpt_text key;
     uint64_t size_bytes;
     uint32_t word_bytes; /* of its elements: the unit of byte order */
-    const char *device;
-    const char *tensor; /* for messages: the name met first, or NULL */
-    uint64_t byte;      /* for messages: where the pickle names it */
+    uint32_t item_bytes; /* of its class: what counts are of */
+    size_t index;        /* LEGACY: among those that `meet` was told */
+    const char *device;  /* NULL in `meet` */
+    const char *tensor;  /* for messages: the name met first, or NULL */
+    uint64_t byte;       /* for messages: where the pickle names it */
 };
 
 struct sdk_torch_source {
@@ -69,6 +86,11 @@ struct sdk_torch_source {
                 uint64_t text_bytes, uint64_t skip, struct ckpt_storage *like);
     /* Arrays of NumPy are tensors like others, without a type of their own. */
     bool arrays_are_tensors;
+    uint32_t ids;    /* enum sdk_torch_ids */
+    /* LEGACY: is told all storages but views, each key once, in the order in
+     * which a load would meet them, before the first is to be found. */
+    int (*meet)(const struct ckpt_host *host, void *user,
+                const struct sdk_torch_storage *storages, size_t count);
 };
 
 /* Builds the values of the pickle's root, and gives it. */

@@ -44,6 +44,8 @@ static const struct named functions[] = {
     {"numpy._core.multiarray", "_reconstruct", TORCH_ARRAY_RECONSTRUCT},
     {"numpy.core.numeric", "_frombuffer", TORCH_ARRAY_FROM_BUFFER},
     {"numpy._core.numeric", "_frombuffer", TORCH_ARRAY_FROM_BUFFER},
+    {"torch.nn.parameter", "Parameter", TORCH_OLD_PARAMETER},
+    {"torch.autograd.variable", "Variable", TORCH_OLD_VARIABLE},
     {"torch", "Tensor", TORCH_TENSOR},
     {"torch", "Size", TORCH_SIZE},
     {"torch", "device", TORCH_DEVICE},
@@ -124,6 +126,29 @@ find_storage(struct torch_name *name)
     return false;
 }
 
+/* torch.FloatTensor has the stem of torch.FloatStorage. */
+static bool
+find_old_tensor(struct torch_name *name)
+{
+    size_t i, stem = strlen(name->name);
+
+    if ((strcmp(name->module, "torch") != 0 &&
+         strcmp(name->module, "torch.cuda") != 0) ||
+        stem <= 6 || strcmp(name->name + stem - 6, "Tensor") != 0)
+        return false;
+    stem -= 6;
+    for (i = 0; i < COUNT_OF(storages); i++) {
+        if (strncmp(name->name, storages[i].name, stem) != 0 ||
+            strcmp(storages[i].name + stem, "Storage") != 0 ||
+            storages[i].dtype == CKPT_DTYPE_NONE)
+            continue;
+        name->known = TORCH_OLD_TENSOR;
+        name->dtype = storages[i].dtype;
+        return true;
+    }
+    return false;
+}
+
 const char *
 sdk_torch_class_name(uint32_t dtype)
 {
@@ -147,7 +172,8 @@ find_known(struct torch_name *name)
             return;
         }
     }
-    if (find_storage(name) || strcmp(name->module, "torch") != 0)
+    if (find_storage(name) || find_old_tensor(name) ||
+        strcmp(name->module, "torch") != 0)
         return;
     name->dtype = ckpt_dtype_from_name(name->name);
     if (name->dtype != CKPT_DTYPE_NONE)
@@ -172,15 +198,35 @@ sdk_torch_name_of(struct torch_reader *r, uint32_t ref)
     return name;
 }
 
-uint32_t
-sdk_torch_known_call(struct torch_reader *r, uint32_t ref)
+static uint32_t
+known_callee(struct torch_reader *r, uint32_t ref)
 {
-    uint32_t callee;
+    uint32_t callee =
+        sdk_torch_class(r, sdk_pickled_call(r->pickled, ref).callee);
 
-    if (sdk_pickled_kind(r->pickled, ref) != SDK_PICKLED_CALL)
-        return TORCH_UNKNOWN;
-    callee = sdk_pickled_call(r->pickled, ref).callee;
     if (sdk_pickled_kind(r->pickled, callee) != SDK_PICKLED_GLOBAL)
         return TORCH_UNKNOWN;
     return sdk_torch_name_of(r, callee)->known;
+}
+
+uint32_t
+sdk_torch_known_call(struct torch_reader *r, uint32_t ref)
+{
+    if (sdk_pickled_kind(r->pickled, ref) != SDK_PICKLED_CALL)
+        return TORCH_UNKNOWN;
+    return known_callee(r, ref);
+}
+
+uint32_t
+sdk_torch_known_tensor(struct torch_reader *r, uint32_t ref)
+{
+    uint32_t kind = sdk_pickled_kind(r->pickled, ref);
+    uint32_t least = TORCH_REBUILD_TENSOR, known;
+
+    if (kind == SDK_PICKLED_NEW)
+        least = TORCH_OLD_PARAMETER;
+    else if (kind != SDK_PICKLED_CALL)
+        return TORCH_UNKNOWN;
+    known = known_callee(r, ref);
+    return known >= least && known <= TORCH_OLD_TENSOR ? known : TORCH_UNKNOWN;
 }

@@ -21,8 +21,11 @@ enum torch_known {
     TORCH_REBUILD_PARAMETER,
     TORCH_REBUILD_PARAMETER_STATE,
     TORCH_REBUILD_TYPED,
-    TORCH_REBUILD_DEVICE_ARRAY,
     TORCH_REBUILD_DEVICE_TENSOR,
+    TORCH_OLD_PARAMETER, /* classes that torch up to 0.3 made anew */
+    TORCH_OLD_VARIABLE,
+    TORCH_OLD_TENSOR, /* `dtype` says of what */
+    TORCH_REBUILD_DEVICE_ARRAY,
     TORCH_REBUILD_SPARSE, /* these give a map of tensors */
     TORCH_REBUILD_NESTED,
     TORCH_LAYOUT,
@@ -74,6 +77,8 @@ struct torch_reader {
 
     struct torch_entry *entries;
     size_t entry_count, entry_capacity;
+    size_t root_count;          /* of entries that are no views */
+    struct ckpt_value *sources; /* of classes, by name, or NULL */
     uint64_t *direct; /* by key, where keys count up from 0: entry and one */
     size_t direct_count;
     struct sdk_table keys; /* all other keys: the same */
@@ -96,6 +101,10 @@ const struct torch_name *sdk_torch_name_of(struct torch_reader *r,
 /* What the callee of a call is; TORCH_UNKNOWN if it is no global. */
 uint32_t sdk_torch_known_call(struct torch_reader *r, uint32_t ref);
 
+/* The same of a call or a new object that makes a tensor; else
+ * TORCH_UNKNOWN. */
+uint32_t sdk_torch_known_tensor(struct torch_reader *r, uint32_t ref);
+
 /* The storage class of a dtype; that of NONE is untyped. */
 const char *sdk_torch_class_name(uint32_t dtype);
 
@@ -112,8 +121,8 @@ int sdk_torch_fail(struct torch_reader *r, int status, uint32_t ref,
 
 /* ---- Tensors and storages ---- */
 
-/* Makes the tensor of a call to a rebuild function. CKPT_END, with nothing
- * said: the call is for others to keep as an object. `*state` is the dict of
+/* Makes the tensor of what sdk_torch_known_tensor knows. CKPT_END, with
+ * nothing said: it is for others to keep as an object. `*state` is the dict of
  * its attributes, or NOTHING. */
 int sdk_torch_tensor_new(struct torch_reader *r, uint32_t ref, uint32_t *state,
                          struct ckpt_value **value);
@@ -125,7 +134,22 @@ int sdk_torch_storage_object(struct torch_reader *r, uint32_t ref,
 /* Tells of a bare storage that is met within an object of an unknown class. */
 void sdk_torch_tell_storage(struct torch_reader *r, uint32_t ref);
 
+/* Looks at every persistent id in the order of a load, where the container
+ * wants that. */
+int sdk_torch_meet(struct torch_reader *r);
+
 void sdk_torch_entries_fini(struct torch_reader *r);
+
+/* ---- Classes that come with their source ---- */
+
+/* Whether a persistent node stands for a class. */
+bool sdk_torch_is_module(const struct torch_reader *r, uint32_t ref);
+
+/* The node of the class that `ref` stands for, or `ref` itself. */
+uint32_t sdk_torch_class(const struct torch_reader *r, uint32_t ref);
+
+/* Checks what a persistent node says of a class, and keeps its source. */
+int sdk_torch_meet_module(struct torch_reader *r, uint32_t ref);
 
 /* ---- Values ---- */
 

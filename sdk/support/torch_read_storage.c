@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * Persistent ids of torch: ('storage', class, key, location, count). The
- * first one of a key decides what the storage is; a later one that says
- * something else is reported and otherwise ignored, as torch does.
+ * Persistent ids of torch: ('storage', class, key, location, count), in old
+ * streams with view metadata behind it. The first one of a key decides what
+ * the storage is; a later one that says something else is reported and
+ * otherwise ignored, as torch does.
  */
 #include "torch_read_storage.h"
 
 #include <string.h>
 
+#include "checked.h"
 #include "utf8.h"
 
 /* More attributes, or longer names, than these make an object. */
@@ -22,6 +24,9 @@ struct pid {
     uint32_t location;
     uint64_t size_bytes;
     uint32_t dtype; /* uint8 for an untyped class */
+    bool view;      /* of that storage, under a key of its own */
+    struct ckpt_text view_key;
+    uint64_t view_start_bytes, view_size_bytes;
 };
 
 static bool
@@ -74,18 +79,53 @@ count_to_bytes(uint32_t dtype, int64_t count, uint64_t *size_bytes)
     return true;
 }
 
+/* (key, offset, count), or None */
+static int
+read_view(struct torch_reader *r, uint32_t ref, uint32_t metadata,
+          struct pid *pid)
+{
+    const struct sdk_pickled *p = r->pickled;
+    struct sdk_pickled_list list;
+
+    if (sdk_pickled_kind(p, metadata) == SDK_PICKLED_NONE)
+        return CKPT_OK;
+    if (sdk_pickled_kind(p, metadata) != SDK_PICKLED_TUPLE)
+        return sdk_torch_fail(r, CKPT_FORMAT, ref,
+                              "view metadata that is no tuple");
+    list = sdk_pickled_list(p, metadata);
+    if (list.count != 3 || !is_text(r, list.refs[0]) ||
+        sdk_pickled_kind(p, list.refs[1]) != SDK_PICKLED_INT ||
+        sdk_pickled_kind(p, list.refs[2]) != SDK_PICKLED_INT)
+        return sdk_torch_fail(r, CKPT_FORMAT, ref,
+                              "view metadata that is no key, offset and count");
+    pid->view = true;
+    pid->view_key = sdk_pickled_text(p, list.refs[0]);
+    if (pid->view_key.size_bytes > KEY_BYTES_MAX)
+        return sdk_torch_fail(r, CKPT_FORMAT, ref,
+                              "a storage key of more than 200 bytes");
+    if (!count_to_bytes(pid->dtype, sdk_pickled_at(p, list.refs[1])->as.integer,
+                        &pid->view_start_bytes) ||
+        !count_to_bytes(pid->dtype, sdk_pickled_at(p, list.refs[2])->as.integer,
+                        &pid->view_size_bytes))
+        return sdk_torch_fail(r, CKPT_FORMAT, ref,
+                              "a view of an impossible place or size");
+    return CKPT_OK;
+}
+
 static int
 read_pid(struct torch_reader *r, uint32_t ref, struct pid *pid)
 {
     const struct sdk_pickled *p = r->pickled;
     uint32_t tuple = sdk_pickled_pid(p, ref);
+    uint32_t count = r->source->ids == SDK_TORCH_IDS_LEGACY ? 6 : 5;
     struct sdk_pickled_list list;
 
     if (sdk_pickled_kind(p, tuple) != SDK_PICKLED_TUPLE)
         return sdk_torch_fail(r, CKPT_UNSUPPORTED, ref,
                               "a persistent id that is no tuple");
     list = sdk_pickled_list(p, tuple);
-    if (list.count != 5 || !sdk_pickled_is_text(p, list.refs[0], "storage") ||
+    if (list.count != count ||
+        !sdk_pickled_is_text(p, list.refs[0], "storage") ||
         sdk_pickled_kind(p, list.refs[1]) != SDK_PICKLED_GLOBAL ||
         !is_text(r, list.refs[2]) || !is_text(r, list.refs[3]) ||
         sdk_pickled_kind(p, list.refs[4]) != SDK_PICKLED_INT)
@@ -105,7 +145,7 @@ read_pid(struct torch_reader *r, uint32_t ref, struct pid *pid)
                         &pid->size_bytes))
         return sdk_torch_fail(r, CKPT_FORMAT, ref,
                               "a storage of an impossible size");
-    return CKPT_OK;
+    return count == 6 ? read_view(r, ref, list.refs[5], pid) : CKPT_OK;
 }
 
 static int
@@ -199,83 +239,212 @@ grow_entries(struct torch_reader *r)
     return CKPT_OK;
 }
 
-static int
-make_storage(struct torch_reader *r, const struct pid *pid, uint32_t ref,
-             uint32_t dtype, const struct ckpt_storage **storage)
+static void
+say_storage(const struct torch_reader *r, const struct pid *pid,
+            const struct torch_entry *entry, struct sdk_torch_storage *said)
 {
-    struct sdk_torch_storage wanted = {
-        .key = pid->key,
-        .size_bytes = pid->size_bytes,
-        .device = r->device,
-        .tensor = sdk_torch_path(r),
-        .byte = sdk_torch_byte(r, ref),
-    };
-    struct ckpt_storage like = {0};
-    int status;
+    uint32_t width_bits = ckpt_dtype_width_bits(pid->dtype);
 
-    wanted.word_bytes = ckpt_dtype_word_bytes(
-        pid->class->dtype != CKPT_DTYPE_NONE || dtype == CKPT_DTYPE_NONE
-            ? pid->dtype
-            : dtype);
+    said->key = pid->key;
+    said->size_bytes = pid->size_bytes;
+    said->word_bytes = ckpt_dtype_word_bytes(pid->dtype);
+    said->item_bytes = width_bits < 8 ? 1 : width_bits / 8;
+    said->index = entry->index;
+    said->byte = sdk_torch_byte(r, entry->ref);
+}
+
+/* Asks where the storage of a root is. `pid` is the one that made it. */
+static int
+make_storage(struct torch_reader *r, const struct pid *pid, uint32_t dtype,
+             struct torch_entry *root)
+{
+    struct sdk_torch_storage wanted = {0};
+    struct ckpt_storage like = {0};
+    int status = find_device(r, pid->location, root->ref);
+
+    if (status != CKPT_OK)
+        return status;
+    say_storage(r, pid, root, &wanted);
+    wanted.device = r->device;
+    wanted.tensor = sdk_torch_path(r);
+    if (root->untyped && dtype != CKPT_DTYPE_NONE)
+        wanted.word_bytes = ckpt_dtype_word_bytes(dtype);
     like.size_bytes = pid->size_bytes;
     like.word_bytes = wanted.word_bytes;
     like.device = r->device;
     status = r->source->find(r->host, r->source->user, &wanted, &like);
     if (status != CKPT_OK)
         return status;
-    return r->host->storage_new(r->host, r->graph, &like, sizeof like, storage);
+    return r->host->storage_new(r->host, r->graph, &like, sizeof like,
+                                &root->storage);
 }
 
+/* The entry of a key; `*added` if it is new, and then empty. */
 static int
-add_entry(struct torch_reader *r, const struct pid *pid, uint32_t ref,
-          uint32_t dtype)
+enter_key(struct torch_reader *r, const struct ckpt_text *key,
+          const struct pid *pid, uint32_t ref, uint32_t *at, bool *added)
 {
     struct torch_entry made = {
+        .ref = ref,
         .dtype = (uint8_t)pid->dtype,
         .untyped = pid->class->dtype == CKPT_DTYPE_NONE,
     };
-    int status = find_device(r, pid->location, ref);
+    uint64_t *number = find_place(r, key);
+    int status;
 
-    if (status == CKPT_OK)
-        status = make_storage(r, pid, ref, dtype, &made.storage);
-    if (status == CKPT_OK)
+    if (number == NULL)
+        return CKPT_MEMORY;
+    *added = *number == 0;
+    if (*added) {
         status = grow_entries(r);
-    if (status == CKPT_OK)
-        r->entries[r->entry_count++] = made;
-    return status;
+        if (status != CKPT_OK)
+            return status;
+        made.root = (uint32_t)r->entry_count;
+        r->entries[r->entry_count] = made;
+        *number = ++r->entry_count;
+    }
+    *at = (uint32_t)*number - 1;
+    return CKPT_OK;
+}
+
+/* A view of a view is one of the same root. What a key named before must be
+ * what it names now. */
+static int
+enter_view(struct torch_reader *r, const struct pid *pid, uint32_t ref,
+           uint32_t *at)
+{
+    struct torch_entry of = r->entries[*at], *view;
+    bool added;
+    int status;
+
+    if (!sdk_within(pid->view_start_bytes, pid->view_size_bytes, of.size_bytes))
+        return sdk_torch_fail(r, CKPT_FORMAT, ref,
+                              "view metadata of more than its storage holds");
+    status = enter_key(r, &pid->view_key, pid, ref, at, &added);
+    if (status != CKPT_OK)
+        return status;
+    view = &r->entries[*at];
+    if (added) {
+        view->root = of.root;
+        view->start_bytes = of.start_bytes + pid->view_start_bytes;
+        view->size_bytes = pid->view_size_bytes;
+    } else if (view->root != of.root ||
+               view->start_bytes != of.start_bytes + pid->view_start_bytes ||
+               view->size_bytes != pid->view_size_bytes) {
+        return sdk_torch_fail(r, CKPT_FORMAT, ref,
+                              "a view under a key that names something else");
+    }
+    return CKPT_OK;
+}
+
+static void
+check_again(struct torch_reader *r, const struct pid *pid, uint32_t ref,
+            struct torch_entry *entry)
+{
+    if ((entry->dtype == pid->dtype && entry->size_bytes == pid->size_bytes) ||
+        entry->warned)
+        return;
+    entry->warned = true;
+    r->host->warn(r->host, sdk_torch_path(r), sdk_torch_byte(r, ref),
+                  "storage %.*s is given another type or size than before",
+                  (int)pid->key.size_bytes, pid->key.data);
+}
+
+/* Where the entry of a persistent id stands, which is made if need be. */
+static int
+enter_pid(struct torch_reader *r, const struct pid *pid, uint32_t ref,
+          uint32_t *at)
+{
+    bool added;
+    int status = enter_key(r, &pid->key, pid, ref, at, &added);
+
+    if (status != CKPT_OK)
+        return status;
+    if (added) {
+        r->entries[*at].size_bytes = pid->size_bytes;
+        r->entries[*at].index = (uint32_t)r->root_count++;
+    } else {
+        check_again(r, pid, ref, &r->entries[*at]);
+    }
+    return pid->view ? enter_view(r, pid, ref, at) : CKPT_OK;
 }
 
 static int
 find_entry(struct torch_reader *r, uint32_t ref, uint32_t dtype,
            struct torch_entry **found)
 {
-    struct torch_entry *entry;
+    struct torch_entry *entry, *root;
     struct pid pid = {0};
-    uint64_t *number;
+    uint32_t at;
     int status = read_pid(r, ref, &pid);
 
+    if (status == CKPT_OK)
+        status = enter_pid(r, &pid, ref, &at);
     if (status != CKPT_OK)
         return status;
-    number = find_place(r, &pid.key);
-    if (number == NULL)
-        return CKPT_MEMORY;
-    if (*number == 0) {
-        status = add_entry(r, &pid, ref, dtype);
+    entry = &r->entries[at];
+    root = &r->entries[entry->root];
+    if (root->storage == NULL) {
+        if (root->ref != ref)
+            status = read_pid(r, root->ref, &pid);
+        if (status == CKPT_OK)
+            status = make_storage(r, &pid, dtype, root);
         if (status != CKPT_OK)
             return status;
-        *number = r->entry_count;
     }
-    entry = &r->entries[*number - 1];
-    if ((entry->dtype != pid.dtype ||
-         entry->storage->size_bytes != pid.size_bytes) &&
-        !entry->warned) {
-        entry->warned = true;
-        r->host->warn(r->host, sdk_torch_path(r), sdk_torch_byte(r, ref),
-                      "storage %.*s is given another type or size than before",
-                      (int)pid.key.size_bytes, pid.key.data);
-    }
+    entry->storage = root->storage;
     *found = entry;
     return CKPT_OK;
+}
+
+static int
+tell_roots(struct torch_reader *r)
+{
+    struct sdk_torch_storage *all;
+    struct pid pid = {0};
+    size_t i, count = 0;
+    int status = CKPT_OK;
+
+    all = r->host->allocate(r->host, (r->root_count + 1) * sizeof *all);
+    if (all == NULL)
+        return CKPT_MEMORY;
+    for (i = 0; i < r->entry_count && status == CKPT_OK; i++) {
+        if (r->entries[i].root != i)
+            continue;
+        status = read_pid(r, r->entries[i].ref, &pid);
+        say_storage(r, &pid, &r->entries[i], &all[count++]);
+    }
+    if (status == CKPT_OK)
+        status = r->source->meet(r->host, r->source->user, all, count);
+    r->host->release(r->host, all);
+    return status;
+}
+
+int
+sdk_torch_meet(struct torch_reader *r)
+{
+    struct pid pid;
+    uint32_t ref, at;
+    unsigned met = 0;
+    int status = CKPT_OK;
+
+    if (r->source->meet == NULL)
+        return CKPT_OK;
+    for (ref = 0; ref < r->pickled->node_count && status == CKPT_OK; ref++) {
+        if (sdk_pickled_kind(r->pickled, ref) != SDK_PICKLED_PERSISTENT)
+            continue;
+        if ((++met & 0xffff) == 0 && r->host->cancelled(r->host))
+            return CKPT_CANCELLED;
+        if (sdk_torch_is_module(r, ref)) {
+            status = sdk_torch_meet_module(r, ref);
+            continue;
+        }
+        memset(&pid, 0, sizeof pid);
+        status = read_pid(r, ref, &pid);
+        if (status == CKPT_OK)
+            status = enter_pid(r, &pid, ref, &at);
+    }
+    return status == CKPT_OK ? tell_roots(r) : status;
 }
 
 int
@@ -313,16 +482,20 @@ make_object(struct torch_reader *r, const struct torch_entry *entry,
 {
     uint64_t width_bits = ckpt_dtype_width_bits(entry->dtype);
     uint64_t count, step = 1;
-    struct ckpt_tensor view = {.dtype = entry->dtype, .rank = 1};
+    struct ckpt_tensor view = {
+        .dtype = entry->dtype,
+        .rank = 1,
+        .offset = entry->start_bytes * 8 / width_bits,
+    };
     struct ckpt_value like = {.kind = CKPT_KIND_TUPLE}, *tensor, *args;
     struct ckpt_object object = {.made = CKPT_MADE_PERSISTENT,
                                  .module = "torch"};
     int status;
 
     if (width_bits < 8)
-        count = entry->storage->size_bytes * (8 / width_bits);
+        count = entry->size_bytes * (8 / width_bits);
     else
-        count = entry->storage->size_bytes / (width_bits / 8);
+        count = entry->size_bytes / (width_bits / 8);
     view.shape = &count;
     view.strides = &step;
     view.storage = entry->storage;

@@ -8,9 +8,14 @@
 #include "torch_read_state.h"
 
 struct torch_entry {
-    const struct ckpt_storage *storage;
+    const struct ckpt_storage *storage; /* NULL: not asked for yet */
     struct ckpt_value *object; /* the bare storage as a value, or NULL */
-    uint8_t dtype; /* of the class; uint8 if that is untyped */
+    uint64_t start_bytes;      /* in the storage: of a view */
+    uint64_t size_bytes;       /* of the whole, or of the view */
+    uint32_t ref;              /* the persistent node that is of it */
+    uint32_t root;             /* the entry that it is a view of, or itself */
+    uint32_t index;            /* of a root: see sdk_torch_storage */
+    uint8_t dtype;             /* of the class; uint8 if that is untyped */
     bool untyped;
     bool warned;
 };
@@ -18,9 +23,9 @@ struct torch_entry {
 /* Whether the node is a dict whose entries can be attributes. */
 bool sdk_torch_is_attrs(struct torch_reader *r, uint32_t ref);
 
-/* The storage of a persistent node, made when its key is met first. `dtype`
- * is that of the view it is met in, or NONE. The entry lives until the next
- * call. */
+/* The storage of a persistent node, made when its key is asked for first.
+ * `dtype` is that of the view it is met in, or NONE. The entry lives until
+ * the next call. */
 int sdk_torch_entry_find(struct torch_reader *r, uint32_t ref, uint32_t dtype,
                          const struct torch_entry **entry);
 

@@ -16,9 +16,15 @@
  *                                               requires_grad
  *
  * and torch._tensor._rebuild_from_type_v2, which gives a tensor a class and
- * attributes: function, class, arguments of the function, state.
+ * attributes: function, class, arguments of the function, state. Torch up to
+ * 0.3 made classes instead, and gave them states:
+ *
+ *   FloatTensor and kin   (); storage, offset, size, stride
+ *   Parameter, Variable   data; requires_grad, volatile, hooks
+ *                         (); data, -, hooks, requires_grad, volatile
  */
 #include "torch_read_layout.h"
+#include "torch_read_rebuilt.h"
 #include "torch_read_storage.h"
 
 #include <stdio.h>
@@ -27,247 +33,11 @@
 #include "checked.h"
 #include "utf8.h"
 
-#define TYPE_NAME_BYTES 256
-
-struct rebuilt {
-    uint32_t storage; /* a persistent node; NOTHING: it has no bytes */
-    uint32_t dtype;   /* NONE: that of the storage */
-    uint32_t role;
-    uint32_t state;
-    uint32_t quantiser; /* a node, or NOTHING */
-    uint32_t device;    /* a node: where it is said to be; or NOTHING */
-    uint32_t flips;
+/* What a parameter or variable was given when it was made. */
+struct old_state {
+    uint32_t data, hooks; /* nodes */
     bool requires_grad;
-    char type_name[TYPE_NAME_BYTES]; /* "": the plain class */
-    uint64_t offset;
-    uint32_t rank;
-    uint64_t shape[CKPT_MAX_RANK], strides[CKPT_MAX_RANK];
 };
-
-static bool
-read_count(const struct torch_reader *r, uint32_t ref, uint64_t *count)
-{
-    const struct sdk_pickled_node *node = sdk_pickled_at(r->pickled, ref);
-
-    if (node->kind != SDK_PICKLED_INT || node->as.integer < 0)
-        return false;
-    *count = (uint64_t)node->as.integer;
-    return true;
-}
-
-/* What is not a count is an int that is too wide or negative, or no int. */
-static int
-fail_count(struct torch_reader *r, uint32_t ref, uint32_t owner,
-           const char *what)
-{
-    uint32_t kind = sdk_pickled_kind(r->pickled, ref);
-
-    if (kind == SDK_PICKLED_INT || kind == SDK_PICKLED_WIDE)
-        return sdk_torch_fail(r, CKPT_FORMAT, owner, what);
-    return sdk_torch_fail(r, CKPT_UNSUPPORTED, owner,
-                          "a tensor of dimensions that are no ints");
-}
-
-static int
-read_dims(struct torch_reader *r, uint32_t owner, const uint32_t *refs,
-          struct rebuilt *rebuilt)
-{
-    struct sdk_pickled_list shape = sdk_pickled_list(r->pickled, refs[0]);
-    struct sdk_pickled_list steps = sdk_pickled_list(r->pickled, refs[1]);
-    uint32_t i;
-
-    if (shape.count != steps.count)
-        return sdk_torch_fail(r, CKPT_FORMAT, owner,
-                              "a size and a stride of unequal length");
-    if (shape.count > CKPT_MAX_RANK)
-        return sdk_torch_fail(r, CKPT_FORMAT, owner, "more than 64 dimensions");
-    rebuilt->rank = shape.count;
-    for (i = 0; i < shape.count; i++) {
-        if (!read_count(r, shape.refs[i], &rebuilt->shape[i]))
-            return fail_count(r, shape.refs[i], owner, "a size out of range");
-        if (!read_count(r, steps.refs[i], &rebuilt->strides[i]))
-            return fail_count(r, steps.refs[i], owner, "a stride out of range");
-    }
-    return CKPT_OK;
-}
-
-static int
-read_offset(struct torch_reader *r, uint32_t owner, uint32_t ref,
-            struct rebuilt *rebuilt)
-{
-    if (!read_count(r, ref, &rebuilt->offset))
-        return fail_count(r, ref, owner, "an offset out of range");
-    return CKPT_OK;
-}
-
-static void
-check_hooks(struct torch_reader *r, uint32_t hooks, uint32_t owner)
-{
-    if (sdk_pickled_kind(r->pickled, hooks) == SDK_PICKLED_NONE ||
-        sdk_torch_is_plain_call(r, hooks, TORCH_ORDERED_DICT))
-        return;
-    r->host->warn(r->host, sdk_torch_path(r), sdk_torch_byte(r, owner),
-                  "backward hooks of a tensor are left out");
-}
-
-static uint32_t
-flip_of(struct torch_reader *r, uint32_t key)
-{
-    if (sdk_pickled_is_text(r->pickled, key, "conj"))
-        return CKPT_FLIP_CONJUGATE;
-    return sdk_pickled_is_text(r->pickled, key, "neg") ? CKPT_FLIP_NEGATIVE : 0;
-}
-
-/* {'conj': True, 'neg': True}: the tensor is not its stored bytes. */
-static int
-read_metadata(struct torch_reader *r, uint32_t metadata, uint32_t owner,
-              struct rebuilt *rebuilt)
-{
-    uint32_t i, flip, kind = sdk_pickled_kind(r->pickled, metadata);
-    struct sdk_pickled_list pairs;
-
-    if (kind == SDK_PICKLED_NONE)
-        return CKPT_OK;
-    if (kind != SDK_PICKLED_DICT)
-        return sdk_torch_fail(r, CKPT_UNSUPPORTED, owner,
-                              "a tensor with metadata that is no dict");
-    pairs = sdk_pickled_list(r->pickled, metadata);
-    for (i = 0; i < pairs.count; i += 2) {
-        flip = flip_of(r, pairs.refs[i]);
-        if (flip == 0 ||
-            sdk_pickled_kind(r->pickled, pairs.refs[i + 1]) != SDK_PICKLED_BOOL)
-            return sdk_torch_fail(r, CKPT_UNSUPPORTED, owner,
-                                  "a tensor with metadata not known here");
-        rebuilt->flips &= ~flip;
-        if (sdk_pickled_at(r->pickled, pairs.refs[i + 1])->as.truth)
-            rebuilt->flips |= flip;
-    }
-    return CKPT_OK;
-}
-
-static bool
-args_fit(struct torch_reader *r, const struct sdk_pickled_list *args,
-         uint32_t known)
-{
-    uint32_t least = known == TORCH_REBUILD_TENSOR      ? 4
-                     : known == TORCH_REBUILD_TENSOR_V2 ? 6
-                                                        : 7;
-    const struct sdk_pickled *p = r->pickled;
-    uint32_t most = least == 4 ? 4 : least + 1;
-
-    if (args->count < least || args->count > most ||
-        sdk_pickled_kind(p, args->refs[0]) != SDK_PICKLED_PERSISTENT ||
-        sdk_pickled_kind(p, args->refs[2]) != SDK_PICKLED_TUPLE ||
-        sdk_pickled_kind(p, args->refs[3]) != SDK_PICKLED_TUPLE)
-        return false;
-    if (least > 4 && sdk_pickled_kind(p, args->refs[4]) != SDK_PICKLED_BOOL)
-        return false;
-    return least < 7 ||
-           (sdk_pickled_kind(p, args->refs[6]) == SDK_PICKLED_GLOBAL &&
-            sdk_torch_name_of(r, args->refs[6])->known == TORCH_DTYPE);
-}
-
-static int
-fail_args(struct torch_reader *r, uint32_t ref)
-{
-    return sdk_torch_fail(r, CKPT_UNSUPPORTED, ref,
-                          "a tensor that is rebuilt in a way not known here");
-}
-
-static bool
-is_dtype(struct torch_reader *r, uint32_t ref)
-{
-    return sdk_pickled_kind(r->pickled, ref) == SDK_PICKLED_GLOBAL &&
-           sdk_torch_name_of(r, ref)->known == TORCH_DTYPE;
-}
-
-/* storage, offset, size, stride, quantiser, requires_grad, hooks */
-static int
-read_quantised(struct torch_reader *r, uint32_t ref,
-               const struct sdk_pickled_list *args, struct rebuilt *rebuilt)
-{
-    const struct sdk_pickled *p = r->pickled;
-    int status;
-
-    if (args->count != 7 ||
-        sdk_pickled_kind(p, args->refs[2]) != SDK_PICKLED_TUPLE ||
-        sdk_pickled_kind(p, args->refs[3]) != SDK_PICKLED_TUPLE ||
-        sdk_pickled_kind(p, args->refs[5]) != SDK_PICKLED_BOOL ||
-        !sdk_torch_is_quantiser(r, args->refs[4]))
-        return fail_args(r, ref);
-    rebuilt->storage = args->refs[0];
-    rebuilt->quantiser = args->refs[4];
-    rebuilt->requires_grad = sdk_pickled_at(p, args->refs[5])->as.truth;
-    check_hooks(r, args->refs[6], ref);
-    status = read_offset(r, ref, args->refs[1], rebuilt);
-    return status == CKPT_OK ? read_dims(r, ref, args->refs + 2, rebuilt)
-                             : status;
-}
-
-/* dtype, size, stride, requires_grad */
-static int
-read_meta(struct torch_reader *r, uint32_t ref,
-          const struct sdk_pickled_list *args, struct rebuilt *rebuilt)
-{
-    const struct sdk_pickled *p = r->pickled;
-
-    if (args->count != 4 || !is_dtype(r, args->refs[0]) ||
-        sdk_pickled_kind(p, args->refs[1]) != SDK_PICKLED_TUPLE ||
-        sdk_pickled_kind(p, args->refs[2]) != SDK_PICKLED_TUPLE ||
-        sdk_pickled_kind(p, args->refs[3]) != SDK_PICKLED_BOOL)
-        return fail_args(r, ref);
-    rebuilt->storage = SDK_PICKLED_NOTHING;
-    rebuilt->dtype = sdk_torch_name_of(r, args->refs[0])->dtype;
-    rebuilt->requires_grad = sdk_pickled_at(p, args->refs[3])->as.truth;
-    return read_dims(r, ref, args->refs + 1, rebuilt);
-}
-
-static int
-read_args(struct torch_reader *r, uint32_t ref, uint32_t known, uint32_t tuple,
-          struct rebuilt *rebuilt)
-{
-    struct sdk_pickled_list args = sdk_pickled_list(r->pickled, tuple);
-    uint32_t metadata = known == TORCH_REBUILD_TENSOR_V2 ? 6 : 7;
-    int status;
-
-    if (known == TORCH_REBUILD_QUANTISED)
-        return read_quantised(r, ref, &args, rebuilt);
-    if (known == TORCH_REBUILD_META)
-        return read_meta(r, ref, &args, rebuilt);
-    if (!args_fit(r, &args, known))
-        return fail_args(r, ref);
-    status = read_offset(r, ref, args.refs[1], rebuilt);
-    if (status == CKPT_OK)
-        status = read_dims(r, ref, args.refs + 2, rebuilt);
-    if (status != CKPT_OK)
-        return status;
-    rebuilt->storage = args.refs[0];
-    if (args.count > 4) {
-        rebuilt->requires_grad =
-            sdk_pickled_at(r->pickled, args.refs[4])->as.truth;
-        check_hooks(r, args.refs[5], ref);
-    }
-    if (known == TORCH_REBUILD_TENSOR_V3)
-        rebuilt->dtype = sdk_torch_name_of(r, args.refs[6])->dtype;
-    return args.count > metadata
-               ? read_metadata(r, args.refs[metadata], ref, rebuilt)
-               : CKPT_OK;
-}
-
-static int
-read_rebuild(struct torch_reader *r, uint32_t ref, uint32_t known,
-             struct rebuilt *rebuilt)
-{
-    struct sdk_pickled_call call = sdk_pickled_call(r->pickled, ref);
-
-    if (call.items.count > 0 || call.pairs.count > 0)
-        return sdk_torch_fail(r, CKPT_FORMAT, ref,
-                              "a tensor that is filled like a list or a dict");
-    if (call.state != SDK_PICKLED_NOTHING)
-        return sdk_torch_fail(r, CKPT_UNSUPPORTED, ref,
-                              "a tensor with a state of its own");
-    return read_args(r, ref, known, call.args, rebuilt);
-}
 
 static bool
 is_rebuild(uint32_t known)
@@ -285,14 +55,15 @@ read_device(struct torch_reader *r, uint32_t ref, struct rebuilt *rebuilt)
     int status;
 
     if (args.count != 4 || call.items.count > 0 || call.pairs.count > 0 ||
-        call.state != SDK_PICKLED_NOTHING || !is_dtype(r, args.refs[1]) ||
+        call.state != SDK_PICKLED_NOTHING ||
+        !sdk_torch_is_dtype(r, args.refs[1]) ||
         sdk_pickled_kind(r->pickled, args.refs[2]) != SDK_PICKLED_TEXT ||
         sdk_pickled_kind(r->pickled, args.refs[3]) != SDK_PICKLED_BOOL)
         return CKPT_END;
     known = sdk_torch_known_call(r, args.refs[0]);
     if (known < TORCH_REBUILD_TENSOR || known > TORCH_REBUILD_TENSOR_V3)
         return CKPT_END;
-    status = read_rebuild(r, args.refs[0], known, rebuilt);
+    status = sdk_torch_read_rebuild(r, args.refs[0], known, rebuilt);
     if (status != CKPT_OK)
         return status;
     rebuilt->device = args.refs[2];
@@ -301,6 +72,86 @@ read_device(struct torch_reader *r, uint32_t ref, struct rebuilt *rebuilt)
                    rebuilt->dtype == sdk_torch_name_of(r, args.refs[1])->dtype
                ? CKPT_OK
                : CKPT_END;
+}
+
+static int
+read_old_tensor(struct torch_reader *r, uint32_t ref, struct rebuilt *rebuilt)
+{
+    struct sdk_pickled_call call = sdk_pickled_call(r->pickled, ref);
+
+    if (call.state == SDK_PICKLED_NOTHING || call.items.count > 0 ||
+        call.pairs.count > 0 ||
+        sdk_pickled_list(r->pickled, call.args).count > 0 ||
+        sdk_pickled_kind(r->pickled, call.state) != SDK_PICKLED_TUPLE)
+        return CKPT_END;
+    rebuilt->class =
+        sdk_torch_name_of(r, sdk_torch_class(r, call.callee))->dtype;
+    return sdk_torch_read_args(r, ref, TORCH_REBUILD_TENSOR, call.state,
+                               rebuilt);
+}
+
+/* The tensor that a parameter is of: one that is no parameter itself. */
+static int
+read_data(struct torch_reader *r, uint32_t ref, struct rebuilt *rebuilt)
+{
+    uint32_t known = sdk_torch_known_tensor(r, ref);
+
+    if (is_rebuild(known))
+        return sdk_torch_read_rebuild(r, ref, known, rebuilt);
+    if (known == TORCH_REBUILD_DEVICE_TENSOR)
+        return read_device(r, ref, rebuilt);
+    return known == TORCH_OLD_TENSOR ? read_old_tensor(r, ref, rebuilt)
+                                     : CKPT_END;
+}
+
+/* What a class of torch up to 0.3 was given. Without a state, a parameter is
+ * one that requires a gradient. */
+static bool
+read_old_state(struct torch_reader *r, const struct sdk_pickled_call *call,
+               uint32_t known, struct old_state *state)
+{
+    struct sdk_pickled_list args = sdk_pickled_list(r->pickled, call->args);
+    struct sdk_pickled_list list;
+    uint32_t grad;
+
+    state->data = args.count == 1 ? args.refs[0] : SDK_PICKLED_NOTHING;
+    state->hooks = SDK_PICKLED_NOTHING;
+    state->requires_grad = known == TORCH_OLD_PARAMETER;
+    if (call->state == SDK_PICKLED_NOTHING)
+        return args.count == 1;
+    if (sdk_pickled_kind(r->pickled, call->state) != SDK_PICKLED_TUPLE)
+        return false;
+    list = sdk_pickled_list(r->pickled, call->state);
+    if (args.count > 1 || list.count != (args.count == 1 ? 3u : 5u))
+        return false;
+    if (list.count == 5)
+        state->data = list.refs[0];
+    grad = list.refs[list.count == 5 ? 3 : 0];
+    state->hooks = list.refs[2];
+    state->requires_grad = sdk_pickled_at(r->pickled, grad)->as.truth;
+    return sdk_pickled_kind(r->pickled, grad) == SDK_PICKLED_BOOL;
+}
+
+static int
+read_old_variable(struct torch_reader *r, uint32_t ref, uint32_t known,
+                  struct rebuilt *rebuilt)
+{
+    struct sdk_pickled_call call = sdk_pickled_call(r->pickled, ref);
+    struct old_state state;
+    int status;
+
+    if (call.items.count > 0 || call.pairs.count > 0 ||
+        !read_old_state(r, &call, known, &state))
+        return CKPT_END;
+    status = read_data(r, state.data, rebuilt);
+    if (status != CKPT_OK)
+        return status;
+    if (known == TORCH_OLD_PARAMETER)
+        rebuilt->role = CKPT_ROLE_PARAMETER;
+    rebuilt->requires_grad = state.requires_grad;
+    if (state.hooks != SDK_PICKLED_NOTHING)
+        sdk_torch_check_hooks(r, state.hooks, ref);
+    return CKPT_OK;
 }
 
 /* The attributes that a tensor was saved with, or None. */
@@ -317,7 +168,6 @@ read_parameter(struct torch_reader *r, uint32_t ref, uint32_t known,
 {
     struct sdk_pickled_call call = sdk_pickled_call(r->pickled, ref);
     struct sdk_pickled_list args = sdk_pickled_list(r->pickled, call.args);
-    uint32_t inner;
     int status;
 
     if (args.count != (known == TORCH_REBUILD_PARAMETER ? 3u : 4u) ||
@@ -325,18 +175,14 @@ read_parameter(struct torch_reader *r, uint32_t ref, uint32_t known,
         call.items.count > 0 || call.pairs.count > 0 ||
         call.state != SDK_PICKLED_NOTHING)
         return CKPT_END;
-    inner = sdk_torch_known_call(r, args.refs[0]);
-    if ((!is_rebuild(inner) && inner != TORCH_REBUILD_DEVICE_TENSOR) ||
-        (args.count == 4 && !state_fits(r, args.refs[3])))
+    if (args.count == 4 && !state_fits(r, args.refs[3]))
         return CKPT_END;
-    status = inner == TORCH_REBUILD_DEVICE_TENSOR
-                 ? read_device(r, args.refs[0], rebuilt)
-                 : read_rebuild(r, args.refs[0], inner, rebuilt);
+    status = read_data(r, args.refs[0], rebuilt);
     if (status != CKPT_OK)
         return status;
     rebuilt->role = CKPT_ROLE_PARAMETER;
     rebuilt->requires_grad = sdk_pickled_at(r->pickled, args.refs[1])->as.truth;
-    check_hooks(r, args.refs[2], ref);
+    sdk_torch_check_hooks(r, args.refs[2], ref);
     if (args.count == 4 &&
         sdk_pickled_kind(r->pickled, args.refs[3]) == SDK_PICKLED_DICT)
         rebuilt->state = args.refs[3];
@@ -387,6 +233,23 @@ read_class(struct torch_reader *r, uint32_t ref, struct rebuilt *rebuilt)
     return length > 0 && length < TYPE_NAME_BYTES;
 }
 
+/* The offset within the whole storage, if the entry is a view of one. An
+ * empty tensor may be anywhere. */
+static int
+place_view(struct torch_reader *r, uint32_t ref, const struct rebuilt *rebuilt,
+           const struct torch_entry *entry, struct ckpt_tensor *tensor)
+{
+    uint64_t width_bits = ckpt_dtype_width_bits(tensor->dtype);
+    uint64_t start = entry->start_bytes * 8 / width_bits;
+
+    if (entry->start_bytes * 8 % width_bits != 0)
+        return sdk_torch_fail(r, CKPT_FORMAT, ref,
+                              "a view that begins within an element");
+    if (!sdk_add_u64(rebuilt->offset, start, &tensor->offset))
+        tensor->offset = rebuilt->offset;
+    return CKPT_OK;
+}
+
 static int
 read_typed(struct torch_reader *r, uint32_t ref, struct rebuilt *rebuilt)
 {
@@ -405,7 +268,7 @@ read_typed(struct torch_reader *r, uint32_t ref, struct rebuilt *rebuilt)
     known = sdk_torch_name_of(r, args.refs[0])->known;
     if (!is_rebuild(known) || !read_class(r, args.refs[1], rebuilt))
         return CKPT_END;
-    status = read_args(r, ref, known, args.refs[2], rebuilt);
+    status = sdk_torch_read_args(r, ref, known, args.refs[2], rebuilt);
     if (status == CKPT_OK &&
         sdk_pickled_kind(r->pickled, args.refs[3]) == SDK_PICKLED_DICT)
         rebuilt->state = args.refs[3];
@@ -415,15 +278,24 @@ read_typed(struct torch_reader *r, uint32_t ref, struct rebuilt *rebuilt)
 static int
 read_any(struct torch_reader *r, uint32_t ref, struct rebuilt *rebuilt)
 {
-    uint32_t known = sdk_torch_known_call(r, ref);
+    uint32_t known = sdk_torch_known_tensor(r, ref);
 
-    if (is_rebuild(known))
-        return read_rebuild(r, ref, known, rebuilt);
-    if (known == TORCH_REBUILD_TYPED)
+    switch (known) {
+    case TORCH_REBUILD_TYPED:
         return read_typed(r, ref, rebuilt);
-    if (known == TORCH_REBUILD_DEVICE_TENSOR)
+    case TORCH_REBUILD_DEVICE_TENSOR:
         return read_device(r, ref, rebuilt);
-    return read_parameter(r, ref, known, rebuilt);
+    case TORCH_REBUILD_PARAMETER:
+    case TORCH_REBUILD_PARAMETER_STATE:
+        return read_parameter(r, ref, known, rebuilt);
+    case TORCH_OLD_PARAMETER:
+    case TORCH_OLD_VARIABLE:
+        return read_old_variable(r, ref, known, rebuilt);
+    case TORCH_OLD_TENSOR:
+        return read_old_tensor(r, ref, rebuilt);
+    default:
+        return sdk_torch_read_rebuild(r, ref, known, rebuilt);
+    }
 }
 
 /* The storage of a meta tensor, or of one that another device holds: a copy
@@ -472,11 +344,15 @@ find_storage(struct torch_reader *r, uint32_t ref,
     status = sdk_torch_entry_find(r, rebuilt->storage, rebuilt->dtype, &entry);
     if (status != CKPT_OK)
         return status;
+    if (rebuilt->class != CKPT_DTYPE_NONE && rebuilt->class != entry->dtype)
+        return sdk_torch_fail(r, CKPT_FORMAT, ref,
+                              "a tensor on a storage of another type");
     if (like->dtype == CKPT_DTYPE_NONE)
         like->dtype = entry->dtype;
     like->storage = entry->storage;
-    status =
-        check_view(r, ref, rebuilt, like->dtype, like->storage->size_bytes);
+    status = check_view(r, ref, rebuilt, like->dtype, entry->size_bytes);
+    if (status == CKPT_OK)
+        status = place_view(r, ref, rebuilt, entry, like);
     if (status == CKPT_OK && rebuilt->device != SDK_PICKLED_NOTHING)
         status = own_storage(r, rebuilt, entry, &like->storage);
     return status;
@@ -517,6 +393,7 @@ sdk_torch_tensor_new(struct torch_reader *r, uint32_t ref, uint32_t *state,
     int status;
 
     rebuilt.dtype = CKPT_DTYPE_NONE;
+    rebuilt.class = CKPT_DTYPE_NONE;
     rebuilt.role = CKPT_ROLE_UNKNOWN;
     rebuilt.state = SDK_PICKLED_NOTHING;
     rebuilt.quantiser = SDK_PICKLED_NOTHING;

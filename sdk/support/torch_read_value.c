@@ -39,10 +39,12 @@ sdk_torch_value_of(struct torch_reader *r, uint32_t ref, unsigned depth,
                    struct ckpt_value **value)
 {
     struct ckpt_value *made;
-    uint32_t number = r->numbers[ref] & ~TORCH_PENDING;
+    uint32_t number;
     bool fresh = false;
     int status;
 
+    ref = sdk_torch_class(r, ref);
+    number = r->numbers[ref] & ~TORCH_PENDING;
     if (number != 0) {
         *value = r->values[number - 1];
         return CKPT_OK;
@@ -167,16 +169,17 @@ make_object(struct torch_reader *r, uint32_t ref, unsigned depth,
     struct ckpt_object object = {.made =
                                      is_new ? CKPT_MADE_NEW : CKPT_MADE_CALLED};
     struct ckpt_value like = {.kind = CKPT_KIND_OBJECT}, *part = NULL;
+    uint32_t callee = sdk_torch_class(r, call.callee);
     int status = CKPT_OK;
 
     if (depth > CALLEE_DEPTH_MAX)
         return sdk_torch_fail(r, CKPT_LIMIT, ref, "calls nest too deep");
-    if (sdk_pickled_kind(r->pickled, call.callee) == SDK_PICKLED_GLOBAL) {
-        object.module = sdk_torch_name_of(r, call.callee)->module;
-        object.name = sdk_torch_name_of(r, call.callee)->name;
-        status = check_name(r, sdk_torch_name_of(r, call.callee), ref);
+    if (sdk_pickled_kind(r->pickled, callee) == SDK_PICKLED_GLOBAL) {
+        object.module = sdk_torch_name_of(r, callee)->module;
+        object.name = sdk_torch_name_of(r, callee)->name;
+        status = check_name(r, sdk_torch_name_of(r, callee), ref);
     } else {
-        status = sdk_torch_value_of(r, call.callee, depth + 1, &part);
+        status = sdk_torch_value_of(r, callee, depth + 1, &part);
         object.callee = part;
     }
     if (status == CKPT_OK) {
@@ -191,14 +194,35 @@ make_object(struct torch_reader *r, uint32_t ref, unsigned depth,
     return status == CKPT_OK ? sdk_torch_value(r, &like, value) : status;
 }
 
+/* What Python 2 calls OrderedDict with: [[key, value], ...]. */
+static bool
+is_pair_list(struct torch_reader *r, uint32_t ref)
+{
+    struct sdk_pickled_list list;
+    uint32_t i, kind;
+
+    if (sdk_pickled_kind(r->pickled, ref) != SDK_PICKLED_LIST)
+        return false;
+    list = sdk_pickled_list(r->pickled, ref);
+    for (i = 0; i < list.count; i++) {
+        kind = sdk_pickled_kind(r->pickled, list.refs[i]);
+        if ((kind != SDK_PICKLED_LIST && kind != SDK_PICKLED_TUPLE) ||
+            sdk_pickled_list(r->pickled, list.refs[i]).count != 2)
+            return false;
+    }
+    return true;
+}
+
 /* An OrderedDict is a map if its state can be attributes. */
 static bool
 is_ordered_map(struct torch_reader *r, const struct sdk_pickled_call *call)
 {
-    return sdk_pickled_list(r->pickled, call->args).count == 0 &&
-           call->items.count == 0 &&
-           (call->state == SDK_PICKLED_NOTHING ||
-            sdk_torch_is_attrs(r, call->state));
+    struct sdk_pickled_list args = sdk_pickled_list(r->pickled, call->args);
+
+    if (args.count > 1 || (args.count == 1 && !is_pair_list(r, args.refs[0])))
+        return false;
+    return call->items.count == 0 && (call->state == SDK_PICKLED_NOTHING ||
+                                      sdk_torch_is_attrs(r, call->state));
 }
 
 /* The map of a sparse or nested tensor. */
@@ -227,11 +251,9 @@ make_call(struct torch_reader *r, uint32_t ref, unsigned depth,
     uint32_t known = sdk_torch_known_call(r, ref), state = SDK_PICKLED_NOTHING;
     int status = CKPT_END;
 
-    if (known >= TORCH_REBUILD_TENSOR && known <= TORCH_REBUILD_TYPED) {
+    if (sdk_torch_known_tensor(r, ref) != TORCH_UNKNOWN) {
         status = sdk_torch_tensor_new(r, ref, &state, value);
         *fresh = state != SDK_PICKLED_NOTHING;
-    } else if (known == TORCH_REBUILD_DEVICE_TENSOR) {
-        status = sdk_torch_tensor_new(r, ref, &state, value);
     } else if (sdk_torch_is_array(known)) {
         status = sdk_torch_array_new(r, ref, known, value);
     } else if (known == TORCH_REBUILD_SPARSE || known == TORCH_REBUILD_NESTED) {
@@ -308,10 +330,8 @@ make(struct torch_reader *r, uint32_t ref, unsigned depth,
     case SDK_PICKLED_GLOBAL:
         return make_global(r, ref, value);
     case SDK_PICKLED_CALL:
-        return make_call(r, ref, depth, value, fresh);
     case SDK_PICKLED_NEW:
-        *fresh = true;
-        return make_object(r, ref, depth, value);
+        return make_call(r, ref, depth, value, fresh);
     case SDK_PICKLED_PERSISTENT:
         sdk_torch_tell_storage(r, ref);
         return sdk_torch_storage_object(r, ref, value);

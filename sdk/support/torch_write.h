@@ -35,8 +35,10 @@
 
 /* The forms differ in how they name a storage. */
 enum sdk_torch_form {
-    SDK_TORCH_ZIP,   /* ('storage', class, key, device, count) */
-    SDK_TORCH_LEGACY /* and a None behind it */
+    SDK_TORCH_ZIP, /* ('storage', class, key, device, count) */
+    /* A None behind it, and a key that is a new string each time. Torch reads
+     * no untyped storages back from it, so what needs one fails. */
+    SDK_TORCH_LEGACY
 };
 
 /* A storage that the pickle names. */
@@ -57,6 +59,18 @@ struct sdk_torch_pickle {
     (((UINT64_C(1) << CKPT_DTYPE_COUNT) - 2) &                               \
      ~(CKPT_DTYPE_BIT(CKPT_FLOAT4_E2M1) | CKPT_DTYPE_BIT(CKPT_FLOAT6_E2M3) | \
        CKPT_DTYPE_BIT(CKPT_FLOAT6_E3M2)))
+
+/* Those of them that have a storage class. */
+#define SDK_TORCH_CLASS_DTYPES                                                \
+    (CKPT_DTYPE_BIT(CKPT_BOOL) | CKPT_DTYPE_BIT(CKPT_UINT8) |                 \
+     CKPT_DTYPE_BIT(CKPT_INT8) | CKPT_DTYPE_BIT(CKPT_INT16) |                 \
+     CKPT_DTYPE_BIT(CKPT_INT32) | CKPT_DTYPE_BIT(CKPT_INT64) |                \
+     CKPT_DTYPE_BIT(CKPT_FLOAT16) | CKPT_DTYPE_BIT(CKPT_BFLOAT16) |           \
+     CKPT_DTYPE_BIT(CKPT_FLOAT32) | CKPT_DTYPE_BIT(CKPT_FLOAT64) |            \
+     CKPT_DTYPE_BIT(CKPT_COMPLEX64) | CKPT_DTYPE_BIT(CKPT_COMPLEX128) |       \
+     CKPT_DTYPE_BIT(CKPT_QINT8) | CKPT_DTYPE_BIT(CKPT_QUINT8) |               \
+     CKPT_DTYPE_BIT(CKPT_QINT32) | CKPT_DTYPE_BIT(CKPT_QUINT4X2) |            \
+     CKPT_DTYPE_BIT(CKPT_QUINT2X4))
 
 /* What such a pickle can hold, as ckpt_limits.holds. */
 #define SDK_TORCH_HOLDS                                        \

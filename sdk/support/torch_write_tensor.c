@@ -152,13 +152,15 @@ torch_walk_key(struct torch_walk *walk, const struct ckpt_storage *storage,
     char key[SDK_TORCH_KEY_BYTES];
     size_t size_bytes;
 
-    if (state->key != 0) {
+    if (state->key != 0 && walk->form == SDK_TORCH_ZIP) {
         sdk_pickler_get(walk->pickle, state->key_memo);
         return;
     }
-    size_bytes = sdk_torch_key(walk->result->use_count, key);
-    torch_use_add(walk, storage, item_bytes);
-    state->key = (uint32_t)walk->result->use_count;
+    if (state->key == 0) {
+        torch_use_add(walk, storage, item_bytes);
+        state->key = (uint32_t)walk->result->use_count;
+    }
+    size_bytes = sdk_torch_key(state->key - 1, key);
     sdk_pickler_text(walk->pickle, key, size_bytes);
     state->key_memo = sdk_pickler_put(walk->pickle);
 }
@@ -230,13 +232,28 @@ torch_walk_id(struct torch_walk *walk, const struct ckpt_storage *storage,
 
 /* The dtype of the class of a tensor's storage; 0: untyped. */
 static uint32_t
-torch_walk_dtype(const struct torch_walk *walk,
-                 const struct ckpt_tensor *tensor)
+torch_walk_dtype(struct torch_walk *walk, const struct ckpt_value *value)
 {
+    const struct ckpt_tensor *tensor = value->as.tensor;
     bool untyped = walk->storages[tensor->storage->id].untyped ||
                    torch_class(tensor->dtype) == NULL;
 
+    if (untyped && walk->form == SDK_TORCH_LEGACY)
+        sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
+                            "a storage that no one class of the legacy stream "
+                            "can hold");
     return untyped ? 0 : tensor->dtype;
+}
+
+/* Whether the tensor is all of its storage. */
+static bool
+torch_is_whole(const struct ckpt_tensor *tensor)
+{
+    uint64_t width_bits = ckpt_dtype_width_bits(tensor->dtype);
+
+    return tensor->offset == 0 && tensor->contiguous &&
+           tensor->element_count ==
+               tensor->storage->size_bytes * 8 / width_bits;
 }
 
 void
@@ -244,11 +261,17 @@ sdk_torch_walk_storage(struct torch_walk *walk, const struct ckpt_value *value,
                        bool untyped)
 {
     const struct ckpt_tensor *tensor = value->as.tensor;
-    uint32_t dtype = torch_walk_dtype(walk, tensor);
+    uint32_t dtype = torch_walk_dtype(walk, value);
 
+    if (untyped && walk->form == SDK_TORCH_LEGACY)
+        sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
+                            "a bare storage without a class");
     if (!untyped && dtype == 0)
         sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
                             "a bare storage that has no one class");
+    if (!torch_is_whole(tensor))
+        sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
+                            "a bare storage that is a part of another");
     torch_walk_id(walk, tensor->storage, untyped ? 0 : dtype);
 }
 
@@ -394,7 +417,7 @@ torch_walk_class_dtype(struct torch_walk *walk, const struct ckpt_value *value)
     uint32_t dtype = 0;
 
     if (torch_form_of(value) != TORCH_FORM_META)
-        dtype = torch_walk_dtype(walk, value->as.tensor);
+        dtype = torch_walk_dtype(walk, value);
     if (dtype == 0 && torch_form_of(value) == TORCH_FORM_QUANTISED)
         sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
                             "a quantised tensor on a storage that has no one "

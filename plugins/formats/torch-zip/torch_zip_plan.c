@@ -11,6 +11,7 @@
 
 #include "checked.h"
 #include "json.h"
+#include "torch_release.h"
 #include "torch_write.h"
 #include "torch_zip_id.h"
 #include "torch_zip_layout.h"
@@ -44,6 +45,7 @@ struct plan_record {
 };
 
 struct torch_zip_plan {
+    struct ckpt_option_value release; /* enum sdk_torch_release, if given */
     size_t archive_bytes; /* of `name`: the archive with its slash */
     char name[512];       /* and, for the moment, one record */
     struct plan_record *records;
@@ -58,9 +60,9 @@ torch_zip_plan_open(const struct ckpt_host *host,
 {
     struct torch_zip_plan *plan = host->allocate(host, sizeof *plan);
 
-    (void)options;
     if (plan == NULL)
         return CKPT_MEMORY;
+    plan->release = options[0];
     *self = plan;
     return CKPT_OK;
 }
@@ -359,6 +361,10 @@ torch_zip_plan_plan(const struct ckpt_host *host, void *self,
     struct sdk_buffer attributes = {0};
     int status = sdk_torch_write(host, graph, SDK_TORCH_ZIP, &pickle);
 
+    if (status == CKPT_OK && plan->release.given)
+        status = sdk_torch_release_check(host, graph, &pickle,
+                                         SDK_TORCH_1_13 +
+                                             (uint32_t)plan->release.integer);
     if (status == CKPT_OK)
         status = plan_attributes_text(host, graph, &attributes);
     if (status != CKPT_OK)
@@ -457,11 +463,18 @@ torch_zip_plan_late(const struct ckpt_host *host, void *self,
 static const char *const torch_zip_plan_suffixes[] = {".pt", ".pth", ".bin",
                                                       ".ckpt", NULL};
 
+static const struct ckpt_option torch_zip_plan_options[] = {
+    {"torch", CKPT_OPTION_CHOICE, NULL,
+     "refuse what this release does not load in its safe mode",
+     sdk_torch_releases + SDK_TORCH_1_13},
+    {NULL, CKPT_OPTION_END, NULL, NULL, NULL}};
+
 const struct ckpt_writer torch_zip_writer = {
     .size = sizeof(struct ckpt_writer),
     .id = "torch-zip",
     .summary = "the zip archive of torch.save",
     .suffixes = torch_zip_plan_suffixes,
+    .options = torch_zip_plan_options,
     .limits = {.holds = SDK_TORCH_HOLDS | CKPT_HOLDS_STRINGS,
                .dtypes = SDK_TORCH_DTYPES},
     .open = torch_zip_plan_open,

@@ -38,6 +38,11 @@
 #define CKPT_HOLDS_FLIPS UINT64_C(0x100)
 #define CKPT_HOLDS_ABSENT UINT64_C(0x200)
 
+/* Capabilities of a writer. IF_ASKED: a suffix alone never chooses it; an
+ * option may, where the usual writer of the suffix has no such option or
+ * value: `-o torch=0.1`. */
+#define CKPT_WRITES_IF_ASKED UINT64_C(1)
+
 struct ckpt_limits {
     uint64_t holds;          /* CKPT_HOLDS_* */
     uint64_t dtypes;         /* CKPT_DTYPE_BIT of each */
@@ -80,6 +85,8 @@ struct ckpt_writer {
 
     /* Ends. [serial, exactly once per successful open] Cannot fail. */
     void (*close)(const struct ckpt_host *host, void *self);
+
+    uint64_t capabilities; /* CKPT_WRITES_* */
 };
 
 #endif
