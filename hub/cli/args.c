@@ -263,4 +263,5 @@ cli_args_fini(struct cli_args *args)
     free(args->plugin_files.items);
     free(args->input_options.items);
     free(args->output_options.items);
+    free(args->transforms.items);
 }

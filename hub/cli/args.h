@@ -22,7 +22,7 @@ struct cli_list {
 /* What all commands together can be told. */
 struct cli_args {
     struct cli_list operands;
-    struct cli_list plugin_files, input_options, output_options;
+    struct cli_list plugin_files, input_options, output_options, transforms;
     const char *from, *to;
     uint64_t memory_max_bytes;
     unsigned verbose;

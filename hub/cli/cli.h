@@ -72,6 +72,19 @@ int cli_fail(struct cli *cli, int status);
 /* The library's callback for messages. */
 void cli_message(void *user, enum ckpt_message_level level, const char *text);
 
+/* ---- transforms.c ---- */
+
+/* The option of the commands that edit what they read. */
+#define CLI_TRANSFORM_OPTION                                              \
+    {                                                                     \
+        "transform", 't', "NAME[:ARG]", CLI_OPTION_LIST,                  \
+            offsetof(struct cli_args, transforms),                        \
+            "edit what was read; may be repeated, done in order"          \
+    }
+
+/* CLI_DONE, or says which of the -t is unknown. */
+int cli_transforms_check(struct cli *cli);
+
 /* ---- cmd_help.c ---- */
 
 void cli_help_command(struct cli_out *out, const struct cli_command *command);

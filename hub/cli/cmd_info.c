@@ -204,6 +204,7 @@ info_open(struct cli *cli, struct cli_about *info, const char *path)
     input.path = path;
     input.from = cli->args.from;
     input.options = cli->args.input_options.items;
+    input.transforms = cli->args.transforms.items;
     status = ckpt_open(cli->user, &input, &info->file);
     if (status != CKPT_OK)
         return status;
@@ -250,8 +251,10 @@ info_run(struct cli *cli)
 {
     const char *const *path = cli->args.operands.items;
     struct cli_json json = {.out = &cli->out};
-    int worst = CLI_DONE, exit_status;
+    int worst = cli_transforms_check(cli), exit_status;
 
+    if (worst != CLI_DONE)
+        return worst;
     cli_sandbox_enter(&cli->sandbox, cli->user, path, cli->args.operands.count,
                       NULL);
     cli->warnings_in_result = true;
@@ -272,6 +275,7 @@ info_run(struct cli *cli)
 static const struct cli_option info_options[] = {
     {"json", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, json),
      "a JSON array with one object a file"},
+    CLI_TRANSFORM_OPTION,
     {"from", 0, "FORMAT", CLI_OPTION_TEXT, offsetof(struct cli_args, from),
      "read as this format instead of telling it by content"},
     {"in-option", 0, "KEY=VALUE", CLI_OPTION_LIST,

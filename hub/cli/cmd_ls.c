@@ -247,6 +247,8 @@ ls_run(struct cli *cli)
     int exit_status = ls_check(cli, pattern), status;
     char spool[PATH_MAX];
 
+    if (exit_status == CLI_DONE)
+        exit_status = cli_transforms_check(cli);
     if (exit_status != CLI_DONE)
         return exit_status;
     cli_sandbox_enter(&cli->sandbox, cli->user, operands, 1,
@@ -254,6 +256,7 @@ ls_run(struct cli *cli)
     input.path = operands[0];
     input.from = cli->args.from;
     input.options = cli->args.input_options.items;
+    input.transforms = cli->args.transforms.items;
     status = ckpt_open(cli->user, &input, &listing.file);
     if (status == CKPT_OK) {
         listing.info = ckpt_file_info(listing.file);
@@ -279,6 +282,7 @@ static const struct cli_option ls_options[] = {
      "SHA-256 of each tensor: contiguous, little-endian"},
     {"index", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, index),
      "positions from 0, among all and among parameters"},
+    CLI_TRANSFORM_OPTION,
     {"from", 0, "FORMAT", CLI_OPTION_TEXT, offsetof(struct cli_args, from),
      "read as this format instead of telling it by content"},
     {"in-option", 0, "KEY=VALUE", CLI_OPTION_LIST,

@@ -7,6 +7,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "hub/graph/edit.h"
+
 static struct hub_host *
 host_private(const struct ckpt_host *table)
 {
@@ -272,6 +274,72 @@ host_tensor_read(const struct ckpt_host *table,
     return status;
 }
 
+static struct ckpt_graph *
+host_edit_graph(const struct ckpt_host *table, struct ckpt_edits *edits)
+{
+    (void)table;
+    return &edits->graph->public;
+}
+
+static int
+host_edit_rename(const struct ckpt_host *table, struct ckpt_edits *edits,
+                 const struct ckpt_value *map, size_t index, const char *name,
+                 size_t name_bytes)
+{
+    (void)table;
+    return hub_edit_rename(edits, map, index, name, name_bytes);
+}
+
+static int
+host_edit_drop(const struct ckpt_host *table, struct ckpt_edits *edits,
+               const struct ckpt_value *owner, size_t index)
+{
+    (void)table;
+    return hub_edit_drop(edits, owner, index);
+}
+
+static int
+host_edit_replace(const struct ckpt_host *table, struct ckpt_edits *edits,
+                  const struct ckpt_value *owner, size_t index,
+                  const struct ckpt_value *value)
+{
+    (void)table;
+    return hub_edit_replace(edits, owner, index, value);
+}
+
+static int
+host_edit_relabel(const struct ckpt_host *table, struct ckpt_edits *edits,
+                  const struct ckpt_storage *storage, const char *device)
+{
+    (void)table;
+    return hub_edit_relabel(edits, storage, device);
+}
+
+static int
+host_edit_root(const struct ckpt_host *table, struct ckpt_edits *edits,
+               const struct ckpt_value *value)
+{
+    (void)table;
+    return hub_edit_root(edits, value);
+}
+
+static void host_edit_unmatched(const struct ckpt_host *table,
+                                struct ckpt_edits *edits, const char *format,
+                                ...) CKPT_PRINTF(3, 4);
+
+static void
+host_edit_unmatched(const struct ckpt_host *table, struct ckpt_edits *edits,
+                    const char *format, ...)
+{
+    va_list arguments;
+
+    edits->unmatched++;
+    va_start(arguments, format);
+    hub_note_list(host_private(table)->report, CKPT_MESSAGE_WARNING, NULL,
+                  CKPT_NOWHERE, format, arguments);
+    va_end(arguments);
+}
+
 static const struct ckpt_host host_table = {
     .size = sizeof(struct ckpt_host),
     .fail = host_fail,
@@ -296,6 +364,13 @@ static const struct ckpt_host host_table = {
     .storage_new = host_storage_new,
     .tensor_new = host_tensor_new,
     .root_set = host_root_set,
+    .edit_graph = host_edit_graph,
+    .edit_rename = host_edit_rename,
+    .edit_drop = host_edit_drop,
+    .edit_replace = host_edit_replace,
+    .edit_relabel = host_edit_relabel,
+    .edit_root = host_edit_root,
+    .edit_unmatched = host_edit_unmatched,
     .tensor_read = host_tensor_read,
 };
 

@@ -40,7 +40,7 @@ file_fill_info(struct ckpt_file *file)
     info->findings = reading->findings.count > 0
                          ? (const char *const *)reading->findings.texts
                          : none;
-    info->restored = reading->graph == &reading->restored.public;
+    info->restored = reading->from_record;
 }
 
 int

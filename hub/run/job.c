@@ -103,6 +103,17 @@ job_writer(struct job *job)
     return status;
 }
 
+/* What a strict user does not accept of the transforms. */
+static int
+job_matched(struct job *job)
+{
+    if (!job->order->strict || job->reading.transforms.unmatched == 0)
+        return CKPT_OK;
+    hub_remedy(job_report(job), "to accept it, leave --strict out");
+    return hub_fail(job_report(job), CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
+                    "a transform matches nothing");
+}
+
 static int
 job_plan(struct job *job)
 {
@@ -260,6 +271,8 @@ ckpt_convert(struct ckpt *user, const struct ckpt_conversion *conversion,
         return hub_fail(&user->report, CKPT_OPTION, NULL, CKPT_NOWHERE,
                         "no input is named");
     status = hub_reading_init(&job.reading, user, &conversion->input);
+    if (status == CKPT_OK)
+        status = job_matched(&job);
     if (status == CKPT_OK)
         status = job_output(&job);
     if (status == CKPT_OK)

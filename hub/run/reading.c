@@ -111,8 +111,10 @@ reading_describe(struct hub_reading *reading)
     if (status != CKPT_OK)
         return status;
     reading->graph = &reading->described.public;
-    return hub_restore(&reading->host.table, &reading->described,
-                       &reading->restored, &reading->graph);
+    status = hub_restore(&reading->host.table, &reading->described,
+                         &reading->restored, &reading->graph);
+    reading->from_record = reading->graph == &reading->restored.public;
+    return status;
 }
 
 static void
@@ -146,7 +148,9 @@ hub_reading_init(struct hub_reading *reading, struct ckpt *user,
         return user->report.status;
     user->report.file = reading->path;
     user->report.findings = &reading->findings;
-    status = hub_host_open(&reading->host, input->path, &reading->source);
+    status = hub_transforms_init(&reading->transforms, user, input->transforms);
+    if (status == CKPT_OK)
+        status = hub_host_open(&reading->host, input->path, &reading->source);
     if (status == CKPT_OK)
         status = reading_format(reading, input->from);
     if (status == CKPT_OK)
@@ -155,6 +159,8 @@ hub_reading_init(struct hub_reading *reading, struct ckpt *user,
         status = reading_describe(reading);
     if (status == CKPT_OK)
         status = hub_host_unchanged(&reading->host);
+    if (status == CKPT_OK)
+        status = hub_transforms_apply(&reading->transforms, &reading->graph);
     if (status == CKPT_OK)
         user->report.plugin = NULL;
     user->report.findings = NULL;
@@ -166,6 +172,7 @@ hub_reading_fini(struct hub_reading *reading)
 {
     if (reading->user == NULL)
         return;
+    hub_transforms_fini(&reading->transforms);
     if (reading->opened)
         reading->format->reader.close(&reading->host.table, reading->self);
     hub_graph_fini(&reading->restored);

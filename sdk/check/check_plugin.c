@@ -100,6 +100,18 @@ folder_end(struct check *check)
     rmdir(check->folder);
 }
 
+/* A plugin built before there were transforms has none. */
+static const struct ckpt_transform *const *
+transforms_of(const struct ckpt_plugin *tables)
+{
+    static const struct ckpt_transform *const none[] = {NULL};
+
+    if (tables->size <= offsetof(struct ckpt_plugin, transforms) ||
+        tables->transforms == NULL)
+        return none;
+    return tables->transforms;
+}
+
 static void
 check_all(struct check *check)
 {
@@ -145,6 +157,7 @@ main(int count, char **arguments)
                 module == NULL ? dlerror() : "no ckpt_plugin, or no folder");
         return 2;
     }
+    check.transforms = transforms_of(check.tables);
     check_all(&check);
     folder_end(&check);
     printf("%zu samples, %llu runs, %llu laws broken\n", check.sample_count,

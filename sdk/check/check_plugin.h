@@ -13,6 +13,7 @@ struct check {
     const char *file;   /* of the plugin */
     const char *manual; /* path of its manual, or NULL */
     const struct ckpt_plugin *tables;
+    const struct ckpt_transform *const *transforms; /* of it; NULL-ended */
     const char **samples; /* paths */
     size_t sample_count;
     char folder[64]; /* for files of our own; ends with the check */

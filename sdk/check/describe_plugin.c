@@ -8,7 +8,8 @@
  *     {"abi", "id", "version", "summary",
  *      "readers": [{"id", "summary", "suffixes": [], "capabilities",
  *                   "magics": [{"offset", "hex"}]}],
- *      "writers": [{"id", "summary", "suffixes": []}]}
+ *      "writers": [{"id", "summary", "suffixes": []}],
+ *      "transforms": [{"id", "summary", "argument"}]}
  */
 #include <dlfcn.h>
 #include <stdio.h>
@@ -70,12 +71,30 @@ describe_magics(FILE *out, const struct ckpt_magic *magics)
 }
 
 static void
+describe_transform(FILE *out, size_t index,
+                   const struct ckpt_transform *transform)
+{
+    fprintf(out, "%s\n  {\"id\": ", index > 0 ? "," : "");
+    describe_text(out, transform->id);
+    fputs(", \"summary\": ", out);
+    describe_text(out, transform->summary);
+    if (transform->argument != NULL) {
+        fputs(", \"argument\": ", out);
+        describe_text(out, transform->argument);
+    }
+    fputc('}', out);
+}
+
+static void
 describe_plugin(FILE *out, const struct ckpt_plugin *plugin)
 {
     const struct ckpt_reader *reader;
     const struct ckpt_writer *writer;
+    const struct ckpt_transform *const *transforms = NULL;
     size_t i;
 
+    if (plugin->size > offsetof(struct ckpt_plugin, transforms))
+        transforms = plugin->transforms;
     fprintf(out, "{\"abi\": %u, \"id\": ", (unsigned)plugin->abi);
     describe_text(out, plugin->id);
     fputs(", \"version\": ", out);
@@ -98,6 +117,9 @@ describe_plugin(FILE *out, const struct ckpt_plugin *plugin)
         fprintf(out, ", \"capabilities\": %llu}",
                 (unsigned long long)writer->capabilities);
     }
+    fputs("],\n \"transforms\": [", out);
+    for (i = 0; transforms != NULL && transforms[i] != NULL; i++)
+        describe_transform(out, i, transforms[i]);
     fputs("]}\n", out);
 }
 

@@ -53,7 +53,9 @@ enum sdk_torch_ids {
      * that storage, with a key of its own. And ('module', class, file, text),
      * which stands for the class; the texts become the attribute
      * `torch.sources` of the graph: {class: {'file': ..., 'source': ...}}. */
-    SDK_TORCH_IDS_LEGACY
+    SDK_TORCH_IDS_LEGACY,
+    /* A key alone, for `named`; and (class, file, text), as above. */
+    SDK_TORCH_IDS_TAR
 };
 
 /* What a pickle says of one storage, the first time that it names it. */
@@ -66,6 +68,14 @@ struct sdk_torch_storage {
     const char *device;  /* NULL in `meet` */
     const char *tensor;  /* for messages: the name met first, or NULL */
     uint64_t byte;       /* for messages: where the pickle names it */
+};
+
+/* A persistent id that is a key alone: the form lists tensors and storages
+ * beside the pickle. */
+struct sdk_torch_named {
+    struct ckpt_text id;
+    const char *tensor; /* for messages: the name met first, or NULL */
+    uint64_t byte;      /* for messages: where the pickle names it */
 };
 
 struct sdk_torch_source {
@@ -91,6 +101,11 @@ struct sdk_torch_source {
      * which a load would meet them, before the first is to be found. */
     int (*meet)(const struct ckpt_host *host, void *user,
                 const struct sdk_torch_storage *storages, size_t count);
+    /* TAR: gives what a key stands for: a tensor, or a bare storage from
+     * sdk_torch_storage_value; the same value for the same key. */
+    int (*named)(const struct ckpt_host *host, void *user,
+                 struct ckpt_graph *graph, const struct sdk_torch_named *named,
+                 struct ckpt_value **value);
 };
 
 /* Builds the values of the pickle's root, and gives it. */
@@ -98,5 +113,17 @@ int sdk_torch_read(const struct ckpt_host *host, struct ckpt_graph *graph,
                    const struct sdk_pickled *pickled,
                    const struct sdk_torch_source *source,
                    const struct ckpt_value **root);
+
+/* Makes the object of a bare storage: `view` is its one-dimensional tensor,
+ * and gives the class. `untyped`: the class is the untyped one. */
+int sdk_torch_storage_value(const struct ckpt_host *host,
+                            struct ckpt_graph *graph,
+                            const struct ckpt_tensor *view, bool untyped,
+                            const char *name, struct ckpt_value **value);
+
+/* The dtype of a class of torch by its ending, "Storage" or "Tensor", as in
+ * torch.FloatStorage and torch.cuda.FloatTensor; or NONE. */
+uint32_t sdk_torch_class_dtype(const char *module, const char *name,
+                               const char *ending);
 
 #endif

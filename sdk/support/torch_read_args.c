@@ -5,6 +5,7 @@
  */
 #include "torch_read_layout.h"
 #include "torch_read_rebuilt.h"
+#include "torch_read_storage.h"
 
 static bool
 read_count(const struct torch_reader *r, uint32_t ref, uint64_t *count)
@@ -161,7 +162,9 @@ read_quantised(struct torch_reader *r, uint32_t ref,
     rebuilt->quantiser = args->refs[4];
     rebuilt->requires_grad = sdk_pickled_at(p, args->refs[5])->as.truth;
     sdk_torch_check_hooks(r, args->refs[6], ref);
-    status = read_offset(r, ref, args->refs[1], rebuilt);
+    status = sdk_torch_check_storage(r, args->refs[0]);
+    if (status == CKPT_OK)
+        status = read_offset(r, ref, args->refs[1], rebuilt);
     return status == CKPT_OK ? read_dims(r, ref, args->refs + 2, rebuilt)
                              : status;
 }
@@ -198,7 +201,9 @@ sdk_torch_read_args(struct torch_reader *r, uint32_t ref, uint32_t known,
         return read_meta(r, ref, &args, rebuilt);
     if (!args_fit(r, &args, known))
         return fail_args(r, ref);
-    status = read_offset(r, ref, args.refs[1], rebuilt);
+    status = sdk_torch_check_storage(r, args.refs[0]);
+    if (status == CKPT_OK)
+        status = read_offset(r, ref, args.refs[1], rebuilt);
     if (status == CKPT_OK)
         status = read_dims(r, ref, args.refs + 2, rebuilt);
     if (status != CKPT_OK)

@@ -126,27 +126,33 @@ find_storage(struct torch_name *name)
     return false;
 }
 
-/* torch.FloatTensor has the stem of torch.FloatStorage. */
+uint32_t
+sdk_torch_class_dtype(const char *module, const char *name, const char *ending)
+{
+    size_t i, stem;
+
+    if (strcmp(module, "torch") != 0 && strcmp(module, "torch.cuda") != 0 &&
+        strcmp(module, "torch.storage") != 0)
+        return CKPT_DTYPE_NONE;
+    for (i = 0; i < COUNT_OF(storages); i++) {
+        stem = strlen(storages[i].name) - strlen("Storage");
+        if (strncmp(name, storages[i].name, stem) == 0 &&
+            strcmp(name + stem, ending) == 0)
+            return storages[i].dtype;
+    }
+    return CKPT_DTYPE_NONE;
+}
+
 static bool
 find_old_tensor(struct torch_name *name)
 {
-    size_t i, stem = strlen(name->name);
+    uint32_t dtype = sdk_torch_class_dtype(name->module, name->name, "Tensor");
 
-    if ((strcmp(name->module, "torch") != 0 &&
-         strcmp(name->module, "torch.cuda") != 0) ||
-        stem <= 6 || strcmp(name->name + stem - 6, "Tensor") != 0)
+    if (dtype == CKPT_DTYPE_NONE)
         return false;
-    stem -= 6;
-    for (i = 0; i < COUNT_OF(storages); i++) {
-        if (strncmp(name->name, storages[i].name, stem) != 0 ||
-            strcmp(storages[i].name + stem, "Storage") != 0 ||
-            storages[i].dtype == CKPT_DTYPE_NONE)
-            continue;
-        name->known = TORCH_OLD_TENSOR;
-        name->dtype = storages[i].dtype;
-        return true;
-    }
-    return false;
+    name->known = TORCH_OLD_TENSOR;
+    name->dtype = dtype;
+    return true;
 }
 
 const char *

@@ -7,6 +7,8 @@
  */
 #include "torch_read_storage.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "checked.h"
@@ -397,6 +399,87 @@ find_entry(struct torch_reader *r, uint32_t ref, uint32_t dtype,
     return CKPT_OK;
 }
 
+/* ---- Persistent ids of one name ---- */
+
+bool
+sdk_torch_is_named(const struct torch_reader *r, uint32_t ref)
+{
+    uint32_t pid;
+
+    if (r->source->ids != SDK_TORCH_IDS_TAR ||
+        sdk_pickled_kind(r->pickled, ref) != SDK_PICKLED_PERSISTENT)
+        return false;
+    pid = sdk_pickled_pid(r->pickled, ref);
+    return is_text(r, pid) ||
+           sdk_pickled_kind(r->pickled, pid) == SDK_PICKLED_INT;
+}
+
+int
+sdk_torch_check_storage(struct torch_reader *r, uint32_t ref)
+{
+    struct ckpt_value *value;
+    int status = CKPT_OK;
+
+    if (!sdk_torch_is_named(r, ref))
+        return CKPT_OK;
+    status = sdk_torch_value_of(r, ref, 0, &value);
+    if (status == CKPT_OK && value->kind == CKPT_KIND_TENSOR)
+        return sdk_torch_fail(r, CKPT_FORMAT, ref,
+                              "a tensor that is rebuilt on a tensor");
+    return status;
+}
+
+static int
+make_named(struct torch_reader *r, uint32_t ref, struct ckpt_value **value)
+{
+    uint32_t pid = sdk_pickled_pid(r->pickled, ref);
+    struct sdk_torch_named named = {.tensor = sdk_torch_path(r),
+                                    .byte = sdk_torch_byte(r, ref)};
+    char digits[24];
+
+    if (is_text(r, pid)) {
+        named.id = sdk_pickled_text(r->pickled, pid);
+    } else {
+        named.id.size_bytes =
+            (size_t)snprintf(digits, sizeof digits, "%" PRId64,
+                             sdk_pickled_at(r->pickled, pid)->as.integer);
+        named.id.data = digits;
+    }
+    return r->source->named(r->host, r->source->user, r->graph, &named, value);
+}
+
+/* The storage, or a part of it, that a bare storage is; the whole storage of
+ * a tensor. */
+static int
+named_entry(struct torch_reader *r, uint32_t ref, struct torch_entry **found)
+{
+    const struct ckpt_tensor *view;
+    struct torch_entry made = {0};
+    struct ckpt_value *value;
+    int status = sdk_torch_value_of(r, ref, 0, &value);
+
+    if (status != CKPT_OK)
+        return status;
+    view = value->kind == CKPT_KIND_TENSOR
+               ? value->as.tensor
+               : value->as.object->args->as.list.items[0]->as.tensor;
+    made.storage = view->storage;
+    made.dtype = (uint8_t)view->dtype;
+    made.size_bytes = view->storage->size_bytes;
+    if (value->kind != CKPT_KIND_TENSOR) {
+        made.start_bytes =
+            view->offset * ckpt_dtype_width_bits(view->dtype) / 8;
+        made.size_bytes = view->size_bytes;
+    }
+    made.root = (uint32_t)r->entry_count;
+    status = grow_entries(r);
+    if (status != CKPT_OK)
+        return status;
+    r->entries[r->entry_count] = made;
+    *found = &r->entries[r->entry_count++];
+    return CKPT_OK;
+}
+
 static int
 tell_roots(struct torch_reader *r)
 {
@@ -428,7 +511,7 @@ sdk_torch_meet(struct torch_reader *r)
     unsigned met = 0;
     int status = CKPT_OK;
 
-    if (r->source->meet == NULL)
+    if (r->source->ids == SDK_TORCH_IDS_ZIP)
         return CKPT_OK;
     for (ref = 0; ref < r->pickled->node_count && status == CKPT_OK; ref++) {
         if (sdk_pickled_kind(r->pickled, ref) != SDK_PICKLED_PERSISTENT)
@@ -439,12 +522,15 @@ sdk_torch_meet(struct torch_reader *r)
             status = sdk_torch_meet_module(r, ref);
             continue;
         }
+        if (r->source->meet == NULL)
+            continue;
         memset(&pid, 0, sizeof pid);
         status = read_pid(r, ref, &pid);
         if (status == CKPT_OK)
             status = enter_pid(r, &pid, ref, &at);
     }
-    return status == CKPT_OK ? tell_roots(r) : status;
+    return status == CKPT_OK && r->source->meet != NULL ? tell_roots(r)
+                                                        : status;
 }
 
 int
@@ -452,7 +538,8 @@ sdk_torch_entry_find(struct torch_reader *r, uint32_t ref, uint32_t dtype,
                      const struct torch_entry **found)
 {
     struct torch_entry *entry = NULL;
-    int status = find_entry(r, ref, dtype, &entry);
+    int status = sdk_torch_is_named(r, ref) ? named_entry(r, ref, &entry)
+                                            : find_entry(r, ref, dtype, &entry);
 
     if (status == CKPT_OK)
         *found = entry;
@@ -469,11 +556,28 @@ sdk_torch_entries_fini(struct torch_reader *r)
 
 /* ---- A bare storage ---- */
 
-static const char *
-class_name(const struct torch_entry *entry)
+int
+sdk_torch_storage_value(const struct ckpt_host *host, struct ckpt_graph *graph,
+                        const struct ckpt_tensor *view, bool untyped,
+                        const char *name, struct ckpt_value **value)
 {
-    return sdk_torch_class_name(entry->untyped ? CKPT_DTYPE_NONE
-                                               : entry->dtype);
+    struct ckpt_value like = {.kind = CKPT_KIND_TUPLE}, *tensor, *args;
+    struct ckpt_object object = {.made = CKPT_MADE_PERSISTENT,
+                                 .module = "torch"};
+    int status =
+        host->tensor_new(host, graph, view, sizeof *view, name, &tensor);
+
+    if (status == CKPT_OK)
+        status = host->value_new(host, graph, &like, sizeof like, &args);
+    if (status == CKPT_OK)
+        status = host->list_add(host, graph, args, tensor);
+    if (status != CKPT_OK)
+        return status;
+    object.name = sdk_torch_class_name(untyped ? CKPT_DTYPE_NONE : view->dtype);
+    object.args = args;
+    like.kind = CKPT_KIND_OBJECT;
+    like.as.object = &object;
+    return host->value_new(host, graph, &like, sizeof like, value);
 }
 
 static int
@@ -487,10 +591,6 @@ make_object(struct torch_reader *r, const struct torch_entry *entry,
         .rank = 1,
         .offset = entry->start_bytes * 8 / width_bits,
     };
-    struct ckpt_value like = {.kind = CKPT_KIND_TUPLE}, *tensor, *args;
-    struct ckpt_object object = {.made = CKPT_MADE_PERSISTENT,
-                                 .module = "torch"};
-    int status;
 
     if (width_bits < 8)
         count = entry->size_bytes * (8 / width_bits);
@@ -499,19 +599,8 @@ make_object(struct torch_reader *r, const struct torch_entry *entry,
     view.shape = &count;
     view.strides = &step;
     view.storage = entry->storage;
-    status = r->host->tensor_new(r->host, r->graph, &view, sizeof view,
-                                 sdk_torch_path(r), &tensor);
-    if (status == CKPT_OK)
-        status = sdk_torch_value(r, &like, &args);
-    if (status == CKPT_OK)
-        status = r->host->list_add(r->host, r->graph, args, tensor);
-    if (status != CKPT_OK)
-        return status;
-    object.name = class_name(entry);
-    object.args = args;
-    like.kind = CKPT_KIND_OBJECT;
-    like.as.object = &object;
-    return sdk_torch_value(r, &like, value);
+    return sdk_torch_storage_value(r->host, r->graph, &view, entry->untyped,
+                                   sdk_torch_path(r), value);
 }
 
 int
@@ -520,8 +609,11 @@ sdk_torch_storage_object(struct torch_reader *r, uint32_t ref,
 {
     struct torch_entry *entry = NULL;
     struct ckpt_value *made;
-    int status = find_entry(r, ref, CKPT_DTYPE_NONE, &entry);
+    int status;
 
+    if (sdk_torch_is_named(r, ref))
+        return make_named(r, ref, value);
+    status = find_entry(r, ref, CKPT_DTYPE_NONE, &entry);
     if (status != CKPT_OK)
         return status;
     if (entry->object == NULL) {

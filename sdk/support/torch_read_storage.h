@@ -29,4 +29,10 @@ bool sdk_torch_is_attrs(struct torch_reader *r, uint32_t ref);
 int sdk_torch_entry_find(struct torch_reader *r, uint32_t ref, uint32_t dtype,
                          const struct torch_entry **entry);
 
+/* Whether a node is a persistent one of one name, which the container lists. */
+bool sdk_torch_is_named(const struct torch_reader *r, uint32_t ref);
+
+/* Refuses to rebuild a tensor on what is no storage. */
+int sdk_torch_check_storage(struct torch_reader *r, uint32_t ref);
+
 #endif

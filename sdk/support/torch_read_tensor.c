@@ -90,12 +90,35 @@ read_old_tensor(struct torch_reader *r, uint32_t ref, struct rebuilt *rebuilt)
                                rebuilt);
 }
 
+/* A tensor that the container lists under a name. */
+static int
+read_named(struct torch_reader *r, uint32_t ref, struct rebuilt *rebuilt)
+{
+    const struct ckpt_tensor *tensor;
+    struct ckpt_value *value;
+    int status = sdk_torch_value_of(r, ref, 0, &value);
+    size_t dims_bytes;
+
+    if (status != CKPT_OK || value->kind != CKPT_KIND_TENSOR)
+        return status == CKPT_OK ? CKPT_END : status;
+    tensor = value->as.tensor;
+    dims_bytes = tensor->rank * sizeof *tensor->shape;
+    rebuilt->storage = ref;
+    rebuilt->rank = tensor->rank;
+    rebuilt->offset = tensor->offset;
+    memcpy(rebuilt->shape, tensor->shape, dims_bytes);
+    memcpy(rebuilt->strides, tensor->strides, dims_bytes);
+    return CKPT_OK;
+}
+
 /* The tensor that a parameter is of: one that is no parameter itself. */
 static int
 read_data(struct torch_reader *r, uint32_t ref, struct rebuilt *rebuilt)
 {
     uint32_t known = sdk_torch_known_tensor(r, ref);
 
+    if (sdk_torch_is_named(r, ref))
+        return read_named(r, ref, rebuilt);
     if (is_rebuild(known))
         return sdk_torch_read_rebuild(r, ref, known, rebuilt);
     if (known == TORCH_REBUILD_DEVICE_TENSOR)
@@ -114,9 +137,15 @@ read_old_state(struct torch_reader *r, const struct sdk_pickled_call *call,
     struct sdk_pickled_list list;
     uint32_t grad;
 
-    state->data = args.count == 1 ? args.refs[0] : SDK_PICKLED_NOTHING;
+    state->data = args.count > 0 ? args.refs[0] : SDK_PICKLED_NOTHING;
     state->hooks = SDK_PICKLED_NOTHING;
     state->requires_grad = known == TORCH_OLD_PARAMETER;
+    if (args.count == 2) {
+        state->requires_grad =
+            sdk_pickled_at(r->pickled, args.refs[1])->as.truth;
+        return call->state == SDK_PICKLED_NOTHING &&
+               sdk_pickled_kind(r->pickled, args.refs[1]) == SDK_PICKLED_BOOL;
+    }
     if (call->state == SDK_PICKLED_NOTHING)
         return args.count == 1;
     if (sdk_pickled_kind(r->pickled, call->state) != SDK_PICKLED_TUPLE)

@@ -348,5 +348,7 @@ sdk_torch_fini(const struct ckpt_host *host, struct sdk_torch_pickle *result)
 {
     sdk_pickler_fini(&result->pickle);
     host->release(host, result->uses);
+    host->release(host, result->tensors.items);
+    host->release(host, result->views.items);
     memset(result, 0, sizeof *result);
 }

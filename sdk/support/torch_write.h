@@ -2,7 +2,7 @@
  *
  * Turns a graph into the pickle that torch.save would have written of it,
  * with the storages left out and numbered. The containers (zip, legacy
- * stream) are for others.
+ * stream, tar) are for others.
  *
  * How values are said:
  *   map            dict; of type collections.OrderedDict or with attributes:
@@ -26,6 +26,11 @@
  *
  * Tensors of different dtypes on one storage, or on a storage whose size is
  * no multiple of the element, are written by _v3 on an untyped storage.
+ *
+ * In the tar form tensors are not rebuilt but named, and a parameter is
+ *                  torch.nn.parameter.Parameter(tensor, requires-grad)
+ * as torch 0.1 has it; those with attributes, and others that require a
+ * gradient, are written as above. Untyped storages are CKPT_UNSUPPORTED.
  */
 #ifndef SDK_TORCH_WRITE_H
 #define SDK_TORCH_WRITE_H
@@ -38,13 +43,30 @@ enum sdk_torch_form {
     SDK_TORCH_ZIP, /* ('storage', class, key, device, count) */
     /* A None behind it, and a key that is a new string each time. Torch reads
      * no untyped storages back from it, so what needs one fails. */
-    SDK_TORCH_LEGACY
+    SDK_TORCH_LEGACY,
+    /* A key alone; and so are tensors, by keys of their own. Untyped storages
+     * fail too. */
+    SDK_TORCH_TAR
 };
 
 /* A storage that the pickle names. */
 struct sdk_torch_use {
     const struct ckpt_storage *storage;
     uint32_t item_bytes; /* of the storage's class */
+    uint32_t dtype;      /* of the same; 0: untyped */
+    uint64_t key;        /* TAR: as a number */
+};
+
+/* TAR: what is told of beside the pickle. */
+struct sdk_torch_listed {
+    const struct ckpt_tensor *tensor;
+    size_t use; /* of its storage */
+    uint64_t key;
+};
+
+struct sdk_torch_list {
+    struct sdk_torch_listed *items;
+    size_t count, capacity;
 };
 
 /* A zeroed struct is empty. */
@@ -52,6 +74,10 @@ struct sdk_torch_pickle {
     struct sdk_pickler pickle; /* the bytes are pickle.out */
     struct sdk_torch_use *uses;
     size_t use_count;
+    /* TAR: tensors, and bare storages that are a part of another one, told by
+     * their tensor. Keys are from 1 on in order of first use, over these and
+     * the storages. */
+    struct sdk_torch_list tensors, views;
 };
 
 /* Every dtype that torch has a name for, as ckpt_limits.dtypes. */
@@ -93,6 +119,10 @@ int sdk_torch_write(const struct ckpt_host *host,
  * size. */
 #define SDK_TORCH_KEY_BYTES 24
 size_t sdk_torch_key(size_t index, char key[SDK_TORCH_KEY_BYTES]);
+
+/* The class of a storage of that dtype in the module torch, or NULL: newer
+ * dtypes have none. */
+const char *sdk_torch_storage_class(uint32_t dtype);
 
 void sdk_torch_fini(const struct ckpt_host *host,
                     struct sdk_torch_pickle *result);

@@ -8,9 +8,8 @@
 
 #include <string.h>
 
-/* The class of a storage of that dtype, or NULL: newer dtypes have none. */
-static const char *
-torch_class(uint32_t dtype)
+const char *
+sdk_torch_storage_class(uint32_t dtype)
 {
     static const char *const classes[CKPT_DTYPE_COUNT] = {
         [CKPT_BOOL] = "BoolStorage",
@@ -39,7 +38,7 @@ torch_class(uint32_t dtype)
 static uint32_t
 torch_class_dtype(uint32_t dtype)
 {
-    return torch_class(dtype) != NULL ? dtype : CKPT_UINT8;
+    return sdk_torch_storage_class(dtype) != NULL ? dtype : CKPT_UINT8;
 }
 
 /* What a storage's class counts in; packed values count by their bytes. */
@@ -67,6 +66,9 @@ sdk_torch_walk_words(struct torch_walk *walk)
         sdk_pickler_global_word(pickle, "torch._utils", "_rebuild_parameter");
     words[TORCH_PARAMETER_STATE] = sdk_pickler_global_word(
         pickle, "torch._utils", "_rebuild_parameter_with_state");
+    if (walk->form == SDK_TORCH_TAR)
+        words[TORCH_PARAMETER_CLASS] =
+            sdk_pickler_global_word(pickle, "torch.nn.parameter", "Parameter");
     words[TORCH_STORAGE] = sdk_pickler_string_word(pickle, "storage", 7);
     words[TORCH_CPU] = sdk_pickler_string_word(pickle, "cpu", 3);
     sdk_pickler_string_word(pickle, "meta", 4);
@@ -106,10 +108,9 @@ sdk_torch_walk_scan(struct torch_walk *walk)
     }
 }
 
-/* Appends to the list of uses, which becomes the list of records. */
-static void
-torch_use_add(struct torch_walk *walk, const struct ckpt_storage *storage,
-              uint32_t item_bytes)
+void
+sdk_torch_walk_use(struct torch_walk *walk, const struct ckpt_storage *storage,
+                   uint32_t dtype)
 {
     struct sdk_torch_pickle *result = walk->result;
     struct sdk_torch_use *uses = result->uses;
@@ -125,8 +126,11 @@ torch_use_add(struct torch_walk *walk, const struct ckpt_storage *storage,
         result->uses = uses;
         walk->use_capacity = capacity;
     }
+    memset(&uses[result->use_count], 0, sizeof *uses);
     uses[result->use_count].storage = storage;
-    uses[result->use_count].item_bytes = item_bytes;
+    uses[result->use_count].item_bytes =
+        dtype == 0 ? 1 : torch_item_bytes(dtype);
+    uses[result->use_count].dtype = dtype;
     result->use_count++;
 }
 
@@ -146,7 +150,7 @@ sdk_torch_key(size_t index, char key[SDK_TORCH_KEY_BYTES])
 
 static void
 torch_walk_key(struct torch_walk *walk, const struct ckpt_storage *storage,
-               uint32_t item_bytes)
+               uint32_t dtype)
 {
     struct torch_storage *state = &walk->storages[storage->id];
     char key[SDK_TORCH_KEY_BYTES];
@@ -157,7 +161,7 @@ torch_walk_key(struct torch_walk *walk, const struct ckpt_storage *storage,
         return;
     }
     if (state->key == 0) {
-        torch_use_add(walk, storage, item_bytes);
+        sdk_torch_walk_use(walk, storage, dtype);
         state->key = (uint32_t)walk->result->use_count;
     }
     size_bytes = sdk_torch_key(state->key - 1, key);
@@ -200,11 +204,12 @@ torch_walk_class(struct torch_walk *walk, uint32_t dtype)
     uint32_t *word = &walk->class_words[dtype];
 
     if (*word == 0)
-        *word = 1 + (dtype == 0 ? sdk_pickler_global_word(walk->pickle,
-                                                          "torch.storage",
-                                                          "UntypedStorage")
-                                : sdk_pickler_global_word(walk->pickle, "torch",
-                                                          torch_class(dtype)));
+        *word =
+            1 + (dtype == 0
+                     ? sdk_pickler_global_word(walk->pickle, "torch.storage",
+                                               "UntypedStorage")
+                     : sdk_pickler_global_word(walk->pickle, "torch",
+                                               sdk_torch_storage_class(dtype)));
     sdk_pickler_word(walk->pickle, *word - 1);
 }
 
@@ -216,10 +221,14 @@ torch_walk_id(struct torch_walk *walk, const struct ckpt_storage *storage,
     struct sdk_pickler *pickle = walk->pickle;
     uint32_t item_bytes = dtype == 0 ? 1 : torch_item_bytes(dtype);
 
+    if (walk->form == SDK_TORCH_TAR) {
+        sdk_torch_walk_name_storage(walk, storage, dtype);
+        return;
+    }
     sdk_pickler_op(pickle, SDK_OP_MARK);
     sdk_pickler_word(pickle, walk->words[TORCH_STORAGE]);
     torch_walk_class(walk, dtype);
-    torch_walk_key(walk, storage, item_bytes);
+    torch_walk_key(walk, storage, dtype);
     torch_walk_label(
         walk, torch_without_tag(storage->device) ? "cpu" : storage->device);
     sdk_pickler_int(pickle, (int64_t)(storage->size_bytes / item_bytes));
@@ -236,12 +245,15 @@ torch_walk_dtype(struct torch_walk *walk, const struct ckpt_value *value)
 {
     const struct ckpt_tensor *tensor = value->as.tensor;
     bool untyped = walk->storages[tensor->storage->id].untyped ||
-                   torch_class(tensor->dtype) == NULL;
+                   sdk_torch_storage_class(tensor->dtype) == NULL;
 
-    if (untyped && walk->form == SDK_TORCH_LEGACY)
+    if (untyped && walk->form != SDK_TORCH_ZIP)
         sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
-                            "a storage that no one class of the legacy stream "
-                            "can hold");
+                            walk->form == SDK_TORCH_TAR
+                                ? "a storage that no one class of the tar form "
+                                  "can hold"
+                                : "a storage that no one class of the legacy "
+                                  "stream can hold");
     return untyped ? 0 : tensor->dtype;
 }
 
@@ -263,16 +275,19 @@ sdk_torch_walk_storage(struct torch_walk *walk, const struct ckpt_value *value,
     const struct ckpt_tensor *tensor = value->as.tensor;
     uint32_t dtype = torch_walk_dtype(walk, value);
 
-    if (untyped && walk->form == SDK_TORCH_LEGACY)
+    if (untyped && walk->form != SDK_TORCH_ZIP)
         sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
                             "a bare storage without a class");
     if (!untyped && dtype == 0)
         sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
                             "a bare storage that has no one class");
-    if (!torch_is_whole(tensor))
+    if (torch_is_whole(tensor))
+        torch_walk_id(walk, tensor->storage, untyped ? 0 : dtype);
+    else if (walk->form == SDK_TORCH_TAR && tensor->contiguous)
+        sdk_torch_walk_name_view(walk, tensor, dtype);
+    else
         sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
                             "a bare storage that is a part of another");
-    torch_walk_id(walk, tensor->storage, untyped ? 0 : dtype);
 }
 
 void
@@ -492,6 +507,37 @@ torch_walk_attributed(struct torch_walk *walk, const struct ckpt_value *value)
     sdk_pickler_op(pickle, SDK_OP_REDUCE);
 }
 
+/* The tensor itself, without what makes it more. */
+static void
+torch_walk_data(struct torch_walk *walk, const struct ckpt_value *value)
+{
+    const struct ckpt_tensor *tensor = value->as.tensor;
+
+    if (walk->form == SDK_TORCH_TAR && tensor->flips == 0 &&
+        torch_form_of(value) == TORCH_FORM_PLAIN &&
+        !torch_without_tag(tensor->storage->device))
+        sdk_torch_walk_name_tensor(walk, value->as.tensor,
+                                   torch_walk_dtype(walk, value));
+    else
+        torch_walk_plain(walk, value, false);
+}
+
+/* As torch 0.1 knows it, and all since. */
+static void
+torch_walk_parameter_old(struct torch_walk *walk,
+                         const struct ckpt_value *value)
+{
+    struct sdk_pickler *pickle = walk->pickle;
+
+    sdk_pickler_word(pickle, walk->words[TORCH_PARAMETER_CLASS]);
+    torch_walk_data(walk, value);
+    sdk_pickler_put(pickle);
+    sdk_pickler_bool(pickle, value->as.tensor->requires_grad);
+    sdk_pickler_tuple(pickle, 2);
+    sdk_pickler_put(pickle);
+    sdk_pickler_op(pickle, SDK_OP_REDUCE);
+}
+
 /* The tensor under it is an object of its own, which nothing else names. */
 static void
 torch_walk_parameter(struct torch_walk *walk, const struct ckpt_value *value)
@@ -502,11 +548,15 @@ torch_walk_parameter(struct torch_walk *walk, const struct ckpt_value *value)
     if (value->as.tensor->type_name != NULL)
         sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
                             "a parameter of a class of its own");
+    if (walk->form == SDK_TORCH_TAR && !state) {
+        torch_walk_parameter_old(walk, value);
+        return;
+    }
     sdk_pickler_word(
         pickle, walk->words[state ? TORCH_PARAMETER_STATE : TORCH_PARAMETER]);
     if (state)
         sdk_pickler_op(pickle, SDK_OP_MARK);
-    torch_walk_plain(walk, value, false);
+    torch_walk_data(walk, value);
     sdk_pickler_put(pickle);
     sdk_pickler_bool(pickle, value->as.tensor->requires_grad);
     torch_walk_hooks(walk);
@@ -530,7 +580,9 @@ sdk_torch_walk_tensor(struct torch_walk *walk, const struct ckpt_value *value)
         torch_walk_parameter(walk, value);
     else if (tensor->type_name != NULL || sdk_torch_has_attrs(value))
         torch_walk_attributed(walk, value);
+    else if (tensor->requires_grad)
+        torch_walk_plain(walk, value, true);
     else
-        torch_walk_plain(walk, value, tensor->requires_grad);
+        torch_walk_data(walk, value);
     sdk_torch_walk_put(walk, value);
 }

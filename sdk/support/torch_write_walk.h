@@ -15,6 +15,7 @@ enum torch_word {
     TORCH_TENSOR_V3,
     TORCH_PARAMETER,
     TORCH_PARAMETER_STATE,
+    TORCH_PARAMETER_CLASS,
     TORCH_STORAGE,
     TORCH_CPU,
     TORCH_WORD_COUNT
@@ -44,6 +45,7 @@ struct torch_walk {
     struct sdk_torch_pickle *result;
     struct sdk_pickler *pickle; /* of the result */
     size_t use_capacity;
+    uint64_t last_key; /* TAR */
     uint32_t *memo; /* by value id: place and one; 0: not written yet */
     struct torch_storage *storages;
     struct torch_text *texts;
@@ -125,6 +127,20 @@ void sdk_torch_walk_tensor(struct torch_walk *walk,
 /* A shape or strides: a tuple of its own. */
 void sdk_torch_walk_dims(struct torch_walk *walk,
                          const struct ckpt_value *value, const uint64_t *dims);
+/* TAR: names a storage, a tensor, a bare storage given as a tensor over a part
+ * of another one. `dtype` is that of the storage's class. */
+void sdk_torch_walk_name_storage(struct torch_walk *walk,
+                                 const struct ckpt_storage *storage,
+                                 uint32_t dtype);
+void sdk_torch_walk_name_tensor(struct torch_walk *walk,
+                                const struct ckpt_tensor *tensor,
+                                uint32_t dtype);
+void sdk_torch_walk_name_view(struct torch_walk *walk,
+                              const struct ckpt_tensor *tensor, uint32_t dtype);
+
+/* Appends to the list of uses, which becomes the list of records. */
+void sdk_torch_walk_use(struct torch_walk *walk,
+                        const struct ckpt_storage *storage, uint32_t dtype);
 
 /* A bare storage, given as a tensor over it. */
 void sdk_torch_walk_storage(struct torch_walk *walk,

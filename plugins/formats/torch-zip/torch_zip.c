@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "json.h"
+#include "torch_attributes.h"
 #include "torch_read.h"
 #include "torch_zip_parse.h"
 #include "torch_zip_plan.h"
@@ -151,56 +151,12 @@ read_object(const struct ckpt_host *host, struct torch_zip_records *records,
 }
 
 static int
-set_attribute(const struct ckpt_host *host, struct ckpt_graph *graph,
-              const struct sdk_json *json, struct sdk_buffer *name)
-{
-    struct sdk_buffer scratch = {0};
-    struct ckpt_value like = {.kind = CKPT_KIND_STRING}, *value;
-    int status = sdk_json_text(host, json, &scratch, &like.as.text);
-
-    if (status == CKPT_OK)
-        status = host->value_new(host, graph, &like, sizeof like, &value);
-    if (status == CKPT_OK)
-        status = host->attr_set(host, graph, NULL, (char *)name->data, value);
-    sdk_buffer_fini(host, &scratch);
-    return status;
-}
-
-/* Each pair of the object; the name is copied to get its NUL. */
-static int
-read_pairs(const struct ckpt_host *host, struct ckpt_graph *graph,
-           struct sdk_json *json, struct sdk_buffer *name)
-{
-    int status = CKPT_OK;
-
-    if (sdk_json_next(json) != SDK_JSON_OBJECT_BEGIN)
-        sdk_json_refuse(json, "no object");
-    while (status == CKPT_OK && sdk_json_next(json) == SDK_JSON_KEY) {
-        name->size_bytes = 0;
-        status = sdk_json_copy(host, json, name);
-        if (status == CKPT_OK)
-            status = sdk_buffer_append(host, name, "", 1);
-        if (status != CKPT_OK)
-            return status;
-        if (strlen((char *)name->data) + 1 != name->size_bytes)
-            sdk_json_refuse(json, "a zero byte in a name");
-        else if (sdk_json_next(json) != SDK_JSON_STRING)
-            sdk_json_refuse(json, "a value that is no string");
-        else
-            status = set_attribute(host, graph, json, name);
-    }
-    return status;
-}
-
-static int
 read_attributes(const struct ckpt_host *host, struct torch_zip_records *records,
                 struct ckpt_graph *graph)
 {
     const struct sdk_zip_member *member = torch_zip_find(
         records, TORCH_ZIP_ATTRIBUTES, strlen(TORCH_ZIP_ATTRIBUTES));
     struct torch_zip_bytes bytes = {0};
-    struct sdk_buffer name = {0};
-    struct sdk_json json;
     int status;
 
     if (member == NULL)
@@ -208,18 +164,10 @@ read_attributes(const struct ckpt_host *host, struct torch_zip_records *records,
     status = torch_zip_load(host, records, member, &bytes);
     if (status != CKPT_OK)
         return status;
-    sdk_json_init(&json, bytes.data, bytes.size_bytes);
-    status = read_pairs(host, graph, &json, &name);
-    if (status == CKPT_OK && json.event == SDK_JSON_OBJECT_END)
-        sdk_json_next(&json);
-    if (status == CKPT_OK && json.event != SDK_JSON_END)
-        status = host->fail(host, CKPT_FORMAT, NULL,
-                            member->method == SDK_ZIP_STORED
-                                ? member->data_offset + json.at
-                                : CKPT_NOWHERE,
-                            "record '%s': %s", TORCH_ZIP_ATTRIBUTES,
-                            json.error != NULL ? json.error : "no JSON object");
-    sdk_buffer_fini(host, &name);
+    status = sdk_torch_attributes_read(
+        host, graph, "record '" TORCH_ZIP_ATTRIBUTES "'", bytes.data,
+        bytes.size_bytes,
+        member->method == SDK_ZIP_STORED ? member->data_offset : CKPT_NOWHERE);
     host->release(host, bytes.data);
     return status;
 }

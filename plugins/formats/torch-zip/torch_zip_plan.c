@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "checked.h"
-#include "json.h"
+#include "torch_attributes.h"
 #include "torch_release.h"
 #include "torch_write.h"
 #include "torch_zip_id.h"
@@ -238,35 +238,6 @@ plan_storages(const struct ckpt_host *host, struct torch_zip_plan *plan,
     return status;
 }
 
-/* The attributes of the graph that are strings; the hub leaves no others. */
-static int
-plan_attributes_text(const struct ckpt_host *host,
-                     const struct ckpt_graph *graph, struct sdk_buffer *json)
-{
-    const struct ckpt_attr *attr;
-    const char *before = "{";
-    int status = CKPT_OK;
-
-    for (attr = graph->attrs; attr != NULL; attr = attr->next) {
-        if (attr->value->kind != CKPT_KIND_STRING)
-            continue;
-        status = sdk_buffer_append(host, json, before, 1);
-        if (status == CKPT_OK)
-            status = sdk_json_write_string(host, json, attr->name,
-                                           strlen(attr->name));
-        if (status == CKPT_OK)
-            status = sdk_buffer_append(host, json, ":", 1);
-        if (status == CKPT_OK)
-            status =
-                sdk_json_write_string(host, json, attr->value->as.text.data,
-                                      attr->value->as.text.size_bytes);
-        if (status != CKPT_OK)
-            return status;
-        before = ",";
-    }
-    return *before == ',' ? sdk_buffer_append(host, json, "}", 1) : CKPT_OK;
-}
-
 static int
 plan_names(const struct ckpt_host *host, struct torch_zip_plan *plan)
 {
@@ -366,7 +337,7 @@ torch_zip_plan_plan(const struct ckpt_host *host, void *self,
                                          SDK_TORCH_1_13 +
                                              (uint32_t)plan->release.integer);
     if (status == CKPT_OK)
-        status = plan_attributes_text(host, graph, &attributes);
+        status = sdk_torch_attributes_write(host, graph, &attributes);
     if (status != CKPT_OK)
         goto out;
     plan_name_archive(plan, host->plan_name(host, output));

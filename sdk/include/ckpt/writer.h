@@ -54,7 +54,8 @@ struct ckpt_writer {
     size_t size; /* sizeof(struct ckpt_writer) where the plugin was built */
     const char *id;
     const char *summary;
-    const char *const *suffixes; /* NULL-ended; the first is the usual one */
+    /* NULL-ended; the first is the usual one. Empty: by its id alone. */
+    const char *const *suffixes;
     const struct ckpt_option *options;
     struct ckpt_limits limits;
 
