@@ -9,7 +9,7 @@
 #include "hub/graph/validate.h"
 
 /* The most bytes that a graph keeps itself for one storage. */
-#define OWNED_MAX ((uint64_t)1 << 20)
+#define OWNED_MAX ((uint64_t)64 << 20)
 
 static int
 storage_keep(struct hub_graph *graph, const struct ckpt_storage *like,

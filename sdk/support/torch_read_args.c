@@ -108,6 +108,14 @@ read_metadata(struct torch_reader *r, uint32_t metadata, uint32_t owner,
     return CKPT_OK;
 }
 
+/* A persistent id, or the bytes of a storage that a plain pickle has. */
+static bool
+is_storage(struct torch_reader *r, uint32_t ref)
+{
+    return sdk_pickled_kind(r->pickled, ref) == SDK_PICKLED_PERSISTENT ||
+           sdk_torch_known_call(r, ref) == TORCH_LOAD_BYTES;
+}
+
 static bool
 args_fit(struct torch_reader *r, const struct sdk_pickled_list *args,
          uint32_t known)
@@ -119,7 +127,7 @@ args_fit(struct torch_reader *r, const struct sdk_pickled_list *args,
     uint32_t most = least == 4 ? 4 : least + 1;
 
     if (args->count < least || args->count > most ||
-        sdk_pickled_kind(p, args->refs[0]) != SDK_PICKLED_PERSISTENT ||
+        !is_storage(r, args->refs[0]) ||
         sdk_pickled_kind(p, args->refs[2]) != SDK_PICKLED_TUPLE ||
         sdk_pickled_kind(p, args->refs[3]) != SDK_PICKLED_TUPLE)
         return false;
@@ -152,7 +160,7 @@ read_quantised(struct torch_reader *r, uint32_t ref,
     const struct sdk_pickled *p = r->pickled;
     int status;
 
-    if (args->count != 7 ||
+    if (args->count != 7 || !is_storage(r, args->refs[0]) ||
         sdk_pickled_kind(p, args->refs[2]) != SDK_PICKLED_TUPLE ||
         sdk_pickled_kind(p, args->refs[3]) != SDK_PICKLED_TUPLE ||
         sdk_pickled_kind(p, args->refs[5]) != SDK_PICKLED_BOOL ||

@@ -20,7 +20,7 @@
 /* Fewer bytes than these are kept in memory: a file of scalars has many. */
 #define KEPT_BYTES 4096
 /* More than these a graph does not keep. */
-#define KEPT_MAX ((uint64_t)1 << 20)
+#define KEPT_MAX ((uint64_t)64 << 20)
 
 struct array {
     uint32_t dtype;
@@ -401,4 +401,44 @@ sdk_torch_array_new(struct torch_reader *r, uint32_t ref, uint32_t known,
     if (!r->source->arrays_are_tensors)
         like.type_name = SDK_TORCH_ARRAY;
     return make_array(r, ref, &array, &like, NULL, value);
+}
+
+static int
+set_name(struct torch_reader *r, uint32_t ref, struct ckpt_value *owner)
+{
+    struct ckpt_value *name;
+    int status = sdk_torch_value_of(r, ref, 0, &name);
+
+    return status == CKPT_OK ? r->host->attr_set(r->host, r->graph, owner,
+                                                 "paddle_name", name)
+                             : status;
+}
+
+int
+sdk_torch_named_array(struct torch_reader *r, uint32_t ref,
+                      struct ckpt_value **value)
+{
+    struct sdk_pickled_call call = sdk_pickled_call(r->pickled, ref);
+    struct sdk_pickled_list list = sdk_pickled_list(r->pickled, call.args);
+    struct ckpt_value *made;
+    uint32_t known;
+    int status;
+
+    if (!r->source->arrays_are_tensors || list.count != 1 ||
+        call.state != SDK_PICKLED_NOTHING || call.items.count > 0 ||
+        sdk_pickled_kind(r->pickled, list.refs[0]) != SDK_PICKLED_TUPLE)
+        return CKPT_END;
+    list = sdk_pickled_list(r->pickled, list.refs[0]);
+    if (list.count != 2 ||
+        sdk_pickled_kind(r->pickled, list.refs[0]) != SDK_PICKLED_TEXT)
+        return CKPT_END;
+    known = sdk_torch_known_call(r, list.refs[1]);
+    if (known != TORCH_ARRAY_RECONSTRUCT && known != TORCH_ARRAY_FROM_BUFFER)
+        return CKPT_END;
+    status = sdk_torch_array_new(r, list.refs[1], known, &made);
+    if (status == CKPT_OK)
+        status = set_name(r, list.refs[0], made);
+    if (status == CKPT_OK)
+        *value = made;
+    return status;
 }

@@ -26,6 +26,11 @@ int sdk_torch_payload_storage(struct torch_reader *r, uint32_t ref,
                               uint64_t skip, struct ckpt_storage *like,
                               const struct ckpt_storage **storage);
 
+/* Makes the object of a bare storage from the bytes that a plain pickle has of
+ * it. CKPT_END: they are no such bytes, or nobody can read them later. */
+int sdk_torch_loaded_new(struct torch_reader *r, uint32_t ref,
+                         struct ckpt_value **value);
+
 /* Whether a call is to make an array, or a tensor of one. */
 bool sdk_torch_is_array(uint32_t known);
 
@@ -33,5 +38,10 @@ bool sdk_torch_is_array(uint32_t known);
  * object. */
 int sdk_torch_array_new(struct torch_reader *r, uint32_t ref, uint32_t known,
                         struct ckpt_value **value);
+
+/* Makes the tensor of tuple((name, array)), as Paddle has it, with its name as
+ * an attribute; where arrays are tensors. CKPT_END: it is something else. */
+int sdk_torch_named_array(struct torch_reader *r, uint32_t ref,
+                          struct ckpt_value **value);
 
 #endif

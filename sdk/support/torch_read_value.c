@@ -254,6 +254,10 @@ make_call(struct torch_reader *r, uint32_t ref, unsigned depth,
     if (sdk_torch_known_tensor(r, ref) != TORCH_UNKNOWN) {
         status = sdk_torch_tensor_new(r, ref, &state, value);
         *fresh = state != SDK_PICKLED_NOTHING;
+    } else if (known == TORCH_LOAD_BYTES) {
+        status = sdk_torch_loaded_new(r, ref, value);
+    } else if (known == TORCH_TUPLE) {
+        status = sdk_torch_named_array(r, ref, value);
     } else if (sdk_torch_is_array(known)) {
         status = sdk_torch_array_new(r, ref, known, value);
     } else if (known == TORCH_REBUILD_SPARSE || known == TORCH_REBUILD_NESTED) {
