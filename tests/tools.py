@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pathlib
+import pickle
 import struct
 import subprocess
 import zipfile
@@ -123,3 +124,35 @@ def torch_zip(**values):
     if not values:
         values = {"weight": p_tensor(p_storage())}
     return zipped(members(p_whole(p_dict(**values))))
+
+
+# ---- Legacy streams by hand ----
+
+LEGACY_HEAD = (b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
+               b"\x80\x02M\xe9\x03." + pickle.dumps({
+                   "protocol_version": 1001, "little_endian": True,
+                   "type_sizes": {"short": 2, "int": 4, "long": 4}}, 2))
+
+
+def key_list(keys):
+    """The fifth pickle, as the C pickler writes it."""
+    return pickle.dumps(keys, 2)
+
+
+def p_legacy_storage(key="10", kind="FloatStorage", count=4, device="cpu",
+                     view=None, say=p_text):
+    """The persistent id of a storage; `view` is (key, offset, count)."""
+    metadata = b"N" if view is None else p_tuple(
+        say(view[0]), p_int(view[1]), p_int(view[2]))
+    return p_tuple(say("storage"), p_global("torch", kind), say(key),
+                   say(device), p_int(count), metadata) + b"Q"
+
+
+def legacy_stream(whole, data, listed=None, head=LEGACY_HEAD):
+    """`data`: key -> (count, bytes), sorted as torch does; `listed`: the
+    fifth pickle, if it is another."""
+    keys = sorted(data)
+    out = head + whole + (key_list(keys) if listed is None else listed)
+    for key in keys:
+        out += struct.pack("<q", data[key][0]) + data[key][1]
+    return out

@@ -27,7 +27,7 @@ struct cli_args {
     uint64_t memory_max_bytes;
     unsigned verbose;
     bool quiet, no_sandbox, help, version;
-    bool json, tree, digest, index;
+    bool json, tree, digest, index, optimizer, source;
     bool strict, dry_run, force, sync;
 };
 

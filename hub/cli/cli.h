@@ -75,11 +75,11 @@ void cli_message(void *user, enum ckpt_message_level level, const char *text);
 /* ---- transforms.c ---- */
 
 /* The option of the commands that edit what they read. */
-#define CLI_TRANSFORM_OPTION                                              \
-    {                                                                     \
-        "transform", 't', "NAME[:ARG]", CLI_OPTION_LIST,                  \
-            offsetof(struct cli_args, transforms),                        \
-            "edit what was read; may be repeated, done in order"          \
+#define CLI_TRANSFORM_OPTION                                     \
+    {                                                            \
+        "transform", 't', "NAME[:ARG]", CLI_OPTION_LIST,         \
+            offsetof(struct cli_args, transforms),               \
+            "edit what was read; may be repeated, done in order" \
     }
 
 /* CLI_DONE, or says which of the -t is unknown. */

@@ -177,11 +177,32 @@ ls_tree(struct cli *cli, const struct cli_listing *listing)
     return CKPT_OK;
 }
 
+/* The optimizers alone; how many there are goes to the rows. */
+static int
+ls_optimizers(struct cli *cli, struct cli_listing *listing)
+{
+    struct cli_optimizers optimizers = {0};
+    struct cli_walk walk;
+    int status = cli_walk_init(&walk, listing->graph);
+
+    if (status == CKPT_OK)
+        status = cli_optimizers_find(&optimizers, &walk);
+    if (status == CKPT_OK)
+        cli_tree_optimizers(&cli->out, &walk, &optimizers,
+                            cli->args.verbose > 0);
+    listing->row_count = optimizers.count;
+    cli_optimizers_fini(&optimizers);
+    cli_walk_fini(&walk);
+    return status;
+}
+
 static int
 ls_print(struct cli *cli, struct cli_listing *listing, const char *pattern)
 {
     int status;
 
+    if (cli->args.optimizer && !cli->args.json)
+        return ls_optimizers(cli, listing);
     if (cli->args.tree)
         return ls_tree(cli, listing);
     status = ls_pick(listing, pattern, cli->args.index);
@@ -206,12 +227,19 @@ ls_check(struct cli *cli, const char *pattern)
                          NULL, NULL);
     if (args->tree && pattern != NULL)
         return cli_usage(cli, "--tree takes no PATTERN", NULL, NULL);
+    if (args->optimizer && !args->json &&
+        (args->digest || args->index || pattern != NULL))
+        return cli_usage(cli,
+                         "--optimizer goes with --tree or --json, and with "
+                         "none of --digest, --index and PATTERN",
+                         NULL, NULL);
     if (pattern != NULL && strncmp(pattern, "re:", 3) == 0)
         return cli_usage(cli, "regular expressions (re:) are not known here",
                          NULL, NULL);
     return CLI_DONE;
 }
 
+/* `pattern` is NULL where optimizers were asked for. */
 static int
 ls_no_match(struct cli *cli, const char *pattern)
 {
@@ -219,8 +247,9 @@ ls_no_match(struct cli *cli, const char *pattern)
 
     cli_out_init(&text, -1);
     cli_out_string(&text, cli->args.operands.items[0]);
-    cli_out_string(&text, ": no tensor matches ");
-    cli_out_string(&text, pattern);
+    cli_out_string(&text, pattern != NULL ? ": no tensor matches "
+                                          : ": no state of an optimizer in it");
+    cli_out_string(&text, pattern != NULL ? pattern : "");
     cli_say(cli, NULL, cli_out_text(&text));
     cli_out_fini(&text);
     return CLI_NO;
@@ -261,11 +290,13 @@ ls_run(struct cli *cli)
     if (status == CKPT_OK) {
         listing.info = ckpt_file_info(listing.file);
         listing.graph = ckpt_file_graph(listing.file);
+        listing.optimizers = cli->args.optimizer;
         status = ls_print(cli, &listing, pattern);
     }
     if (status != CKPT_OK)
         exit_status = cli_fail(cli, status);
-    else if (pattern != NULL && listing.row_count == 0)
+    else if ((pattern != NULL || (cli->args.optimizer && !cli->args.json)) &&
+             listing.row_count == 0)
         exit_status = ls_no_match(cli, pattern);
     free(listing.digests);
     free(listing.rows);
@@ -278,6 +309,9 @@ static const struct cli_option ls_options[] = {
      "all values, nested as they are in the file"},
     {"json", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, json),
      "one JSON document: tensors, values, attributes"},
+    {"optimizer", 0, NULL, CLI_OPTION_FLAG,
+     offsetof(struct cli_args, optimizer),
+     "optimizers alone, slots with their parameters' names"},
     {"digest", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, digest),
      "SHA-256 of each tensor: contiguous, little-endian"},
     {"index", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, index),

@@ -20,6 +20,7 @@ struct cli_listing {
     const struct ckpt_graph *graph;
     struct cli_row *rows;
     size_t row_count;
+    bool optimizers;              /* to be told too */
     unsigned char (*digests)[32]; /* of the rows; NULL: not asked for */
 };
 

@@ -3,6 +3,7 @@
  * `ckpt ls --json`. The keys are a promise: scripts depend on them.
  */
 #include "listing.h"
+#include "optimizer.h"
 #include "value_json.h"
 
 static const char *
@@ -79,6 +80,25 @@ json_tensor(struct cli_json *json, const struct cli_row *row,
     cli_json_close(json, '}');
 }
 
+/* With a walk of its own: it enters what the values enter too. */
+static int
+json_optimizers(struct cli_json *json, const struct cli_listing *listing)
+{
+    struct cli_optimizers optimizers = {0};
+    struct cli_walk walk;
+    int status = cli_walk_init(&walk, listing->graph);
+
+    if (status == CKPT_OK)
+        status = cli_optimizers_find(&optimizers, &walk);
+    if (status == CKPT_OK) {
+        cli_json_key(json, "optimizers");
+        cli_optimizers_json(json, &walk, &optimizers);
+    }
+    cli_optimizers_fini(&optimizers);
+    cli_walk_fini(&walk);
+    return status;
+}
+
 int
 cli_listing_json(struct cli_out *out, const struct cli_listing *listing)
 {
@@ -105,8 +125,10 @@ cli_listing_json(struct cli_out *out, const struct cli_listing *listing)
     cli_json_values(&json, &walk);
     cli_json_key(&json, "attributes");
     cli_json_attributes(&json, &walk);
+    if (listing->optimizers)
+        status = json_optimizers(&json, listing);
     cli_json_close(&json, '}');
     cli_out_char(out, '\n');
     cli_walk_fini(&walk);
-    return CKPT_OK;
+    return status;
 }

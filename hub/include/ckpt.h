@@ -93,7 +93,7 @@ struct ckpt_format_info {
 
 struct ckpt_transform_info {
     const char *id, *summary;
-    const char *argument; /* as help shows it, or NULL */
+    const char *argument;              /* as help shows it, or NULL */
     const struct ckpt_option *options; /* NULL before ckpt_plugin_load */
 };
 
@@ -185,10 +185,10 @@ struct ckpt_conversion {
     const char *output;                /* path */
     const char *to;                    /* a writer's id; NULL: by suffix */
     const char *const *output_options; /* "key=value"; NULL-ended or NULL */
-    bool strict; /* a loss, or a transform that matches nothing, is an error */
-    bool dry_run;                      /* list the losses and stop */
-    bool force;                        /* replace an existing output */
-    bool sync; /* fsync; implied where an existing file is replaced */
+    bool strict;  /* a loss, or a transform that matches nothing, is an error */
+    bool dry_run; /* list the losses and stop */
+    bool force;   /* replace an existing output */
+    bool sync;    /* fsync; implied where an existing file is replaced */
 };
 
 static inline struct ckpt_conversion

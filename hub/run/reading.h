@@ -21,9 +21,9 @@ struct hub_reading {
     char *path; /* as it is shown */
     void *self; /* the reader's */
     bool opened;
-    struct hub_graph described;     /* what the reader said */
-    struct hub_graph restored;      /* what the side record made of it */
-    bool from_record;               /* the side record was used */
+    struct hub_graph described; /* what the reader said */
+    struct hub_graph restored;  /* what the side record made of it */
+    bool from_record;           /* the side record was used */
     struct hub_transforms transforms;
     const struct ckpt_graph *graph; /* the one that counts */
 };

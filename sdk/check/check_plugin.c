@@ -11,6 +11,8 @@
  *   4. that two instances at once read what each reads alone;
  *   5. that it stops in order when the nth allocation fails, whatever n is,
  *      and leaves no output and no file open.
+ *   6. that its transforms, as the manual shows them and with arguments that
+ *      make no sense, edit every sample or say why not.
  *
  * Built with sanitizers it also minds memory that is not given back.
  */
@@ -121,7 +123,10 @@ check_all(struct check *check)
     check_loading(check);
     check_samples(check);
     check_pairs(check);
+    check_transforms_begin(check);
+    check_transforms(check);
     check_memory(check);
+    check_transforms_end(check);
     if (open_files() != before)
         check_broken(check, check->file, "%d files were left open",
                      open_files() - before);

@@ -94,7 +94,7 @@ check_writer(struct check *check, const struct ckpt_writer *writer)
 }
 
 static void
-check_transform(struct check *check, const struct ckpt_transform *transform)
+transform_table(struct check *check, const struct ckpt_transform *transform)
 {
     check_format(check, transform->id, transform->summary, NULL,
                  transform->options);
@@ -181,7 +181,7 @@ check_tables(struct check *check)
     for (i = 0; tables->writers != NULL && tables->writers[i]; i++)
         check_writer(check, tables->writers[i]);
     for (i = 0; check->transforms[i] != NULL; i++)
-        check_transform(check, check->transforms[i]);
+        transform_table(check, check->transforms[i]);
     if (check->manual == NULL)
         return;
     if (check_file(check->manual, &manual, &size_bytes))

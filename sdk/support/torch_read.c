@@ -4,6 +4,7 @@
  * made empty where it is met first and filled when the walk enters it, so
  * that it may contain itself; the path to it is kept on a stack.
  */
+#include "torch_module.h"
 #include "torch_read_layout.h"
 #include "torch_read_storage.h"
 #include "torch_safe.h"
@@ -22,7 +23,8 @@ enum frame_kind {
     FRAME_COUPLES, /* the list of lists of two goes into a map */
     FRAME_PARTS,   /* the list goes into a map, under names */
     FRAME_ATTRS,   /* the list goes into the attributes of a value */
-    FRAME_OBJECT   /* the parts of an object, one after the other */
+    FRAME_OBJECT,  /* the parts of an object, one after the other */
+    FRAME_MODULE   /* a module is unfolded into a map */
 };
 
 struct torch_frame {
@@ -34,6 +36,7 @@ struct torch_frame {
     struct ckpt_value *target;
     struct sdk_pickled_list list;
     const char *const *names; /* PARTS */
+    struct torch_modules *modules; /* MODULE; owned */
 };
 
 /* ---- Messages ---- */
@@ -146,6 +149,7 @@ push_frame(struct torch_reader *r, uint32_t kind, uint32_t node,
     frame->path_bytes = r->path.size_bytes;
     frame->target = target;
     frame->list = list;
+    frame->modules = NULL;
     return CKPT_OK;
 }
 
@@ -166,6 +170,14 @@ push_attrs(struct torch_reader *r, uint32_t ref, struct ckpt_value *value,
         return CKPT_OK;
     return push_frame(r, FRAME_ATTRS, ref, value,
                       sdk_pickled_list(r->pickled, state));
+}
+
+static bool
+is_parts(struct torch_reader *r, uint32_t ref)
+{
+    uint32_t known = sdk_torch_known_call(r, ref);
+
+    return known == TORCH_REBUILD_SPARSE || known == TORCH_REBUILD_NESTED;
 }
 
 /* A sparse or nested tensor. */
@@ -202,13 +214,27 @@ enter_map(struct torch_reader *r, uint32_t ref, struct ckpt_value *value,
 }
 
 static int
+enter_module(struct torch_reader *r, uint32_t ref, struct ckpt_value *value)
+{
+    struct sdk_pickled_list none = {NULL, 0};
+    int status = push_frame(r, FRAME_MODULE, ref, value, none);
+
+    return status == CKPT_OK
+               ? sdk_torch_modules_open(r, ref, value,
+                                        &r->frames[r->frame_count - 1].modules)
+               : status;
+}
+
+static int
 enter_call(struct torch_reader *r, uint32_t ref, struct ckpt_value *value)
 {
     struct sdk_pickled_call call = sdk_pickled_call(r->pickled, ref);
     struct sdk_pickled_list args = {NULL, 0};
+    struct torch_module module;
 
-    if (value->kind == CKPT_KIND_MAP &&
-        sdk_torch_known_call(r, ref) != TORCH_ORDERED_DICT)
+    if (value->kind == CKPT_KIND_MAP && sdk_torch_module_find(r, ref, &module))
+        return enter_module(r, ref, value);
+    if (value->kind == CKPT_KIND_MAP && is_parts(r, ref))
         return push_parts(r, ref, value);
     if (value->kind == CKPT_KIND_MAP)
         return enter_map(r, ref, value, &call);
@@ -455,12 +481,28 @@ step_object(struct torch_reader *r, struct torch_frame *frame, bool *done)
     }
 }
 
+/* One part of a module; `*done` after the last. */
+static int
+step_module(struct torch_reader *r, struct torch_frame *frame, bool *done)
+{
+    uint32_t node = SDK_PICKLED_NOTHING;
+    int status = sdk_torch_modules_step(r, frame->modules, &node);
+
+    if (status == CKPT_END) {
+        sdk_torch_modules_close(r->host, frame->modules);
+        frame->modules = NULL;
+        *done = true;
+        return CKPT_OK;
+    }
+    return status == CKPT_OK && node != SDK_PICKLED_NOTHING ? enter(r, node)
+                                                            : status;
+}
+
 static int
 step(struct torch_reader *r)
 {
     struct torch_frame *frame = &r->frames[r->frame_count - 1];
-    bool done =
-        frame->kind != FRAME_OBJECT && frame->index >= frame->list.count;
+    bool done = frame->kind < FRAME_OBJECT && frame->index >= frame->list.count;
     int status = CKPT_OK;
 
     if (!done && frame->kind == FRAME_LIST)
@@ -474,7 +516,8 @@ step(struct torch_reader *r)
     if (!done && frame->kind == FRAME_ATTRS)
         return step_attrs(r, frame);
     if (!done)
-        status = step_object(r, frame, &done);
+        status = frame->kind == FRAME_MODULE ? step_module(r, frame, &done)
+                                             : step_object(r, frame, &done);
     if (done) {
         r->path.size_bytes = frame->path_bytes;
         r->frame_count--;
@@ -483,22 +526,79 @@ step(struct torch_reader *r)
 }
 
 static int
-walk(struct torch_reader *r, const struct ckpt_value **root)
+walk(struct torch_reader *r, uint32_t ref, struct ckpt_value **value)
 {
-    struct ckpt_value *value;
+    struct ckpt_value *made;
     unsigned steps = 0;
-    int status = sdk_torch_value_of(r, r->pickled->root, 0, &value);
+    int status = sdk_torch_value_of(r, ref, 0, &made);
 
     if (status == CKPT_OK)
-        status = enter(r, r->pickled->root);
+        status = enter(r, ref);
     while (status == CKPT_OK && r->frame_count > 0) {
         status = step(r);
         if ((++steps & 0xffff) == 0 && r->host->cancelled(r->host))
             return CKPT_CANCELLED;
     }
     if (status == CKPT_OK)
-        *root = value;
+        *value = made;
     return status;
+}
+
+/* ---- Readers ---- */
+
+int
+sdk_torch_reader_new(const struct ckpt_host *host, struct ckpt_graph *graph,
+                     const struct sdk_pickled *pickled,
+                     const struct sdk_torch_source *source,
+                     struct torch_reader **reader)
+{
+    struct torch_reader *r = host->allocate(host, sizeof *r);
+    int status;
+
+    if (r == NULL)
+        return CKPT_MEMORY;
+    r->host = host;
+    r->graph = graph;
+    r->pickled = pickled;
+    r->source = source;
+    r->device_node = SDK_PICKLED_NOTHING;
+    r->numbers =
+        host->allocate(host, (size_t)pickled->node_count * sizeof *r->numbers);
+    status = r->numbers != NULL ? sdk_torch_meet(r) : CKPT_MEMORY;
+    if (status == CKPT_OK)
+        *reader = r;
+    else
+        sdk_torch_reader_free(r);
+    return status;
+}
+
+int
+sdk_torch_reader_value(struct torch_reader *r, uint32_t ref, const char *name,
+                       uint32_t role, struct ckpt_value **value)
+{
+    int status = CKPT_OK;
+
+    r->role = role;
+    r->path.size_bytes = 0;
+    if (name != NULL)
+        status = sdk_buffer_append(r->host, &r->path, name, strlen(name));
+    return status == CKPT_OK ? walk(r, ref, value) : status;
+}
+
+void
+sdk_torch_reader_free(struct torch_reader *r)
+{
+    if (r == NULL)
+        return;
+    while (r->frame_count > 0)
+        sdk_torch_modules_close(r->host, r->frames[--r->frame_count].modules);
+    sdk_torch_models_fini(r);
+    sdk_torch_entries_fini(r);
+    sdk_buffer_fini(r->host, &r->path);
+    r->host->release(r->host, r->frames);
+    r->host->release(r->host, r->values);
+    r->host->release(r->host, r->numbers);
+    r->host->release(r->host, r);
 }
 
 int
@@ -507,23 +607,18 @@ sdk_torch_read(const struct ckpt_host *host, struct ckpt_graph *graph,
                const struct sdk_torch_source *source,
                const struct ckpt_value **root)
 {
-    struct torch_reader r = {.host = host,
-                             .graph = graph,
-                             .pickled = pickled,
-                             .source = source,
-                             .device_node = SDK_PICKLED_NOTHING};
-    int status = CKPT_MEMORY;
+    struct torch_reader *r;
+    struct ckpt_value *value;
+    int status = sdk_torch_reader_new(host, graph, pickled, source, &r);
 
-    r.numbers =
-        host->allocate(host, (size_t)pickled->node_count * sizeof *r.numbers);
-    if (r.numbers != NULL)
-        status = sdk_torch_meet(&r);
+    if (status != CKPT_OK)
+        return status;
+    status = sdk_torch_reader_value(r, pickled->root, NULL, CKPT_ROLE_UNKNOWN,
+                                    &value);
     if (status == CKPT_OK)
-        status = walk(&r, root);
-    sdk_torch_entries_fini(&r);
-    sdk_buffer_fini(host, &r.path);
-    host->release(host, r.frames);
-    host->release(host, r.values);
-    host->release(host, r.numbers);
+        status = sdk_torch_models_finish(r);
+    if (status == CKPT_OK)
+        *root = value;
+    sdk_torch_reader_free(r);
     return status;
 }

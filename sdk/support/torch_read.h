@@ -35,16 +35,48 @@
  *   a bare storage               an object made PERSISTENT: module "torch",
  *                                name "FloatStorage" or the like, arguments
  *                                (one-dimensional tensor of all of it)
+ *   a whole torch.nn.Module      the map that its state_dict() would give: of
+ *                                type collections.OrderedDict, with dotted
+ *                                names and the attribute `_metadata`; see
+ *                                below
  *   all else                     objects, as they were made
  * A known name with arguments that are not its own is an object too, but for
  * tensors, where it is CKPT_UNSUPPORTED. The names of Python 2 that protocol
  * 2 writes are given as Python 3 has them: builtins, copyreg. One node gives
  * one value, so that what is shared stays shared and cycles stay.
+ *
+ * In the map of a module each tensor has its role, parameter or buffer, and,
+ * as state_dict() detaches, neither gradient nor attributes; each entry is a
+ * value of its own, and ties stay by the storage. The map has the attribute
+ * SDK_TORCH_MODEL_CLASS, a string, by which writers of torch's own forms know
+ * that its parameters are plain tensors there. What modules hold beside their
+ * state goes into attributes of the graph, which are no matter of torch's
+ * alone; a path is that of the tensors without their own name, "" at the root:
+ *
+ *   model.classes    map: path of each module, in the order of the state ->
+ *                    "module.Class"
+ *   model.training   map: path -> bool, for the outermost modules and those
+ *                    whose flag is not that of the module around them
+ *   model.frozen     list: names of parameters that require no gradient
+ *   model.settings   map: path -> map of attributes that are plain values
+ *                    (strides, paddings ...), for each module once
+ *   model.sources    map: "module.Class" -> map {"file", "source"} of strings
+ *                    or None, where the container carries it
+ *
+ * What is no plain value, tensors that are no state, and classes with a
+ * state of their own (quantised modules, hooks) are reported.
  */
 #ifndef SDK_TORCH_READ_H
 #define SDK_TORCH_READ_H
 
 #include "pickle_read.h"
+
+#define SDK_TORCH_MODEL_CLASS "model.class"
+#define SDK_TORCH_MODEL_CLASSES "model.classes"
+#define SDK_TORCH_MODEL_TRAINING "model.training"
+#define SDK_TORCH_MODEL_FROZEN "model.frozen"
+#define SDK_TORCH_MODEL_SETTINGS "model.settings"
+#define SDK_TORCH_MODEL_SOURCES "model.sources"
 
 /* What the persistent ids of a container look like. */
 enum sdk_torch_ids {
@@ -52,7 +84,7 @@ enum sdk_torch_ids {
     /* The same with None behind it, or with (key, offset, count): a view of
      * that storage, with a key of its own. And ('module', class, file, text),
      * which stands for the class; the texts become the attribute
-     * `torch.sources` of the graph: {class: {'file': ..., 'source': ...}}. */
+     * SDK_TORCH_MODEL_SOURCES of the graph. */
     SDK_TORCH_IDS_LEGACY,
     /* A key alone, for `named`; and (class, file, text), as above. */
     SDK_TORCH_IDS_TAR
@@ -125,5 +157,25 @@ int sdk_torch_storage_value(const struct ckpt_host *host,
  * torch.FloatStorage and torch.cuda.FloatTensor; or NONE. */
 uint32_t sdk_torch_class_dtype(const char *module, const char *name,
                                const char *ending);
+
+/* ---- The same by parts, for who wants but some of the nodes ---- */
+
+struct torch_reader; /* opaque */
+
+/* The arguments live until the reader is freed. */
+int sdk_torch_reader_new(const struct ckpt_host *host, struct ckpt_graph *graph,
+                         const struct sdk_pickled *pickled,
+                         const struct sdk_torch_source *source,
+                         struct torch_reader **reader);
+
+/* Gives the value of a node, with all that is in it; the same one again if it
+ * is asked for again. `name` is its full name, for messages, or NULL; `role`
+ * is that of its tensors, if the pickle tells none. Nothing more can be asked
+ * after a failure. */
+int sdk_torch_reader_value(struct torch_reader *reader, uint32_t ref,
+                           const char *name, uint32_t role,
+                           struct ckpt_value **value);
+
+void sdk_torch_reader_free(struct torch_reader *reader);
 
 #endif

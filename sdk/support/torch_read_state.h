@@ -55,6 +55,23 @@ struct torch_name {
 
 struct torch_entry; /* one storage */
 
+/* Something that has no place in the graph. */
+struct torch_left_out {
+    uint64_t count;
+    char first[256]; /* its path, perhaps cut */
+};
+
+/* What whole models leave beside their state; see torch_module_about.c. */
+struct torch_models {
+    struct ckpt_value *classes, *training, *frozen, *settings; /* or NULL */
+    struct ckpt_value *version, *spectral; /* keys that programs share */
+    unsigned char *marks; /* a bit for each node: modules that were met, and
+                             classes that were reported */
+    uint64_t unfolded;
+    unsigned odd_count;
+    struct torch_left_out left_out[2]; /* of plain things; of tensors */
+};
+
 #define TORCH_CACHED 64
 #define TORCH_PENDING UINT32_C(0x80000000)
 
@@ -75,6 +92,7 @@ struct torch_reader {
     size_t frame_count, frame_capacity;
     struct sdk_buffer path; /* keys joined by '.', without NUL */
     unsigned told;          /* how many storages on unknown objects were told */
+    uint32_t role;          /* of tensors that have none: enum ckpt_role */
 
     struct torch_entry *entries;
     size_t entry_count, entry_capacity;
@@ -83,6 +101,8 @@ struct torch_reader {
     uint64_t *direct; /* by key, where keys count up from 0: entry and one */
     size_t direct_count;
     struct sdk_table keys; /* all other keys: the same */
+
+    struct torch_models models;
 
     uint32_t device_node; /* whose text `device` is */
     char device[256];

@@ -106,8 +106,10 @@ read_named(struct torch_reader *r, uint32_t ref, struct rebuilt *rebuilt)
     rebuilt->storage = ref;
     rebuilt->rank = tensor->rank;
     rebuilt->offset = tensor->offset;
-    memcpy(rebuilt->shape, tensor->shape, dims_bytes);
-    memcpy(rebuilt->strides, tensor->strides, dims_bytes);
+    if (dims_bytes > 0) {
+        memcpy(rebuilt->shape, tensor->shape, dims_bytes);
+        memcpy(rebuilt->strides, tensor->strides, dims_bytes);
+    }
     return CKPT_OK;
 }
 
@@ -423,7 +425,7 @@ sdk_torch_tensor_new(struct torch_reader *r, uint32_t ref, uint32_t *state,
 
     rebuilt.dtype = CKPT_DTYPE_NONE;
     rebuilt.class = CKPT_DTYPE_NONE;
-    rebuilt.role = CKPT_ROLE_UNKNOWN;
+    rebuilt.role = r->role;
     rebuilt.state = SDK_PICKLED_NOTHING;
     rebuilt.quantiser = SDK_PICKLED_NOTHING;
     rebuilt.device = SDK_PICKLED_NOTHING;

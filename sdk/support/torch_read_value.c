@@ -3,6 +3,7 @@
  * Making the value of one node of a torch pickle. Containers and objects are
  * made empty, for the walk to fill.
  */
+#include "torch_module.h"
 #include "torch_read_array.h"
 #include "torch_read_layout.h"
 #include "torch_read_storage.h"
@@ -277,6 +278,21 @@ make_call(struct torch_reader *r, uint32_t ref, unsigned depth,
     return make_object(r, ref, depth, value);
 }
 
+/* A whole model is a map, for the walk to fill. */
+static int
+make_made(struct torch_reader *r, uint32_t ref, unsigned depth,
+          struct ckpt_value **value, bool *fresh)
+{
+    struct ckpt_value like = {.kind = CKPT_KIND_MAP,
+                              .type_name = "collections.OrderedDict"};
+    struct torch_module module;
+
+    if (!sdk_torch_module_find(r, ref, &module))
+        return make_call(r, ref, depth, value, fresh);
+    *fresh = true;
+    return sdk_torch_value(r, &like, value);
+}
+
 static int
 make_plain(struct torch_reader *r, uint32_t ref, struct ckpt_value **value,
            bool *fresh)
@@ -335,7 +351,7 @@ make(struct torch_reader *r, uint32_t ref, unsigned depth,
         return make_global(r, ref, value);
     case SDK_PICKLED_CALL:
     case SDK_PICKLED_NEW:
-        return make_call(r, ref, depth, value, fresh);
+        return make_made(r, ref, depth, value, fresh);
     case SDK_PICKLED_PERSISTENT:
         sdk_torch_tell_storage(r, ref);
         return sdk_torch_storage_object(r, ref, value);

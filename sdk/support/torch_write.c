@@ -82,10 +82,12 @@ sdk_torch_walk_items(struct torch_walk *walk,
     }
 }
 
+/* This attribute, or the next that is for the pickle as an attribute. */
 static const struct ckpt_attr *
-torch_attr_from(const struct ckpt_attr *attr)
+torch_walk_attr(const struct ckpt_attr *attr)
 {
-    while (attr != NULL && sdk_torch_walk_is_quantiser(attr))
+    while (attr != NULL && (strcmp(attr->name, SDK_TORCH_MODEL_CLASS) == 0 ||
+                            sdk_torch_walk_is_quantiser(attr)))
         attr = attr->next;
     return attr;
 }
@@ -97,13 +99,13 @@ sdk_torch_walk_attrs(struct torch_walk *walk, const struct ckpt_attr *attr)
 
     sdk_pickler_op(walk->pickle, SDK_OP_EMPTY_DICT);
     sdk_pickler_put(walk->pickle);
-    attr = torch_attr_from(attr);
+    attr = torch_walk_attr(attr);
     if (attr == NULL)
         return;
-    lone = torch_attr_from(attr->next) == NULL;
+    lone = torch_walk_attr(attr->next) == NULL;
     if (!lone)
         sdk_pickler_op(walk->pickle, SDK_OP_MARK);
-    for (; attr != NULL; attr = torch_attr_from(attr->next)) {
+    for (; attr != NULL; attr = torch_walk_attr(attr->next)) {
         sdk_pickler_string(walk->pickle, attr->name);
         sdk_torch_walk_value(walk, attr->value);
     }
@@ -153,10 +155,43 @@ torch_walk_typed(struct torch_walk *walk, const struct ckpt_value *value)
     sdk_pickler_op(pickle, is_ordered ? SDK_OP_REDUCE : SDK_OP_NEWOBJ);
 }
 
+/* The state of a module holds its parameters as plain tensors. */
+static bool
+torch_walk_is_state(const struct ckpt_value *value)
+{
+    const struct ckpt_attr *attr = value->attrs;
+
+    while (attr != NULL && strcmp(attr->name, SDK_TORCH_MODEL_CLASS) != 0)
+        attr = attr->next;
+    return attr != NULL;
+}
+
+/* The pairs of the root that are of the part. */
+static void
+torch_walk_part(struct torch_walk *walk, const struct ckpt_value *root,
+                bool plain)
+{
+    size_t count = root->as.map.count, kept = 0, i;
+    struct ckpt_pair *pairs =
+        walk->host->allocate(walk->host, (count + 1) * sizeof *pairs);
+
+    if (pairs == NULL) {
+        walk->pickle->status = CKPT_MEMORY;
+        return;
+    }
+    for (i = 0; i < count; i++)
+        if (walk->part->shards[i] == walk->part->shard)
+            pairs[kept++] = root->as.map.pairs[i];
+    sdk_torch_walk_pairs(walk, pairs, kept, plain);
+    walk->host->release(walk->host, pairs);
+}
+
 static void
 torch_walk_map(struct torch_walk *walk, const struct ckpt_value *value)
 {
+    bool part = walk->part != NULL && value == walk->graph->root;
     bool plain = value->type_name == NULL && value->attrs == NULL;
+    uint32_t state_depth = walk->state_depth;
 
     if (sdk_torch_walk_parts(walk, value))
         return;
@@ -165,8 +200,15 @@ torch_walk_map(struct torch_walk *walk, const struct ckpt_value *value)
     else
         torch_walk_typed(walk, value);
     sdk_torch_walk_put(walk, value);
-    sdk_torch_walk_pairs(walk, value->as.map.pairs, value->as.map.count, plain);
-    if (value->attrs == NULL)
+    walk->state_depth = torch_walk_is_state(value) ? walk->depth + 1 : 0;
+    if (part)
+        torch_walk_part(walk, value, plain);
+    else
+        sdk_torch_walk_pairs(walk, value->as.map.pairs, value->as.map.count,
+                             plain);
+    walk->state_depth = state_depth;
+    if (torch_walk_attr(value->attrs) == NULL ||
+        (part && walk->part->shard > 0))
         return;
     sdk_torch_walk_attrs(walk, value->attrs);
     sdk_pickler_op(walk->pickle, SDK_OP_BUILD);
@@ -327,9 +369,19 @@ int
 sdk_torch_write(const struct ckpt_host *host, const struct ckpt_graph *graph,
                 uint32_t form, struct sdk_torch_pickle *result)
 {
+    return sdk_torch_write_part(host, graph, form, NULL, result);
+}
+
+int
+sdk_torch_write_part(const struct ckpt_host *host,
+                     const struct ckpt_graph *graph, uint32_t form,
+                     const struct sdk_torch_part *part,
+                     struct sdk_torch_pickle *result)
+{
     struct torch_walk walk = {.host = host,
                               .graph = graph,
                               .form = form,
+                              .part = part,
                               .result = result,
                               .pickle = &result->pickle};
     int status = torch_walk_init(&walk);

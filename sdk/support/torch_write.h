@@ -6,7 +6,9 @@
  *
  * How values are said:
  *   map            dict; of type collections.OrderedDict or with attributes:
- *                  OrderedDict, its attributes by BUILD
+ *                  OrderedDict, its attributes by BUILD, but for the mark
+ *                  SDK_TORCH_MODEL_CLASS: in a map that has it parameters are
+ *                  plain tensors, as state_dict() gives them
  *   tensor         torch._utils._rebuild_tensor_v2, or _v3 for dtypes that
  *                  have no storage class; with attributes through
  *                  torch._tensor._rebuild_from_type_v2, as with a class;
@@ -37,6 +39,7 @@
 
 #include "ckpt/writer.h"
 #include "pickle_write.h"
+#include "torch_read.h"
 
 /* The forms differ in how they name a storage. */
 enum sdk_torch_form {
@@ -87,15 +90,15 @@ struct sdk_torch_pickle {
        CKPT_DTYPE_BIT(CKPT_FLOAT6_E3M2)))
 
 /* Those of them that have a storage class. */
-#define SDK_TORCH_CLASS_DTYPES                                                \
-    (CKPT_DTYPE_BIT(CKPT_BOOL) | CKPT_DTYPE_BIT(CKPT_UINT8) |                 \
-     CKPT_DTYPE_BIT(CKPT_INT8) | CKPT_DTYPE_BIT(CKPT_INT16) |                 \
-     CKPT_DTYPE_BIT(CKPT_INT32) | CKPT_DTYPE_BIT(CKPT_INT64) |                \
-     CKPT_DTYPE_BIT(CKPT_FLOAT16) | CKPT_DTYPE_BIT(CKPT_BFLOAT16) |           \
-     CKPT_DTYPE_BIT(CKPT_FLOAT32) | CKPT_DTYPE_BIT(CKPT_FLOAT64) |            \
-     CKPT_DTYPE_BIT(CKPT_COMPLEX64) | CKPT_DTYPE_BIT(CKPT_COMPLEX128) |       \
-     CKPT_DTYPE_BIT(CKPT_QINT8) | CKPT_DTYPE_BIT(CKPT_QUINT8) |               \
-     CKPT_DTYPE_BIT(CKPT_QINT32) | CKPT_DTYPE_BIT(CKPT_QUINT4X2) |            \
+#define SDK_TORCH_CLASS_DTYPES                                          \
+    (CKPT_DTYPE_BIT(CKPT_BOOL) | CKPT_DTYPE_BIT(CKPT_UINT8) |           \
+     CKPT_DTYPE_BIT(CKPT_INT8) | CKPT_DTYPE_BIT(CKPT_INT16) |           \
+     CKPT_DTYPE_BIT(CKPT_INT32) | CKPT_DTYPE_BIT(CKPT_INT64) |          \
+     CKPT_DTYPE_BIT(CKPT_FLOAT16) | CKPT_DTYPE_BIT(CKPT_BFLOAT16) |     \
+     CKPT_DTYPE_BIT(CKPT_FLOAT32) | CKPT_DTYPE_BIT(CKPT_FLOAT64) |      \
+     CKPT_DTYPE_BIT(CKPT_COMPLEX64) | CKPT_DTYPE_BIT(CKPT_COMPLEX128) | \
+     CKPT_DTYPE_BIT(CKPT_QINT8) | CKPT_DTYPE_BIT(CKPT_QUINT8) |         \
+     CKPT_DTYPE_BIT(CKPT_QINT32) | CKPT_DTYPE_BIT(CKPT_QUINT4X2) |      \
      CKPT_DTYPE_BIT(CKPT_QUINT2X4))
 
 /* What such a pickle can hold, as ckpt_limits.holds. */
@@ -114,6 +117,19 @@ struct sdk_torch_pickle {
 int sdk_torch_write(const struct ckpt_host *host,
                     const struct ckpt_graph *graph, uint32_t form,
                     struct sdk_torch_pickle *result);
+
+/* A part of the root, which is a map: the pairs whose number in `shards`, by
+ * their order, is `shard`. The attributes of the map go with part 0. */
+struct sdk_torch_part {
+    const uint32_t *shards;
+    uint32_t shard;
+};
+
+/* The same of a part of the root; NULL is all of it. */
+int sdk_torch_write_part(const struct ckpt_host *host,
+                         const struct ckpt_graph *graph, uint32_t form,
+                         const struct sdk_torch_part *part,
+                         struct sdk_torch_pickle *result);
 
 /* The key of a use by its index, in decimal and NUL-terminated. Returns its
  * size. */

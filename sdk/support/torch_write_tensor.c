@@ -576,7 +576,7 @@ sdk_torch_walk_tensor(struct torch_walk *walk, const struct ckpt_value *value)
         sdk_torch_walk_array(walk, value);
         return;
     }
-    if (tensor->role == CKPT_ROLE_PARAMETER)
+    if (tensor->role == CKPT_ROLE_PARAMETER && walk->depth != walk->state_depth)
         torch_walk_parameter(walk, value);
     else if (tensor->type_name != NULL || sdk_torch_has_attrs(value))
         torch_walk_attributed(walk, value);

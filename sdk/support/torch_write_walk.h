@@ -41,12 +41,13 @@ struct torch_text {
 struct torch_walk {
     const struct ckpt_host *host;
     const struct ckpt_graph *graph;
-    uint32_t form; /* enum sdk_torch_form */
+    uint32_t form;                     /* enum sdk_torch_form */
+    const struct sdk_torch_part *part; /* of the root; NULL: all of it */
     struct sdk_torch_pickle *result;
     struct sdk_pickler *pickle; /* of the result */
     size_t use_capacity;
     uint64_t last_key; /* TAR */
-    uint32_t *memo; /* by value id: place and one; 0: not written yet */
+    uint32_t *memo;    /* by value id: place and one; 0: not written yet */
     struct torch_storage *storages;
     struct torch_text *texts;
     struct sdk_table said; /* globals warned of: enum torch_said */
@@ -54,6 +55,7 @@ struct torch_walk {
     uint32_t class_words[CKPT_DTYPE_COUNT]; /* and one; 0: not asked for yet;
                                                at 0: the untyped class */
     uint32_t depth;
+    uint32_t state_depth; /* of the tensors of a module's state; or 0 */
     uint64_t visits;
 };
 

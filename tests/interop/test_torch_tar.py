@@ -263,7 +263,7 @@ def test_sources(new, tmp_path):
         "a": Call(Key((known, "collections.py", source))), "b": Key(2)})
     listing = tools.ls(tmp_path / "made.tar")
     assert [t["name"] for t in listing["tensors"]] == ["b"]
-    assert listing["attributes"]["torch.sources"] == {
+    assert listing["attributes"]["model.sources"] == {
         "collections.OrderedDict": {"file": "collections.py",
                                     "source": source}}
     tools.ckpt("convert", tmp_path / "made.tar", tmp_path / "zipped.pt")

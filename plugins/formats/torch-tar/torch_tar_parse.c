@@ -495,7 +495,8 @@ read_tensor_view(struct stream *stream, struct torch_tar_tensor *tensor)
     status = stream_bytes(stream, numbers, (count + 1) * 8);
     if (status == CKPT_OK)
         status = table_grow(stream->host, &tables->dims, sizeof *tables->dims,
-                            tables->dim_count + count, &tables->dim_capacity);
+                            tables->dim_count + count + 1,
+                            &tables->dim_capacity);
     if (status != CKPT_OK)
         return status;
     tensor->dims = tables->dim_count;

@@ -11,6 +11,7 @@
 #include "checked.h"
 #include "endian.h"
 #include "torch_attributes.h"
+#include "torch_release.h"
 #include "torch_tar_parse.h"
 #include "torch_write.h"
 
@@ -26,21 +27,27 @@ struct plan {
     struct sdk_buffer buffer;
 };
 
+struct torch_tar_plan {
+    bool checked; /* for torch 0.1 */
+};
+
 static int
 torch_tar_plan_open(const struct ckpt_host *host,
                     const struct ckpt_option_value *options, void **self)
 {
-    (void)host;
-    (void)options;
-    *self = NULL;
+    struct torch_tar_plan *made = host->allocate(host, sizeof *made);
+
+    if (made == NULL)
+        return CKPT_MEMORY;
+    made->checked = options[0].given;
+    *self = made;
     return CKPT_OK;
 }
 
 static void
 torch_tar_plan_close(const struct ckpt_host *host, void *self)
 {
-    (void)host;
-    (void)self;
+    host->release(host, self);
 }
 
 /* ---- The archive ---- */
@@ -409,10 +416,13 @@ static int
 torch_tar_plan_plan(const struct ckpt_host *host, void *self,
                     const struct ckpt_graph *graph, struct ckpt_plan *output)
 {
+    const struct torch_tar_plan *options = self;
     struct plan plan = {.host = host, .output = output};
     int status = sdk_torch_write(host, graph, SDK_TORCH_TAR, &plan.pickle);
 
-    (void)self;
+    if (status == CKPT_OK && options->checked)
+        status =
+            sdk_torch_release_check(host, graph, &plan.pickle, SDK_TORCH_0_1);
     if (status == CKPT_OK)
         status = plan_sys_info(&plan);
     if (status == CKPT_OK)
@@ -433,14 +443,23 @@ torch_tar_plan_plan(const struct ckpt_host *host, void *self,
     return status;
 }
 
-/* A name never asks for this form: files called .tar are almost never tars. */
-static const char *const torch_tar_plan_suffixes[] = {NULL};
+static const char *const torch_tar_plan_releases[] = {"0.1", NULL};
+
+static const struct ckpt_option torch_tar_plan_options[] = {
+    {"torch", CKPT_OPTION_CHOICE, NULL,
+     "refuse what this release does not load", torch_tar_plan_releases},
+    {.kind = CKPT_OPTION_END}};
+
+static const char *const torch_tar_plan_suffixes[] = {".pth", ".pt", ".bin",
+                                                      ".ckpt", NULL};
 
 const struct ckpt_writer torch_tar_writer = {
     .size = sizeof(struct ckpt_writer),
     .id = "torch-tar",
     .summary = "the tar archive of torch.save in PyTorch 0.1",
     .suffixes = torch_tar_plan_suffixes,
+    .options = torch_tar_plan_options,
+    .capabilities = CKPT_WRITES_IF_ASKED,
     .limits = {.holds = CKPT_HOLDS_TREE | CKPT_HOLDS_TIES | CKPT_HOLDS_STRIDES |
                         CKPT_HOLDS_DEVICES | CKPT_HOLDS_GRAD |
                         CKPT_HOLDS_ROLES | CKPT_HOLDS_STRINGS,
