@@ -39,9 +39,8 @@ storage_is_whole(const struct ckpt_tensor *tensor)
            tensor->size_bytes == tensor->storage->size_bytes;
 }
 
-/* A file without a name in the spool's folder. */
-static int
-spool_file(struct hub_spool *spool, int *file)
+int
+hub_spool_file(struct hub_spool *spool, int *file)
 {
     char *path;
     int made = open(spool->folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
@@ -113,7 +112,7 @@ spool_storage(struct hub_spool *spool, const struct ckpt_storage *storage)
 
     if (cache->spool != NULL)
         return CKPT_OK;
-    status = spool_file(spool, &file);
+    status = hub_spool_file(spool, &file);
     if (status == CKPT_OK)
         status = spool_fill(spool, storage, file);
     if (status == CKPT_OK)

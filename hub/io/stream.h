@@ -27,6 +27,9 @@ struct hub_spool {
 
 void hub_spool_fini(struct hub_spool *spool);
 
+/* Makes a file without a name in the spool's folder. */
+int hub_spool_file(struct hub_spool *spool, int *file);
+
 struct hub_stream {
     struct hub_spool *spool;
     const struct hub_storage *storage;
