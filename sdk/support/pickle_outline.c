@@ -273,7 +273,7 @@ step_frame(struct walk *walk)
 static int
 step(struct walk *walk, bool *done)
 {
-    static const unsigned char unknown = 0xff;
+    static const unsigned char none = 0xff; /* for our own opcode */
     uint64_t have;
     struct shape shape;
     unsigned i;
@@ -294,8 +294,10 @@ step(struct walk *walk, bool *done)
             status = copy_line(walk);
         return status;
     case FORM_UNKNOWN:
+        if (*here(walk, &have) != SDK_PICKLE_LEFT)
+            return copy(walk, 1);
         walk->at++;
-        return put(walk, &unknown, 1);
+        return put(walk, &none, 1);
     default:
         return copy(walk, 1u + shape.size);
     }

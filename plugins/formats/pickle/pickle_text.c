@@ -84,10 +84,9 @@ fill(const struct ckpt_host *host, struct pickle_cursor *cursor)
 {
     struct ckpt_span span;
     uint64_t wanted, i;
-    int status = CKPT_OK;
+    int status;
 
-    while (cursor->at < cursor->end && cursor->filled < BUFFER_BYTES &&
-           status == CKPT_OK) {
+    while (cursor->at < cursor->end && cursor->filled < BUFFER_BYTES) {
         wanted = cursor->end - cursor->at;
         if (wanted > WINDOW_BYTES)
             wanted = WINDOW_BYTES;
@@ -97,13 +96,14 @@ fill(const struct ckpt_host *host, struct pickle_cursor *cursor)
             return status;
         if (span.size_bytes < wanted)
             wanted = span.size_bytes;
-        for (i = 0;
-             i < wanted && cursor->filled < BUFFER_BYTES && status == CKPT_OK;
-             i++)
+        for (i = 0; i < wanted && cursor->filled < BUFFER_BYTES; i++) {
             status = decode(host, cursor, span.data[i]);
-        cursor->at += i;
+            if (status != CKPT_OK)
+                return status;
+            cursor->at++;
+        }
     }
-    return status;
+    return CKPT_OK;
 }
 
 int
