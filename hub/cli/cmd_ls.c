@@ -132,7 +132,10 @@ ls_cell(struct cli_out *out, const struct cli_listing *listing, size_t nth,
             cli_out_u64(out, row->parameter_index);
         break;
     default:
-        cli_out_hex(out, listing->digests[nth], 32);
+        if (tensor->storage->place == CKPT_PLACE_ABSENT)
+            cli_out_char(out, '-');
+        else
+            cli_out_hex(out, listing->digests[nth], 32);
     }
 }
 

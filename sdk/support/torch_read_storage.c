@@ -323,6 +323,11 @@ named_entry(struct torch_reader *r, uint32_t ref, struct torch_entry **found)
 
     if (status != CKPT_OK)
         return status;
+    if (value->kind != CKPT_KIND_TENSOR &&
+        (value->kind != CKPT_KIND_OBJECT ||
+         value->as.object->made != CKPT_MADE_PERSISTENT))
+        return sdk_torch_fail(r, CKPT_UNSUPPORTED, ref,
+                              "a tensor on what is no storage");
     view = value->kind == CKPT_KIND_TENSOR
                ? value->as.tensor
                : value->as.object->args->as.list.items[0]->as.tensor;
@@ -401,8 +406,10 @@ sdk_torch_entry_find(struct torch_reader *r, uint32_t ref, uint32_t dtype,
                      const struct torch_entry **found)
 {
     struct torch_entry *entry = NULL;
-    int status = sdk_torch_is_named(r, ref) ? named_entry(r, ref, &entry)
-                                            : find_entry(r, ref, dtype, &entry);
+    bool made = sdk_torch_is_named(r, ref) ||
+                sdk_pickled_kind(r->pickled, ref) != SDK_PICKLED_PERSISTENT;
+    int status =
+        made ? named_entry(r, ref, &entry) : find_entry(r, ref, dtype, &entry);
 
     if (status == CKPT_OK)
         *found = entry;
