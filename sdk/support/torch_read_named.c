@@ -8,14 +8,6 @@
 
 #include "torch_read_storage.h"
 
-static bool
-is_text(const struct torch_reader *r, uint32_t ref)
-{
-    uint32_t kind = sdk_pickled_kind(r->pickled, ref);
-
-    return kind == SDK_PICKLED_TEXT || kind == SDK_PICKLED_STR;
-}
-
 bool
 sdk_torch_is_named(const struct torch_reader *r, uint32_t ref)
 {
@@ -25,7 +17,7 @@ sdk_torch_is_named(const struct torch_reader *r, uint32_t ref)
         sdk_pickled_kind(r->pickled, ref) != SDK_PICKLED_PERSISTENT)
         return false;
     pid = sdk_pickled_pid(r->pickled, ref);
-    return is_text(r, pid) ||
+    return sdk_torch_is_text(r, pid) ||
            sdk_pickled_kind(r->pickled, pid) == SDK_PICKLED_INT;
 }
 
@@ -53,7 +45,7 @@ sdk_torch_named_value(struct torch_reader *r, uint32_t ref,
                                     .byte = sdk_torch_byte(r, ref)};
     char digits[24];
 
-    if (is_text(r, pid)) {
+    if (sdk_torch_is_text(r, pid)) {
         named.id = sdk_pickled_text(r->pickled, pid);
     } else {
         named.id.size_bytes =
@@ -75,6 +67,11 @@ sdk_torch_named_entry(struct torch_reader *r, uint32_t ref,
 
     if (status != CKPT_OK)
         return status;
+    if (value->kind != CKPT_KIND_TENSOR &&
+        (value->kind != CKPT_KIND_OBJECT ||
+         value->as.object->made != CKPT_MADE_PERSISTENT))
+        return sdk_torch_fail(r, CKPT_UNSUPPORTED, ref,
+                              "a tensor on what is no storage");
     view = value->kind == CKPT_KIND_TENSOR
                ? value->as.tensor
                : value->as.object->args->as.list.items[0]->as.tensor;

@@ -240,6 +240,7 @@ read_object(const struct ckpt_host *host, struct torch_tar *tar,
     struct sdk_torch_source source = {.find = torch_tar_find,
                                       .user = tar,
                                       .origin = member->offset,
+                                      .file = tar->source,
                                       .ids = SDK_TORCH_IDS_TAR,
                                       .named = torch_tar_named};
     struct sdk_pickled pickled = {0};

@@ -462,9 +462,7 @@ const struct ckpt_writer torch_tar_writer = {
     .suffixes = torch_tar_plan_suffixes,
     .options = torch_tar_plan_options,
     .capabilities = CKPT_WRITES_IF_ASKED,
-    .limits = {.holds = CKPT_HOLDS_TREE | CKPT_HOLDS_TIES | CKPT_HOLDS_STRIDES |
-                        CKPT_HOLDS_DEVICES | CKPT_HOLDS_GRAD |
-                        CKPT_HOLDS_ROLES | CKPT_HOLDS_STRINGS,
+    .limits = {.holds = SDK_TORCH_HOLDS | CKPT_HOLDS_STRINGS,
                .dtypes = TORCH_TAR_DTYPES},
     .open = torch_tar_plan_open,
     .plan = torch_tar_plan_plan,
