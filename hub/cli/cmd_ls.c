@@ -12,6 +12,7 @@
 #include "cli.h"
 #include "escape.h"
 #include "listing.h"
+#include "numbers.h"
 #include "table_out.h"
 #include "tree.h"
 
@@ -46,27 +47,26 @@ static int
 ls_pick(struct cli_listing *listing, const char *pattern, bool positions)
 {
     const struct ckpt_graph *graph = listing->graph;
-    uint64_t parameters = 0;
+    uint64_t *numbers = positions ? cli_numbers(graph) : NULL;
     const struct ckpt_entry *entry;
     struct cli_row *row;
-    bool parameter;
     size_t i;
 
     listing->rows = calloc(graph->entry_count + 1, sizeof *listing->rows);
-    if (listing->rows == NULL)
+    if (listing->rows == NULL || (positions && numbers == NULL)) {
+        free(numbers);
         return CKPT_MEMORY;
+    }
     for (i = 0; i < graph->entry_count; i++) {
         entry = &graph->entries[i];
-        parameter =
-            positions && entry->value->as.tensor->role == CKPT_ROLE_PARAMETER;
-        if (ls_matches(entry, pattern)) {
-            row = &listing->rows[listing->row_count++];
-            row->entry = entry;
-            row->index = i;
-            row->parameter_index = parameter ? parameters : UINT64_MAX;
-        }
-        parameters += parameter;
+        if (!ls_matches(entry, pattern))
+            continue;
+        row = &listing->rows[listing->row_count++];
+        row->entry = entry;
+        row->index = i;
+        row->parameter_index = numbers != NULL ? numbers[i] : UINT64_MAX;
     }
+    free(numbers);
     return CKPT_OK;
 }
 
@@ -277,7 +277,7 @@ ls_run(struct cli *cli)
     char spool[PATH_MAX];
 
     if (exit_status == CLI_DONE)
-        exit_status = cli_transforms_check(cli);
+        exit_status = cli_transforms_take(cli);
     if (exit_status != CLI_DONE)
         return exit_status;
     cli_sandbox_enter(&cli->sandbox, cli->user, operands, 1,
@@ -285,7 +285,7 @@ ls_run(struct cli *cli)
     input.path = operands[0];
     input.from = cli->args.from;
     input.options = cli->args.input_options.items;
-    input.transforms = cli->args.transforms.items;
+    input.transforms = cli->args.steps.items;
     status = ckpt_open(cli->user, &input, &listing.file);
     if (status == CKPT_OK) {
         listing.info = ckpt_file_info(listing.file);
@@ -316,7 +316,7 @@ static const struct cli_option ls_options[] = {
      "SHA-256 of each tensor: contiguous, little-endian"},
     {"index", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, index),
      "positions from 0, among all and among parameters"},
-    CLI_TRANSFORM_OPTION,
+    CLI_TRANSFORM_OPTIONS,
     {"from", 0, "FORMAT", CLI_OPTION_TEXT, offsetof(struct cli_args, from),
      "read as this format instead of telling it by content"},
     {"in-option", 0, "KEY=VALUE", CLI_OPTION_LIST,

@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "ckpt/finding.h"
 #include "ckpt/graph.h"
 #include "ckpt/option.h"
 #include "ckpt/status.h"
@@ -180,6 +181,50 @@ CKPT_API bool ckpt_is_packed(const char *path);
 CKPT_API int ckpt_file_digest(struct ckpt_file *file,
                               const struct ckpt_tensor *tensor,
                               unsigned char digest[32]);
+
+/* ---- Judging ---- */
+
+struct ckpt_judgement;
+
+enum ckpt_name_hash {
+    CKPT_NAME_HASH_NONE = 0, /* the name carries none: nothing was checked */
+    CKPT_NAME_HASH_MATCHED,
+    CKPT_NAME_HASH_MISMATCHED
+};
+
+struct ckpt_judgement_info {
+    const char *path;
+    const char *format; /* the reader's id, or NULL: none reads it */
+    uint32_t worst;     /* enum ckpt_severity, of all findings */
+    const struct ckpt_finding *findings;
+    size_t finding_count;
+    /* Of ckpt_verify alone: */
+    uint32_t name_hash;       /* enum ckpt_name_hash */
+    const char *name_digits;  /* the hash in the name, or NULL */
+    unsigned char sha256[32]; /* of the file, if name_digits is there */
+};
+
+/* Lists what an unguarded loader would import, call and run, whatever the
+ * file is; nothing is imported, called or run. In a folder every file is
+ * looked at, but no folder below it. What is broken in a file is among the
+ * findings; failure means that it could not be looked at. A file of which
+ * nothing could be looked at is never clean: a finding says so. */
+CKPT_API int ckpt_scan(struct ckpt *user, const struct ckpt_input *input,
+                       struct ckpt_judgement **judgement);
+
+/* Checks the structure, what the format carries of checksums and of sizes
+ * told twice, and the hash in the file's name: the hexadecimal digits between
+ * the first `-` and `.` that have only such between them are the start of the
+ * file's SHA-256. CKPT_FORMAT: the structure does not hold. A file that reads
+ * well and keeps one of its own promises not has a finding of
+ * CKPT_SEVERITY_WRONG. */
+CKPT_API int ckpt_verify(struct ckpt *user, const struct ckpt_input *input,
+                         struct ckpt_judgement **judgement);
+
+/* Lives until the judgement is freed. */
+CKPT_API const struct ckpt_judgement_info *
+ckpt_judgement_info(const struct ckpt_judgement *judgement);
+CKPT_API void ckpt_judgement_free(struct ckpt_judgement *judgement);
 
 /* ---- Converting ---- */
 

@@ -197,6 +197,17 @@ description_roles(struct hub_arena *arena, struct sdk_json *json,
     return json->event == SDK_JSON_ARRAY_END;
 }
 
+/* The ids of the scanners; that there are any is enough to know. */
+static bool
+description_scanners(struct sdk_json *json, struct hub_plugin *plugin)
+{
+    if (sdk_json_next(json) != SDK_JSON_ARRAY_BEGIN)
+        return false;
+    while (sdk_json_next(json) == SDK_JSON_STRING)
+        plugin->scans = true;
+    return json->event == SDK_JSON_ARRAY_END;
+}
+
 static bool
 description_transform_key(struct hub_arena *arena, struct sdk_json *json,
                           struct hub_transform *transform)
@@ -251,6 +262,8 @@ description_key(struct hub_arena *arena, struct sdk_json *json,
         return description_roles(arena, json, plugin, false);
     if (sdk_json_is(json, "transforms"))
         return description_transforms(arena, json, plugin);
+    if (sdk_json_is(json, "scanners"))
+        return description_scanners(json, plugin);
     return sdk_json_skip(json);
 }
 

@@ -340,6 +340,21 @@ host_edit_unmatched(const struct ckpt_host *table, struct ckpt_edits *edits,
     va_end(arguments);
 }
 
+static int
+host_finding_add(const struct ckpt_host *table,
+                 const struct ckpt_finding *finding, size_t finding_bytes)
+{
+    struct hub_found *found = host_private(table)->found;
+
+    if (!host_knows(table, finding_bytes, sizeof *finding))
+        return CKPT_CONTRACT;
+    if (finding->severity > CKPT_SEVERITY_DANGEROUS || finding->kind == NULL)
+        return host_fail(table, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
+                         "a finding of no kind or of severity %u",
+                         finding->severity);
+    return found != NULL ? hub_found_add(found, finding) : CKPT_OK;
+}
+
 static const struct ckpt_host host_table = {
     .size = sizeof(struct ckpt_host),
     .fail = host_fail,
@@ -371,6 +386,7 @@ static const struct ckpt_host host_table = {
     .edit_relabel = host_edit_relabel,
     .edit_root = host_edit_root,
     .edit_unmatched = host_edit_unmatched,
+    .finding_add = host_finding_add,
     .tensor_read = host_tensor_read,
 };
 

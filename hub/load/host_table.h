@@ -6,6 +6,7 @@
 #define HUB_LOAD_HOST_TABLE_H
 
 #include "ckpt/host.h"
+#include "hub/core/found.h"
 #include "hub/graph/graph.h"
 #include "hub/io/stream.h"
 
@@ -15,6 +16,7 @@ struct hub_host {
     struct hub_report *report;
     struct ckpt_source *sources; /* all that were opened, newest first */
     size_t source_count;
+    struct hub_found *found; /* where findings go, or NULL */
     void *user;
     bool (*cancelled)(void *user); /* may be NULL */
     struct hub_spool *spool;       /* while there is an output, else NULL */

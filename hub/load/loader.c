@@ -138,6 +138,16 @@ plugin_fill(struct hub_registry *registry, struct hub_plugin *plugin,
     return CKPT_OK;
 }
 
+static bool
+scanners_whole(const struct ckpt_scanner *const *scanners)
+{
+    for (; scanners != NULL && *scanners != NULL; scanners++)
+        if ((*scanners)->size < sizeof **scanners || (*scanners)->id == NULL ||
+            (*scanners)->scan == NULL)
+            return false;
+    return true;
+}
+
 static int
 plugin_take(struct hub_registry *registry, struct hub_plugin *plugin,
             const struct ckpt_plugin *entry)
@@ -168,6 +178,10 @@ plugin_take(struct hub_registry *registry, struct hub_plugin *plugin,
                              plugin->info.id);
     }
     status = plugin_fill(registry, plugin, &tables);
+    if (status == CKPT_OK && !scanners_whole(tables.scanners))
+        status = plugin_refuse(registry, plugin,
+                               "its table of scanners is not whole");
+    plugin->scanners = tables.scanners;
     plugin->info.loaded = status == CKPT_OK;
     return status;
 }

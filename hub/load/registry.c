@@ -255,6 +255,7 @@ hub_registry_describe(struct hub_registry *registry, struct hub_plugin *plugin,
     plugin->info.id = tables->id;
     plugin->info.version = tables->version;
     plugin->info.summary = tables->summary;
+    plugin->scans = tables->scanners != NULL && tables->scanners[0] != NULL;
     for (i = 0; told && tables->readers != NULL && tables->readers[i]; i++)
         told = describe_reader(registry, plugin, tables->readers[i]);
     for (i = 0; told && tables->writers != NULL && tables->writers[i]; i++)

@@ -42,6 +42,8 @@ struct hub_plugin {
     void *module;                 /* of dlopen, or NULL */
     struct hub_format *formats;
     struct hub_transform *transforms;
+    bool scans; /* it has scanners, as its description says */
+    const struct ckpt_scanner *const *scanners; /* once loaded, or NULL */
     struct hub_plugin *next;
 };
 

@@ -5,6 +5,7 @@
  */
 #include <ctype.h>
 #include <dlfcn.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,6 +93,28 @@ open_any(struct check *check, struct ckpt *user, const char *path,
     return status;
 }
 
+static int
+judge(struct check *check, struct ckpt *user, const char *path, bool scan)
+{
+    struct ckpt_input input = CKPT_INPUT;
+    struct ckpt_judgement *judgement = NULL;
+    int status;
+
+    input.path = path;
+    status = scan ? ckpt_scan(user, &input, &judgement)
+                  : ckpt_verify(user, &input, &judgement);
+    check_status(check, user, status, path);
+    ckpt_judgement_free(judgement);
+    return status;
+}
+
+static bool
+has_scanners(const struct check *check)
+{
+    return check->tables->size > offsetof(struct ckpt_plugin, scanners) &&
+           check->tables->scanners != NULL;
+}
+
 int
 check_read(struct check *check, struct ckpt *user, const char *path,
            unsigned char digest[32])
@@ -101,7 +124,8 @@ check_read(struct check *check, struct ckpt *user, const char *path,
 
     memset(digest, 0, 32);
     if (check->tables->readers == NULL)
-        return CKPT_UNSUPPORTED;
+        return has_scanners(check) ? judge(check, user, path, true)
+                                   : CKPT_UNSUPPORTED;
     status = open_any(check, user, path, &file);
     if (status != CKPT_OK)
         return status;
@@ -234,6 +258,8 @@ check_samples(struct check *check)
     for (i = 0; user != NULL && i < check->sample_count; i++) {
         if (check_read(check, user, check->samples[i], digest) == CKPT_OK)
             check_write(check, user, check->samples[i]);
+        if (check->tables->readers != NULL)
+            judge(check, user, check->samples[i], false);
         check_cuts(check, user, check->samples[i]);
     }
     ckpt_free(user);
@@ -274,7 +300,8 @@ check_pairs(struct check *check)
     size_t i, have = 0;
 
     for (i = 0; user != NULL && i < check->sample_count; i++) {
-        if (check_read(check, user, check->samples[i], alone[have]) != CKPT_OK)
+        if (check->tables->readers == NULL ||
+            check_read(check, user, check->samples[i], alone[have]) != CKPT_OK)
             continue;
         paths[have++] = check->samples[i];
         if (have == 2)

@@ -2,6 +2,7 @@
  *
  * The tables: whole, well named, and of one word with the manual.
  */
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,6 +114,18 @@ transform_table(struct check *check, const struct ckpt_transform *transform)
                      "fewer inputs at most than at least");
 }
 
+static void
+check_scanner(struct check *check, const struct ckpt_scanner *scanner)
+{
+    if (!is_id(scanner->id))
+        check_broken(check, check->file, "a scanner without a plain id");
+    if (!is_line(scanner->summary))
+        check_broken(check, scanner->id,
+                     "the summary is one line without full stop");
+    if (scanner->size > sizeof *scanner || scanner->scan == NULL)
+        check_broken(check, scanner->id, "the scanner's table is not whole");
+}
+
 /* Whether the manual's tables have a row "| `name=". */
 static bool
 manual_has(const char *manual, const char *name)
@@ -182,6 +195,9 @@ check_tables(struct check *check)
         check_writer(check, tables->writers[i]);
     for (i = 0; check->transforms[i] != NULL; i++)
         transform_table(check, check->transforms[i]);
+    if (tables->size > offsetof(struct ckpt_plugin, scanners))
+        for (i = 0; tables->scanners != NULL && tables->scanners[i]; i++)
+            check_scanner(check, tables->scanners[i]);
     if (check->manual == NULL)
         return;
     if (check_file(check->manual, &manual, &size_bytes))

@@ -9,9 +9,11 @@
  *      "readers": [{"id", "summary", "suffixes": [], "capabilities",
  *                   "magics": [{"offset", "hex"}]}],
  *      "writers": [{"id", "summary", "suffixes": []}],
- *      "transforms": [{"id", "summary", "argument"}]}
+ *      "transforms": [{"id", "summary", "argument"}],
+ *      "scanners": ["id"]}
  */
 #include <dlfcn.h>
+#include <stddef.h>
 #include <stdio.h>
 
 #include "ckpt/plugin.h"
@@ -91,10 +93,14 @@ describe_plugin(FILE *out, const struct ckpt_plugin *plugin)
     const struct ckpt_reader *reader;
     const struct ckpt_writer *writer;
     const struct ckpt_transform *const *transforms = NULL;
+    const struct ckpt_scanner *const *scanners = NULL;
     size_t i;
 
+    /* The table may be that of an older SDK. */
     if (plugin->size > offsetof(struct ckpt_plugin, transforms))
         transforms = plugin->transforms;
+    if (plugin->size > offsetof(struct ckpt_plugin, scanners))
+        scanners = plugin->scanners;
     fprintf(out, "{\"abi\": %u, \"id\": ", (unsigned)plugin->abi);
     describe_text(out, plugin->id);
     fputs(", \"version\": ", out);
@@ -120,6 +126,11 @@ describe_plugin(FILE *out, const struct ckpt_plugin *plugin)
     fputs("],\n \"transforms\": [", out);
     for (i = 0; transforms != NULL && transforms[i] != NULL; i++)
         describe_transform(out, i, transforms[i]);
+    fputs("],\n \"scanners\": [", out);
+    for (i = 0; scanners != NULL && scanners[i] != NULL; i++) {
+        fputs(i > 0 ? ", " : "", out);
+        describe_text(out, scanners[i]->id);
+    }
     fputs("]}\n", out);
 }
 

@@ -20,6 +20,25 @@ struct torch_entry {
     bool warned;
 };
 
+/* What a persistent id says. */
+struct torch_pid {
+    const struct torch_name *class;
+    struct ckpt_text key;
+    uint32_t location;
+    uint64_t size_bytes;
+    uint32_t dtype; /* uint8 for an untyped class */
+    bool view;      /* of that storage, under a key of its own */
+    struct ckpt_text view_key;
+    uint64_t view_start_bytes, view_size_bytes;
+};
+
+/* Fails for what is no storage. `pid` is zeroed before. */
+int sdk_torch_read_pid(struct torch_reader *r, uint32_t ref,
+                       struct torch_pid *pid);
+
+/* Whether the node is text, of Python 2 or 3. */
+bool sdk_torch_is_text(const struct torch_reader *r, uint32_t ref);
+
 /* Whether the node is a dict whose entries can be attributes. */
 bool sdk_torch_is_attrs(struct torch_reader *r, uint32_t ref);
 

@@ -41,11 +41,14 @@ struct sdk_torch_records {
     const struct ckpt_source *source;
     struct sdk_zip zip;
     size_t prefix_bytes; /* NAME and its slash, of every member's name */
-    unsigned char *used; /* by member: it was asked for */
+    unsigned char *used; /* by member: it was asked for; see below */
     size_t next;         /* after the member that was found last */
     bool big_endian;
     struct sdk_zip_inflate *inflate; /* once a deflated member is needed */
 };
+
+/* A record that was asked for, and has more bytes than its storage. */
+#define SDK_TORCH_LONGER 2
 
 /* The bytes of one record in memory. */
 struct sdk_torch_bytes {
@@ -58,6 +61,12 @@ struct sdk_torch_bytes {
 int sdk_torch_records_open(const struct ckpt_host *host,
                            const struct ckpt_source *source,
                            struct sdk_torch_records *records);
+
+/* The same of an archive that is a part of the source. */
+int sdk_torch_records_open_part(const struct ckpt_host *host,
+                                const struct ckpt_source *source, uint64_t base,
+                                uint64_t size_bytes,
+                                struct sdk_torch_records *records);
 
 /* Reads what the small records say: version and byte order. */
 int sdk_torch_records_about(const struct ckpt_host *host,
@@ -111,6 +120,11 @@ int sdk_torch_records_storage(const struct ckpt_host *host, void *user,
 /* Reports every member that nothing asked for. */
 void sdk_torch_records_rest(const struct ckpt_host *host,
                             const struct sdk_torch_records *records);
+
+/* libzip's view of the archive, opened on first use. */
+int sdk_torch_records_inflate(const struct ckpt_host *host,
+                              struct sdk_torch_records *records,
+                              struct sdk_zip_inflate **inflate);
 
 /* ---- Deflated storages, for the cursors of a reader ---- */
 

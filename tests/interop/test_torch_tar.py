@@ -305,19 +305,6 @@ def test_there_and_back(peer, case, tmp_path):
     assert without_names(tools.ls(after)) == without_names(tools.ls(before))
 
 
-@pytest.mark.parametrize("name", ["plain", "aliases", "adam", "nothing"])
-def test_through_every_form(peer, name, tmp_path):
-    """zip -> legacy -> tar -> safetensors -> zip -> tar ends in one graph."""
-    steps = [("legacy.pt", "torch-legacy"), ("one.tar", "torch-tar"),
-             ("x.safetensors", "safetensors"), ("x.pt", "torch-zip"),
-             ("two.tar", "torch-tar")]
-    before = last = peer.case(name)
-    for file, form in steps:
-        tools.ckpt("convert", "--to", form, last, tmp_path / file)
-        last = tmp_path / file
-    assert without_names(tools.ls(last)) == without_names(tools.ls(before))
-
-
 def test_python_reads_the_archive(peer, tmp_path):
     after, again = tmp_path / "a.tar", tmp_path / "b.tar"
     assert to_tar(peer.case("plain"), after).returncode == 0

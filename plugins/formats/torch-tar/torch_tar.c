@@ -325,7 +325,7 @@ torch_tar_describe(const struct ckpt_host *host, void *self,
 
 /* ---- Tables ---- */
 
-static const char *const suffixes[] = {".tar", NULL};
+static const char *const suffixes[] = {".pth", ".pt", ".tar", NULL};
 
 static const struct ckpt_magic magics[] = {{257, "ustar", 5}, {0, NULL, 0}};
 

@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ckpt/finding.h"
 #include "ckpt/graph.h"
 #include "ckpt/sink.h"
 #include "ckpt/source.h"
@@ -233,6 +234,14 @@ struct ckpt_host {
     void (*edit_unmatched)(const struct ckpt_host *host,
                            struct ckpt_edits *edits, const char *format, ...)
         CKPT_PRINTF(3, 4);
+
+    /* ---- Judging a file [scan, verify] ---- */
+
+    /* Adds a finding; `finding_bytes` is sizeof *finding. Of very many only
+     * the first are kept, and the rest counted. CKPT_LIMIT, CKPT_MEMORY. */
+    int (*finding_add)(const struct ckpt_host *host,
+                       const struct ckpt_finding *finding,
+                       size_t finding_bytes);
 
     /* ---- Payload [plan] ---- */
 

@@ -22,6 +22,7 @@
 #include "ckpt/host.h"
 #include "ckpt/option.h"
 #include "ckpt/reader.h"
+#include "ckpt/scanner.h"
 #include "ckpt/transform.h"
 #include "ckpt/writer.h"
 
@@ -36,6 +37,7 @@ struct ckpt_plugin {
     const struct ckpt_reader *const *readers; /* NULL-ended, or NULL */
     const struct ckpt_writer *const *writers; /* NULL-ended, or NULL */
     const struct ckpt_transform *const *transforms; /* NULL-ended, or NULL */
+    const struct ckpt_scanner *const *scanners; /* NULL-ended, or NULL */
 };
 
 /* Opens the definition of the descriptor. The argument is the id with `_`
