@@ -48,8 +48,8 @@ check_status(struct check *check, const struct ckpt *user, int status,
         check_broken(check, subject, "a reason with a full stop: %s", reason);
 }
 
-static int
-digest_all(struct ckpt_file *file, unsigned char digest[32])
+int
+check_digest(struct ckpt_file *file, unsigned char digest[32])
 {
     const struct ckpt_graph *graph = ckpt_file_graph(file);
     const struct ckpt_tensor *tensor;
@@ -129,7 +129,7 @@ check_read(struct check *check, struct ckpt *user, const char *path,
     status = open_any(check, user, path, &file);
     if (status != CKPT_OK)
         return status;
-    status = digest_all(file, digest);
+    status = check_digest(file, digest);
     check_status(check, user, status, path);
     ckpt_close(file);
     return status;
@@ -281,7 +281,7 @@ check_pair(struct check *check, const char *const paths[2],
             check_broken(check, paths[i], "does not open beside another");
     for (i = 0; i < 2 && files[0] != NULL && files[1] != NULL; i++) {
         memset(digest, 0, sizeof digest);
-        if (digest_all(files[i], digest) != CKPT_OK ||
+        if (check_digest(files[i], digest) != CKPT_OK ||
             memcmp(digest, alone[i], sizeof digest) != 0)
             check_broken(check, paths[i], "reads otherwise beside another");
     }

@@ -95,6 +95,26 @@ check_writer(struct check *check, const struct ckpt_writer *writer)
 }
 
 static void
+transform_table(struct check *check, const struct ckpt_transform *transform)
+{
+    check_format(check, transform->id, transform->summary, NULL,
+                 transform->options);
+    if (transform->size > sizeof *transform || transform->open == NULL ||
+        transform->apply == NULL || transform->close == NULL)
+        check_broken(check, transform->id,
+                     "the transform's table is not whole");
+    if (transform->argument != NULL &&
+        (transform->argument[0] == '\0' ||
+         strpbrk(transform->argument, "\"\\\n") != NULL))
+        check_broken(check, transform->id,
+                     "the argument is one line without quotes");
+    if (transform->inputs_max != 0 &&
+        transform->inputs_max < transform->inputs_min)
+        check_broken(check, transform->id,
+                     "fewer inputs at most than at least");
+}
+
+static void
 check_scanner(struct check *check, const struct ckpt_scanner *scanner)
 {
     if (!is_id(scanner->id))
@@ -143,6 +163,9 @@ check_manual(struct check *check, const char *manual)
     for (i = 0; tables->writers != NULL && tables->writers[i]; i++)
         declared += manual_options(check, manual, tables->writers[i]->id,
                                    tables->writers[i]->options);
+    for (i = 0; check->transforms[i] != NULL; i++)
+        declared += manual_options(check, manual, check->transforms[i]->id,
+                                   check->transforms[i]->options);
     while ((row = strstr(row, "\n| `")) != NULL) {
         row += 4;
         end = row + strspn(row, "abcdefghijklmnopqrstuvwxyz0123456789-");
@@ -170,6 +193,8 @@ check_tables(struct check *check)
         check_reader(check, tables->readers[i]);
     for (i = 0; tables->writers != NULL && tables->writers[i]; i++)
         check_writer(check, tables->writers[i]);
+    for (i = 0; check->transforms[i] != NULL; i++)
+        transform_table(check, check->transforms[i]);
     if (tables->size > offsetof(struct ckpt_plugin, scanners))
         for (i = 0; tables->scanners != NULL && tables->scanners[i]; i++)
             check_scanner(check, tables->scanners[i]);

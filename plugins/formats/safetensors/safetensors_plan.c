@@ -20,6 +20,7 @@
 #include "safetensors_parse.h"
 #include "safetensors_shards.h"
 #include "safetensors_types.h"
+#include "shard_index.h"
 #include "utf8.h"
 
 struct plan_item {
@@ -36,49 +37,28 @@ struct planner {
     const struct ckpt_attr **attrs; /* strings, by name */
     size_t attr_count;
     uint32_t shard_count;
-    const char *stem; /* the output's name without suffix */
-    size_t stem_bytes;
+    struct ckpt_text stem; /* the output's name without suffix */
     struct sdk_buffer name, text;
 };
 
-/* Deals the items out to shards. A shard is closed when the next tensor does
- * not fit; a tensor that is too big for any gets one of its own. Shards are
- * numbered as they are closed. */
 static int
 plan_deal(struct planner *p, uint64_t shard_bytes)
 {
     size_t count = p->graph->entry_count, i;
-    uint64_t size_bytes, filled = 0;
-    uint32_t *numbers, open = 0, closed = 0, groups = 1;
+    struct sdk_shard_item *items =
+        p->host->allocate(p->host, (count + 1) * sizeof *items);
+    int status;
 
-    numbers = p->host->allocate(p->host, (count + 1) * sizeof *numbers);
-    if (numbers == NULL)
+    if (items == NULL)
         return CKPT_MEMORY;
-    for (i = 0; i < count; i++) {
-        size_bytes = p->items[i].entry->value->as.tensor->size_bytes;
-        if (shard_bytes > 0 && size_bytes > shard_bytes) {
-            p->items[i].shard = groups;
-            numbers[groups++] = closed++;
-            continue;
-        }
-        if (shard_bytes > 0 && size_bytes > shard_bytes - filled) {
-            numbers[open] = closed++;
-            open = groups++;
-            filled = 0;
-        }
-        p->items[i].shard = open;
-        filled += size_bytes;
-    }
-    /* The last open one may have nothing in it. */
-    numbers[open] = closed;
-    p->shard_count = closed;
-    for (i = 0; i < count; i++) {
-        p->items[i].shard = numbers[p->items[i].shard];
-        if (p->items[i].shard == closed)
-            p->shard_count = closed + 1;
-    }
-    p->host->release(p->host, numbers);
-    return CKPT_OK;
+    for (i = 0; i < count; i++)
+        items[i].size_bytes = p->items[i].entry->value->as.tensor->size_bytes;
+    status =
+        sdk_shard_deal(p->host, items, count, shard_bytes, &p->shard_count);
+    for (i = 0; status == CKPT_OK && i < count; i++)
+        p->items[i].shard = items[i].shard;
+    p->host->release(p->host, items);
+    return status;
 }
 
 static int
@@ -228,13 +208,13 @@ plan_is_indexed(const struct ckpt_attr *attr)
 }
 
 static int
-plan_attr(struct planner *p, const struct ckpt_attr *attr, const char *colon)
+plan_attr(struct planner *p, const struct ckpt_attr *attr)
 {
     const struct ckpt_text name = {attr->name, strlen(attr->name)};
     int status = plan_string(p, &name);
 
     if (status == CKPT_OK)
-        status = plan_raw(p, colon);
+        status = plan_raw(p, ":");
     if (status == CKPT_OK)
         status = plan_string(p, &attr->value->as.text);
     return status;
@@ -252,7 +232,7 @@ plan_metadata(struct planner *p)
             continue;
         status = plan_raw(p, written++ > 0 ? "," : "\"__metadata__\":{");
         if (status == CKPT_OK)
-            status = plan_attr(p, p->attrs[i], ":");
+            status = plan_attr(p, p->attrs[i]);
     }
     return status == CKPT_OK && written > 0 ? plan_raw(p, "},") : status;
 }
@@ -387,35 +367,25 @@ plan_items(struct planner *p, size_t first, size_t last)
     return status;
 }
 
-/* Starts the name of a file in p->name; what ends it brings the NUL. */
-static int
-plan_name(struct planner *p)
-{
-    p->name.size_bytes = 0;
-    return sdk_buffer_append(p->host, &p->name, p->stem, p->stem_bytes);
-}
-
 static int
 plan_shard_name(struct planner *p, uint32_t shard)
 {
-    int status = plan_name(p);
-
-    if (status != CKPT_OK)
-        return status;
-    return sdk_buffer_printf(p->host, &p->name,
-                             "-%05u-of-%05u" SAFETENSORS_SUFFIX "%c", shard + 1,
-                             p->shard_count, '\0');
+    return sdk_shard_name(p->host, &p->name, &p->stem, shard, p->shard_count,
+                          SAFETENSORS_SUFFIX);
 }
 
 static int
 plan_index_name(struct planner *p)
 {
     static const char suffix[] = SAFETENSORS_INDEX_SUFFIX;
-    int status = plan_name(p);
+    int status;
 
-    if (status != CKPT_OK)
-        return status;
-    return sdk_buffer_append(p->host, &p->name, suffix, sizeof suffix);
+    p->name.size_bytes = 0;
+    status =
+        sdk_buffer_append(p->host, &p->name, p->stem.data, p->stem.size_bytes);
+    return status == CKPT_OK
+               ? sdk_buffer_append(p->host, &p->name, suffix, sizeof suffix)
+               : status;
 }
 
 /* Begins the file of p->name. */
@@ -433,7 +403,6 @@ plan_compare_names(const void *left, const void *right)
     return plan_compare_text(&a->entry->name, &b->entry->name);
 }
 
-/* Writes the metadata of the index, as the usual writers lay them out. */
 static int
 plan_index_metadata(struct planner *p)
 {
@@ -446,17 +415,12 @@ plan_index_metadata(struct planner *p)
                          &total))
             return p->host->fail(p->host, CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
                                  "the data overflow 64 bits");
-    status = plan_raw(p, "{\n  \"metadata\": {\n    \"total_size\": ");
-    if (status == CKPT_OK)
-        status = plan_number(p, total);
-    for (i = 0; i < p->attr_count && status == CKPT_OK; i++) {
-        if (!plan_is_indexed(p->attrs[i]))
-            continue;
-        status = plan_raw(p, ",\n    ");
-        if (status == CKPT_OK)
-            status = plan_attr(p, p->attrs[i], ": ");
-    }
-    return status == CKPT_OK ? plan_raw(p, "\n  },\n") : status;
+    status = sdk_shard_index_begin(p->host, &p->text, total);
+    for (i = 0; i < p->attr_count && status == CKPT_OK; i++)
+        if (plan_is_indexed(p->attrs[i]))
+            status = sdk_shard_index_pair(p->host, &p->text, p->attrs[i]->name,
+                                          &p->attrs[i]->value->as.text);
+    return status == CKPT_OK ? sdk_shard_index_map(p->host, &p->text) : status;
 }
 
 /* Writes where each tensor is; turns the items into the order of their
@@ -465,25 +429,17 @@ static int
 plan_weight_map(struct planner *p)
 {
     size_t count = p->graph->entry_count, i;
-    struct ckpt_text file;
-    int status = plan_raw(p, "  \"weight_map\": {");
+    int status = CKPT_OK;
 
     qsort(p->items, count, sizeof *p->items, plan_compare_names);
     for (i = 0; i < count && status == CKPT_OK; i++) {
-        status = plan_raw(p, i > 0 ? ",\n    " : "\n    ");
+        status = plan_shard_name(p, p->items[i].shard);
         if (status == CKPT_OK)
-            status = plan_string(p, &p->items[i].entry->name);
-        if (status == CKPT_OK)
-            status = plan_raw(p, ": ");
-        if (status == CKPT_OK)
-            status = plan_shard_name(p, p->items[i].shard);
-        if (status != CKPT_OK)
-            return status;
-        file.data = (const char *)p->name.data;
-        file.size_bytes = p->name.size_bytes - 1;
-        status = plan_string(p, &file);
+            status = sdk_shard_index_tensor(p->host, &p->text, i == 0,
+                                            &p->items[i].entry->name,
+                                            (const char *)p->name.data);
     }
-    return status == CKPT_OK ? plan_raw(p, "\n  }\n}\n") : status;
+    return status == CKPT_OK ? sdk_shard_index_end(p->host, &p->text) : status;
 }
 
 static int
@@ -514,8 +470,8 @@ plan_stem(struct planner *p)
     if (length > suffix &&
         strcmp(name + length - suffix, SAFETENSORS_SUFFIX) == 0)
         length -= suffix;
-    p->stem = name;
-    p->stem_bytes = length;
+    p->stem.data = name;
+    p->stem.size_bytes = length;
 }
 
 static int

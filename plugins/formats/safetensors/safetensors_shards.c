@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "safetensors_graph.h"
-#include "safetensors_index.h"
+#include "shard_index.h"
 
 #define SHARDS_HEAD_BYTES (1 << 20) /* metadata may come first */
 
@@ -26,7 +26,7 @@ struct shards {
     const struct ckpt_host *host;
     const struct ckpt_source *source; /* files are beside it, or in it */
     struct safetensors_set set;
-    struct safetensors_index index;
+    struct sdk_shard_index index;
     struct sdk_table names;  /* of the tensors */
     struct sdk_buffer files; /* const char *, in order */
     bool indexed;
@@ -80,12 +80,23 @@ shards_probe_folder(const struct ckpt_host *host,
     return CKPT_OK;
 }
 
+static bool
+shards_is_ours(const struct ckpt_text *file)
+{
+    static const char suffix[] = SAFETENSORS_SUFFIX;
+    size_t length = sizeof suffix - 1;
+
+    return file->size_bytes >= length &&
+           memcmp(file->data + file->size_bytes - length, suffix, length) == 0;
+}
+
 int
 safetensors_shards_probe(const struct ckpt_host *host,
                          const struct ckpt_source *source,
                          struct ckpt_evidence *evidence)
 {
     uint64_t size = host->source_size(host, source);
+    struct ckpt_text file;
     struct ckpt_span head;
     int status;
 
@@ -98,7 +109,7 @@ safetensors_shards_probe(const struct ckpt_host *host,
     status = host->source_peek(host, source, 0, (size_t)size, &head);
     if (status != CKPT_OK)
         return status;
-    if (safetensors_index_is(&head)) {
+    if (sdk_shard_index_is(&head, &file) && shards_is_ours(&file)) {
         evidence->level = CKPT_EVIDENCE_STRUCTURE;
         snprintf(evidence->how, sizeof evidence->how,
                  "json with a weight_map of safetensors files");
@@ -129,40 +140,45 @@ shards_files(const struct shards *s)
     return (const char **)(void *)s->files.data;
 }
 
+/* The index becomes the first file of the set, which takes its text over, and
+ * its metadata become pairs of that file. */
 static int
-shards_compare(const void *left, const void *right)
+shards_keep_index(struct shards *s, const struct ckpt_source *source)
 {
-    return strcmp(*(const char *const *)left, *(const char *const *)right);
+    const struct sdk_shard_pair *pairs = (void *)s->index.pairs.data;
+    struct safetensors_file file = {.source = source,
+                                    .header = s->index.text,
+                                    .header_bytes = s->index.size_bytes,
+                                    .is_index = true};
+    struct safetensors_pair pair = {.file = 0};
+    size_t i;
+    int status = sdk_buffer_append(s->host, &s->set.files, &file, sizeof file);
+
+    if (status == CKPT_OK)
+        s->index.text = NULL;
+    for (i = 0; i < s->index.pairs.size_bytes / sizeof *pairs; i++) {
+        if (status != CKPT_OK)
+            break;
+        pair.key = pairs[i].key;
+        pair.value = pairs[i].value;
+        status = sdk_buffer_append(s->host, &s->set.pairs, &pair, sizeof pair);
+    }
+    return status;
 }
 
 /* Lists the files that the index names, each once, by name. */
 static int
 shards_by_index(struct shards *s, const struct ckpt_source *source)
 {
-    const struct ckpt_text *file;
-    struct sdk_table seen = {0};
-    size_t i;
-    bool added;
-    int status;
+    int status = sdk_shard_index_parse(s->host, source, &s->index);
 
     s->indexed = true;
     s->set.sharded = true;
-    status = safetensors_index_parse(s->host, source, &s->set, &s->index);
-    for (i = 0; i < safetensors_mapping_count(&s->index); i++) {
-        if (status != CKPT_OK)
-            break;
-        file = &safetensors_mapping_at(&s->index, i)->file;
-        if (sdk_table_add(s->host, &seen, file->data, file->size_bytes,
-                          &added) == NULL)
-            status = CKPT_MEMORY;
-        else if (added)
-            status = shards_add_file(s, file->data);
-    }
-    sdk_table_fini(s->host, &seen);
     if (status == CKPT_OK)
-        qsort(shards_files(s), shards_file_count(s), sizeof(const char *),
-              shards_compare);
-    return status;
+        status = shards_keep_index(s, source);
+    return status == CKPT_OK
+               ? sdk_shard_index_files(s->host, &s->index, &s->files)
+               : status;
 }
 
 /* If the name is that of a shard, how many there are of its set, else 0;
@@ -282,8 +298,7 @@ shards_parse(struct shards *s)
 
 /* Checks that a tensor is where the index says. */
 static int
-shards_check_mapping(struct shards *s,
-                     const struct safetensors_mapping *mapping)
+shards_check_mapping(struct shards *s, const struct sdk_shard_mapping *mapping)
 {
     const struct ckpt_host *host = s->host;
     struct safetensors_entry *entry = NULL;
@@ -339,8 +354,8 @@ shards_check_index(struct shards *s)
     size_t i;
     int status = CKPT_OK;
 
-    for (i = 0; i < safetensors_mapping_count(&s->index); i++) {
-        status = shards_check_mapping(s, safetensors_mapping_at(&s->index, i));
+    for (i = 0; i < sdk_shard_mapping_count(&s->index); i++) {
+        status = shards_check_mapping(s, sdk_shard_mapping_at(&s->index, i));
         if (status != CKPT_OK)
             return status;
     }
@@ -366,7 +381,7 @@ safetensors_shards_describe(const struct ckpt_host *host,
         status = safetensors_build(
             host, &s.set, safetensors_may_tie(&s.set) ? &s.names : NULL, graph);
     sdk_table_fini(host, &s.names);
-    safetensors_index_fini(host, &s.index);
+    sdk_shard_index_fini(host, &s.index);
     sdk_buffer_fini(host, &s.files);
     safetensors_set_fini(host, &s.set);
     return status;

@@ -9,31 +9,38 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "json.h"
-#include "torch_read.h"
-#include "torch_zip_parse.h"
+#include "torch_attributes.h"
+#include "torch_records.h"
+#include "torch_records_verify.h"
 #include "torch_zip_plan.h"
-#include "torch_zip_verify.h"
-
-#define CURSOR_BYTES ((size_t)256 << 10)
+#include "torch_zip_shards.h"
 
 struct torch_zip {
     const struct ckpt_source *source;
-    struct torch_zip_records records;
-};
-
-struct torch_zip_cursor {
-    struct torch_zip_stream *stream;
-    uint64_t left_bytes; /* of the storage */
-    bool finished;
-    unsigned char buffer[CURSOR_BYTES];
+    struct sdk_torch_records records;
 };
 
 static int
 torch_zip_probe(const struct ckpt_host *host, const struct ckpt_source *source,
                 struct ckpt_evidence *evidence)
 {
-    return torch_zip_recognise(host, source, evidence);
+    const char *how = "zip of TorchScript or of an exported program";
+    enum sdk_torch_archive archive;
+    int status = sdk_torch_archive_of(host, source, &archive);
+
+    if (status != CKPT_OK || archive == SDK_TORCH_BROKEN)
+        return status;
+    if (archive == SDK_TORCH_SAVED) {
+        evidence->level = CKPT_EVIDENCE_STRUCTURE;
+        how = "zip with data.pkl";
+    } else if (archive == SDK_TORCH_DAMAGED) {
+        evidence->level = CKPT_EVIDENCE_MAGIC;
+        how = "damaged zip that starts with data.pkl";
+    } else if (archive == SDK_TORCH_OTHER) {
+        how = "zip without data.pkl";
+    }
+    snprintf(evidence->how, sizeof evidence->how, "%s", how);
+    return CKPT_OK;
 }
 
 static int
@@ -53,176 +60,71 @@ torch_zip_open(const struct ckpt_host *host, const struct ckpt_source *source,
 static void
 torch_zip_close(const struct ckpt_host *host, void *self)
 {
-    torch_zip_close_records(host, &((struct torch_zip *)self)->records);
+    sdk_torch_records_close(host, &((struct torch_zip *)self)->records);
     host->release(host, self);
-}
-
-/* ---- Storages ---- */
-
-/* Compares a record with the storage it is of. A longer one was borne by
- * torch before 2.10; a shorter one made it read beyond its memory. */
-static int
-check_record(const struct ckpt_host *host,
-             const struct sdk_torch_storage *storage,
-             const struct sdk_zip_member *member, int key_bytes)
-{
-    if (member->size_bytes < storage->size_bytes)
-        return host->fail(host, CKPT_FORMAT, storage->tensor,
-                          member->data_offset,
-                          "record 'data/%.*s' has %llu bytes, its storage has "
-                          "%llu",
-                          key_bytes, storage->key.data,
-                          (unsigned long long)member->size_bytes,
-                          (unsigned long long)storage->size_bytes);
-    if (member->size_bytes > storage->size_bytes)
-        host->warn(host, storage->tensor, member->data_offset,
-                   "record 'data/%.*s' has %llu bytes, its storage only %llu",
-                   key_bytes, storage->key.data,
-                   (unsigned long long)member->size_bytes,
-                   (unsigned long long)storage->size_bytes);
-    if (member->method != SDK_ZIP_STORED && member->method != SDK_ZIP_DEFLATED)
-        return host->fail(host, CKPT_UNSUPPORTED, storage->tensor,
-                          member->header_offset,
-                          "record 'data/%.*s' is packed by method %u",
-                          key_bytes, storage->key.data, member->method);
-    return CKPT_OK;
-}
-
-static int
-torch_zip_find_storage(const struct ckpt_host *host, void *user,
-                       const struct sdk_torch_storage *storage,
-                       struct ckpt_storage *like)
-{
-    struct torch_zip_records *records = user;
-    const struct sdk_zip_member *member = NULL;
-    size_t key_bytes = storage->key.size_bytes;
-    char record[256] = "data/";
-    int status, shown = (int)(key_bytes < 200 ? key_bytes : 200);
-
-    if (key_bytes < sizeof record - 5) {
-        memcpy(record + 5, storage->key.data, key_bytes);
-        member = torch_zip_find(records, record, 5 + key_bytes);
-    }
-    if (member == NULL)
-        return host->fail(host, CKPT_FORMAT, storage->tensor, storage->byte,
-                          "there is no record 'data/%.*s'", shown,
-                          storage->key.data);
-    status = check_record(host, storage, member, shown);
-    if (status != CKPT_OK)
-        return status;
-    if (member->size_bytes > storage->size_bytes)
-        records->used[member - records->zip.members] = TORCH_ZIP_LONGER;
-    like->byte_order =
-        records->big_endian ? CKPT_BIG_ENDIAN : CKPT_LITTLE_ENDIAN;
-    if (member->method == SDK_ZIP_STORED) {
-        like->place = CKPT_PLACE_SPAN;
-        like->source = records->source;
-        like->source_offset = member->data_offset;
-    } else {
-        like->place = CKPT_PLACE_CODED;
-        like->cursor_key = (uint64_t)(member - records->zip.members);
-    }
-    return CKPT_OK;
 }
 
 /* ---- Describing ---- */
 
+/* The record of the object; what other archives have as well is told. */
 static int
-read_object(const struct ckpt_host *host, struct torch_zip_records *records,
-            const struct torch_zip_bytes *bytes, struct ckpt_graph *graph)
+find_pickle(const struct ckpt_host *host, struct sdk_torch_records *records,
+            const struct sdk_zip_member **pickle)
 {
-    bool stored = records->pickle->method == SDK_ZIP_STORED;
-    uint64_t origin = stored ? records->pickle->data_offset : CKPT_NOWHERE;
-    struct sdk_pickled_input input = {
-        .data = bytes->data, .size_bytes = bytes->size_bytes, .origin = origin};
-    struct sdk_torch_source source = {
-        .find = torch_zip_find_storage, .user = records, .origin = origin};
-    struct sdk_pickled pickled = {0};
-    const struct ckpt_value *root;
-    int status = sdk_pickled_parse(host, &input, &pickled);
+    const struct sdk_zip_member *constants =
+        sdk_torch_records_text(records, "constants.pkl");
 
-    if (status == CKPT_OK && pickled.end_bytes < bytes->size_bytes)
-        host->warn(host, NULL, stored ? origin + pickled.end_bytes : origin,
-                   "%zu bytes follow the pickle in 'data.pkl'",
-                   bytes->size_bytes - pickled.end_bytes);
+    if (constants != NULL)
+        return host->fail(host, CKPT_UNSUPPORTED, NULL,
+                          constants->header_offset,
+                          "this is a TorchScript archive");
+    *pickle = sdk_torch_records_text(records, "data.pkl");
+    if (*pickle == NULL)
+        return host->fail(host, CKPT_FORMAT, NULL, CKPT_NOWHERE,
+                          "there is no record 'data.pkl'");
+    return CKPT_OK;
+}
+
+static int
+read_object(const struct ckpt_host *host, struct sdk_torch_records *records,
+            const struct sdk_zip_member *member, struct ckpt_graph *graph)
+{
+    struct sdk_torch_bytes bytes = {0};
+    struct sdk_pickled pickled = {0};
+    struct sdk_torch_source source = {.find = sdk_torch_records_storage,
+                                      .user = records,
+                                      .origin =
+                                          sdk_torch_member_origin(member)};
+    const struct ckpt_value *root;
+    int status =
+        sdk_torch_records_pickle(host, records, member, &bytes, &pickled);
+
     if (status == CKPT_OK)
         status = sdk_torch_read(host, graph, &pickled, &source, &root);
     if (status == CKPT_OK)
         status = host->root_set(host, graph, root);
     sdk_pickled_fini(host, &pickled);
+    host->release(host, bytes.data);
     return status;
 }
 
 static int
-set_attribute(const struct ckpt_host *host, struct ckpt_graph *graph,
-              const struct sdk_json *json, struct sdk_buffer *name)
-{
-    struct sdk_buffer scratch = {0};
-    struct ckpt_value like = {.kind = CKPT_KIND_STRING}, *value;
-    int status = sdk_json_text(host, json, &scratch, &like.as.text);
-
-    if (status == CKPT_OK)
-        status = host->value_new(host, graph, &like, sizeof like, &value);
-    if (status == CKPT_OK)
-        status = host->attr_set(host, graph, NULL, (char *)name->data, value);
-    sdk_buffer_fini(host, &scratch);
-    return status;
-}
-
-/* Each pair of the object; the name is copied to get its NUL. */
-static int
-read_pairs(const struct ckpt_host *host, struct ckpt_graph *graph,
-           struct sdk_json *json, struct sdk_buffer *name)
-{
-    int status = CKPT_OK;
-
-    if (sdk_json_next(json) != SDK_JSON_OBJECT_BEGIN)
-        sdk_json_refuse(json, "no object");
-    while (status == CKPT_OK && sdk_json_next(json) == SDK_JSON_KEY) {
-        name->size_bytes = 0;
-        status = sdk_json_copy(host, json, name);
-        if (status == CKPT_OK)
-            status = sdk_buffer_append(host, name, "", 1);
-        if (status != CKPT_OK)
-            return status;
-        if (strlen((char *)name->data) + 1 != name->size_bytes)
-            sdk_json_refuse(json, "a zero byte in a name");
-        else if (sdk_json_next(json) != SDK_JSON_STRING)
-            sdk_json_refuse(json, "a value that is no string");
-        else
-            status = set_attribute(host, graph, json, name);
-    }
-    return status;
-}
-
-static int
-read_attributes(const struct ckpt_host *host, struct torch_zip_records *records,
+read_attributes(const struct ckpt_host *host, struct sdk_torch_records *records,
                 struct ckpt_graph *graph)
 {
-    const struct sdk_zip_member *member = torch_zip_find(
-        records, TORCH_ZIP_ATTRIBUTES, strlen(TORCH_ZIP_ATTRIBUTES));
-    struct torch_zip_bytes bytes = {0};
-    struct sdk_buffer name = {0};
-    struct sdk_json json;
+    const struct sdk_zip_member *member =
+        sdk_torch_records_text(records, TORCH_ZIP_ATTRIBUTES);
+    struct sdk_torch_bytes bytes = {0};
     int status;
 
     if (member == NULL)
         return CKPT_OK;
-    status = torch_zip_load(host, records, member, &bytes);
+    status = sdk_torch_records_load(host, records, member, &bytes);
     if (status != CKPT_OK)
         return status;
-    sdk_json_init(&json, bytes.data, bytes.size_bytes);
-    status = read_pairs(host, graph, &json, &name);
-    if (status == CKPT_OK && json.event == SDK_JSON_OBJECT_END)
-        sdk_json_next(&json);
-    if (status == CKPT_OK && json.event != SDK_JSON_END)
-        status = host->fail(host, CKPT_FORMAT, NULL,
-                            member->method == SDK_ZIP_STORED
-                                ? member->data_offset + json.at
-                                : CKPT_NOWHERE,
-                            "record '%s': %s", TORCH_ZIP_ATTRIBUTES,
-                            json.error != NULL ? json.error : "no JSON object");
-    sdk_buffer_fini(host, &name);
+    status = sdk_torch_attributes_read(
+        host, graph, "record '" TORCH_ZIP_ATTRIBUTES "'", bytes.data,
+        bytes.size_bytes, sdk_torch_member_origin(member));
     host->release(host, bytes.data);
     return status;
 }
@@ -232,19 +134,20 @@ torch_zip_describe(const struct ckpt_host *host, void *self,
                    struct ckpt_graph *graph)
 {
     struct torch_zip *zip = self;
-    struct torch_zip_records *records = &zip->records;
-    struct torch_zip_bytes bytes = {0};
-    int status = torch_zip_open_records(host, zip->source, records);
+    struct sdk_torch_records *records = &zip->records;
+    const struct sdk_zip_member *pickle = NULL;
+    int status = sdk_torch_records_open(host, zip->source, records);
 
     if (status == CKPT_OK)
-        status = torch_zip_load(host, records, records->pickle, &bytes);
+        status = find_pickle(host, records, &pickle);
     if (status == CKPT_OK)
-        status = read_object(host, records, &bytes, graph);
-    host->release(host, bytes.data);
+        status = sdk_torch_records_about(host, records);
+    if (status == CKPT_OK)
+        status = read_object(host, records, pickle, graph);
     if (status == CKPT_OK)
         status = read_attributes(host, records, graph);
     if (status == CKPT_OK)
-        torch_zip_report_rest(host, records);
+        sdk_torch_records_rest(host, records);
     return status;
 }
 
@@ -254,64 +157,15 @@ static int
 torch_zip_cursor_open(const struct ckpt_host *host, void *self,
                       const struct ckpt_storage *storage, void **cursor)
 {
-    struct torch_zip_records *records = &((struct torch_zip *)self)->records;
-    struct torch_zip_inflate *inflate;
-    struct torch_zip_cursor *made = host->allocate(host, sizeof *made);
-    int status = CKPT_MEMORY;
-
-    if (made == NULL)
-        return status;
-    status = torch_zip_inflate_of(host, records, &inflate);
-    if (status == CKPT_OK)
-        status = torch_zip_stream_open(
-            host, inflate, &records->zip.members[storage->cursor_key],
-            &made->stream);
-    made->left_bytes = storage->size_bytes;
-    if (status == CKPT_OK)
-        *cursor = made;
-    else
-        host->release(host, made);
-    return status;
-}
-
-static int
-torch_zip_cursor_next(const struct ckpt_host *host, void *cursor,
-                      struct ckpt_span *span)
-{
-    struct torch_zip_cursor *self = cursor;
-    size_t wanted = self->left_bytes < CURSOR_BYTES ? (size_t)self->left_bytes
-                                                    : CURSOR_BYTES;
-    int status;
-
-    if (self->finished)
-        return CKPT_END;
-    status = torch_zip_stream_read(host, self->stream, self->buffer, wanted);
-    if (status != CKPT_OK)
-        return status;
-    self->left_bytes -= wanted;
-    /* The check of the whole comes before its last bytes are handed out. */
-    if (self->left_bytes == 0) {
-        self->finished = true;
-        status = torch_zip_stream_finish(host, self->stream);
-        if (status != CKPT_OK || wanted == 0)
-            return status != CKPT_OK ? status : CKPT_END;
-    }
-    span->data = self->buffer;
-    span->size_bytes = wanted;
-    return CKPT_OK;
-}
-
-static void
-torch_zip_cursor_close(const struct ckpt_host *host, void *cursor)
-{
-    torch_zip_stream_close(host, ((struct torch_zip_cursor *)cursor)->stream);
-    host->release(host, cursor);
+    return sdk_torch_cursor_open(host, &((struct torch_zip *)self)->records,
+                                 (size_t)storage->cursor_key,
+                                 storage->size_bytes, cursor);
 }
 
 static int
 torch_zip_verify(const struct ckpt_host *host, void *self)
 {
-    return torch_zip_verify_records(host, &((struct torch_zip *)self)->records);
+    return sdk_torch_records_verify(host, &((struct torch_zip *)self)->records);
 }
 
 /* ---- Tables ---- */
@@ -333,12 +187,13 @@ static const struct ckpt_reader torch_zip_reader = {
     .describe = torch_zip_describe,
     .close = torch_zip_close,
     .cursor_open = torch_zip_cursor_open,
-    .cursor_next = torch_zip_cursor_next,
-    .cursor_close = torch_zip_cursor_close,
+    .cursor_next = sdk_torch_cursor_next,
+    .cursor_close = sdk_torch_cursor_close,
     .verify = torch_zip_verify,
 };
 
-static const struct ckpt_reader *const readers[] = {&torch_zip_reader, NULL};
+static const struct ckpt_reader *const readers[] = {
+    &torch_zip_reader, &torch_zip_shards_reader, NULL};
 static const struct ckpt_writer *const writers[] = {&torch_zip_writer, NULL};
 
 CKPT_PLUGIN(torch_zip) = {

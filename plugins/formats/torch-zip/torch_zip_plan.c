@@ -10,11 +10,12 @@
 #include <string.h>
 
 #include "checked.h"
-#include "json.h"
+#include "torch_attributes.h"
 #include "torch_release.h"
 #include "torch_write.h"
 #include "torch_zip_id.h"
 #include "torch_zip_layout.h"
+#include "torch_zip_split.h"
 
 /* Records before and after the storages, in order. */
 enum {
@@ -26,7 +27,9 @@ enum {
 };
 
 /* Tags of late segments: the number of a gap, of the first record of a run of
- * central headers, or the serialization id. */
+ * central headers, or the serialization id; and above it the archive's. */
+#define TAG_ARCHIVE 40
+#define TAG_NUMBER ((UINT64_C(1) << TAG_ARCHIVE) - 1)
 #define TAG_CENTRAL (UINT64_C(1) << 62)
 #define TAG_ID (UINT64_C(1) << 63)
 
@@ -44,8 +47,9 @@ struct plan_record {
     uint64_t segment; /* of its bytes, if there are any */
 };
 
+/* One archive. */
 struct torch_zip_plan {
-    struct ckpt_option_value release; /* enum sdk_torch_release, if given */
+    uint64_t tag;         /* of its late segments: its number, shifted */
     size_t archive_bytes; /* of `name`: the archive with its slash */
     char name[512];       /* and, for the moment, one record */
     struct plan_record *records;
@@ -54,26 +58,42 @@ struct torch_zip_plan {
     uint64_t names; /* combined hash of the names of all but the id */
 };
 
+struct torch_zip_writer {
+    struct ckpt_option_value release; /* enum sdk_torch_release, if given */
+    uint64_t shard_bytes;             /* 0: one file */
+    struct torch_zip_plan *plans;
+    uint32_t plan_count;
+};
+
 static int
 torch_zip_plan_open(const struct ckpt_host *host,
                     const struct ckpt_option_value *options, void **self)
 {
-    struct torch_zip_plan *plan = host->allocate(host, sizeof *plan);
+    struct torch_zip_writer *writer;
 
-    if (plan == NULL)
+    if (options[1].given && options[1].integer <= 0)
+        return host->fail(host, CKPT_OPTION, NULL, CKPT_NOWHERE,
+                          "shard-size must be more than 0");
+    writer = host->allocate(host, sizeof *writer);
+    if (writer == NULL)
         return CKPT_MEMORY;
-    plan->release = options[0];
-    *self = plan;
+    writer->release = options[0];
+    if (options[1].given)
+        writer->shard_bytes = (uint64_t)options[1].integer;
+    *self = writer;
     return CKPT_OK;
 }
 
 static void
 torch_zip_plan_close(const struct ckpt_host *host, void *self)
 {
-    struct torch_zip_plan *plan = self;
+    struct torch_zip_writer *writer = self;
+    uint32_t i;
 
-    host->release(host, plan->records);
-    host->release(host, plan);
+    for (i = 0; i < writer->plan_count; i++)
+        host->release(host, writer->plans[i].records);
+    host->release(host, writer->plans);
+    host->release(host, writer);
 }
 
 /* The file's name without its last extension. Where that leaves nothing, or
@@ -178,7 +198,7 @@ plan_gap(const struct ckpt_host *host, struct torch_zip_plan *plan,
         plan_record_get(plan, i, &record);
         size_bytes += torch_zip_local_bytes(&record);
     }
-    return plan_late(host, output, i, size_bytes);
+    return plan_late(host, output, plan->tag | i, size_bytes);
 }
 
 /* Record i, whose bytes are `body`. */
@@ -238,35 +258,6 @@ plan_storages(const struct ckpt_host *host, struct torch_zip_plan *plan,
     return status;
 }
 
-/* The attributes of the graph that are strings; the hub leaves no others. */
-static int
-plan_attributes_text(const struct ckpt_host *host,
-                     const struct ckpt_graph *graph, struct sdk_buffer *json)
-{
-    const struct ckpt_attr *attr;
-    const char *before = "{";
-    int status = CKPT_OK;
-
-    for (attr = graph->attrs; attr != NULL; attr = attr->next) {
-        if (attr->value->kind != CKPT_KIND_STRING)
-            continue;
-        status = sdk_buffer_append(host, json, before, 1);
-        if (status == CKPT_OK)
-            status = sdk_json_write_string(host, json, attr->name,
-                                           strlen(attr->name));
-        if (status == CKPT_OK)
-            status = sdk_buffer_append(host, json, ":", 1);
-        if (status == CKPT_OK)
-            status =
-                sdk_json_write_string(host, json, attr->value->as.text.data,
-                                      attr->value->as.text.size_bytes);
-        if (status != CKPT_OK)
-            return status;
-        before = ",";
-    }
-    return *before == ',' ? sdk_buffer_append(host, json, "}", 1) : CKPT_OK;
-}
-
 static int
 plan_names(const struct ckpt_host *host, struct torch_zip_plan *plan)
 {
@@ -305,7 +296,8 @@ plan_end(const struct ckpt_host *host, struct torch_zip_plan *plan,
             plan_record_get(plan, i++, &record);
             size_bytes += torch_zip_central_bytes(&record);
         } while (i < plan->record_count && i % CENTRAL_RUN != 0);
-        status = plan_late(host, output, TAG_CENTRAL | first, size_bytes);
+        status = plan_late(host, output, plan->tag | TAG_CENTRAL | first,
+                           size_bytes);
     }
     if (status != CKPT_OK)
         return status;
@@ -320,7 +312,7 @@ plan_id(const struct ckpt_host *host, struct torch_zip_plan *plan,
 {
     struct ckpt_segment body = {.kind = CKPT_SEGMENT_LATE,
                                 .size_bytes = TORCH_ZIP_ID_BYTES,
-                                .tag = TAG_ID};
+                                .tag = plan->tag | TAG_ID};
 
     return plan_record(host, plan, output, i, &body);
 }
@@ -352,24 +344,27 @@ plan_records(const struct ckpt_host *host, struct torch_zip_plan *plan,
     return status == CKPT_OK ? plan_gap(host, plan, output, next) : status;
 }
 
+/* One archive, under the name of its file, of the root or a part of it. */
 static int
-torch_zip_plan_plan(const struct ckpt_host *host, void *self,
-                    const struct ckpt_graph *graph, struct ckpt_plan *output)
+plan_archive(const struct ckpt_host *host,
+             const struct torch_zip_writer *writer, struct torch_zip_plan *plan,
+             const struct ckpt_graph *graph, const struct sdk_torch_part *part,
+             const char *name, struct ckpt_plan *output)
 {
-    struct torch_zip_plan *plan = self;
     struct sdk_torch_pickle pickle = {0};
     struct sdk_buffer attributes = {0};
-    int status = sdk_torch_write(host, graph, SDK_TORCH_ZIP, &pickle);
+    int status =
+        sdk_torch_write_part(host, graph, SDK_TORCH_ZIP, part, &pickle);
 
-    if (status == CKPT_OK && plan->release.given)
+    if (status == CKPT_OK && writer->release.given)
         status = sdk_torch_release_check(host, graph, &pickle,
                                          SDK_TORCH_1_13 +
-                                             (uint32_t)plan->release.integer);
-    if (status == CKPT_OK)
-        status = plan_attributes_text(host, graph, &attributes);
+                                             (uint32_t)writer->release.integer);
+    if (status == CKPT_OK && part == NULL)
+        status = sdk_torch_attributes_write(host, graph, &attributes);
     if (status != CKPT_OK)
         goto out;
-    plan_name_archive(plan, host->plan_name(host, output));
+    plan_name_archive(plan, name);
     plan->storage_count = pickle.use_count;
     plan->has_attributes = attributes.size_bytes > 0;
     plan->record_count = RECORD_STORAGES + plan->storage_count + 2 +
@@ -384,6 +379,57 @@ torch_zip_plan_plan(const struct ckpt_host *host, void *self,
 out:
     sdk_buffer_fini(host, &attributes);
     sdk_torch_fini(host, &pickle);
+    return status;
+}
+
+/* The shards, and the index behind them. */
+static int
+plan_shards(const struct ckpt_host *host, struct torch_zip_writer *writer,
+            const struct ckpt_graph *graph, struct torch_zip_split *split,
+            struct ckpt_plan *output)
+{
+    struct sdk_torch_part part = {.shards = split->shards};
+    const char *name;
+    int status = CKPT_OK;
+
+    for (; part.shard < split->count && status == CKPT_OK; part.shard++) {
+        writer->plans[part.shard].tag = (uint64_t)part.shard << TAG_ARCHIVE;
+        status = torch_zip_split_name(host, split, part.shard, &name);
+        if (status == CKPT_OK)
+            status = host->plan_file(host, output, name);
+        if (status == CKPT_OK)
+            status = plan_archive(host, writer, &writer->plans[part.shard],
+                                  graph, &part, name, output);
+    }
+    return status == CKPT_OK ? torch_zip_split_index(host, split, graph, output)
+                             : status;
+}
+
+static int
+torch_zip_plan_plan(const struct ckpt_host *host, void *self,
+                    const struct ckpt_graph *graph, struct ckpt_plan *output)
+{
+    struct torch_zip_writer *writer = self;
+    const char *name = host->plan_name(host, output);
+    struct torch_zip_split split = {.count = 1};
+    int status = CKPT_OK;
+
+    if (writer->shard_bytes > 0)
+        status =
+            torch_zip_split(host, graph, name, writer->shard_bytes, &split);
+    if (status == CKPT_OK) {
+        writer->plans =
+            host->allocate(host, split.count * sizeof *writer->plans);
+        status = writer->plans == NULL ? CKPT_MEMORY : CKPT_OK;
+    }
+    if (status == CKPT_OK) {
+        writer->plan_count = split.count;
+        status = split.count > 1
+                     ? plan_shards(host, writer, graph, &split, output)
+                     : plan_archive(host, writer, writer->plans, graph, NULL,
+                                    name, output);
+    }
+    torch_zip_split_fini(host, &split);
     return status;
 }
 
@@ -448,15 +494,17 @@ torch_zip_plan_late(const struct ckpt_host *host, void *self,
                     const struct ckpt_plan *output, uint64_t tag, void *buffer,
                     size_t size_bytes)
 {
-    struct torch_zip_plan *plan = self;
+    struct torch_zip_writer *writer = self;
+    uint64_t kind = tag & (TAG_ID | TAG_CENTRAL);
+    struct torch_zip_plan *plan = &writer->plans[(tag ^ kind) >> TAG_ARCHIVE];
 
     (void)size_bytes;
-    if (tag & TAG_ID)
+    if (kind == TAG_ID)
         late_id(host, plan, output, buffer);
-    else if (tag & TAG_CENTRAL)
-        late_central(host, plan, output, (size_t)(tag & ~TAG_CENTRAL), buffer);
+    else if (kind == TAG_CENTRAL)
+        late_central(host, plan, output, (size_t)(tag & TAG_NUMBER), buffer);
     else
-        late_gap(host, plan, output, (size_t)tag, buffer);
+        late_gap(host, plan, output, (size_t)(tag & TAG_NUMBER), buffer);
     return CKPT_OK;
 }
 
@@ -467,17 +515,19 @@ static const struct ckpt_option torch_zip_plan_options[] = {
     {"torch", CKPT_OPTION_CHOICE, NULL,
      "refuse what this release does not load in its safe mode",
      sdk_torch_releases + SDK_TORCH_1_13},
+    {"shard-size", CKPT_OPTION_SIZE, NULL,
+     "split a state dict into files of at most so many bytes of tensors, with "
+     "an index",
+     NULL},
     {NULL, CKPT_OPTION_END, NULL, NULL, NULL}};
 
 const struct ckpt_writer torch_zip_writer = {
     .size = sizeof(struct ckpt_writer),
     .id = "torch-zip",
-    .summary = "the zip archive of torch.save",
+    .summary = "the zip archive of torch.save, or shards with an index",
     .suffixes = torch_zip_plan_suffixes,
     .options = torch_zip_plan_options,
-    .limits = {.holds = CKPT_HOLDS_TREE | CKPT_HOLDS_TIES | CKPT_HOLDS_STRIDES |
-                        CKPT_HOLDS_DEVICES | CKPT_HOLDS_GRAD |
-                        CKPT_HOLDS_ROLES | CKPT_HOLDS_STRINGS,
+    .limits = {.holds = SDK_TORCH_HOLDS | CKPT_HOLDS_STRINGS,
                .dtypes = SDK_TORCH_DTYPES},
     .open = torch_zip_plan_open,
     .plan = torch_zip_plan_plan,

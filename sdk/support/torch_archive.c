@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How the zip archives of torch are told from each other, by the names of
+ * their records. A record counts where no folder or one folder is before it;
+ * data.pkl does anywhere, so that a strange archive gets a reason.
+ */
+#include "torch_records.h"
+
+#include <string.h>
+
+/* Records that tell, by the bit that they set. */
+enum seen {
+    SEEN_PICKLE = 1,     /* data.pkl, one folder deep at most */
+    SEEN_PICKLE_ANY = 2, /* at any depth */
+    SEEN_CONSTANTS = 4,
+    SEEN_MODEL = 8,
+    SEEN_VERSION = 16,
+    SEEN_EXPORT = 32,
+    SEEN_PACKAGE = 64
+};
+
+static const struct {
+    const char *record;
+    unsigned seen;
+} marks[] = {
+    {"data.pkl", SEEN_PICKLE},
+    {"constants.pkl", SEEN_CONSTANTS},
+    {"model.json", SEEN_MODEL},
+    {"version", SEEN_VERSION},
+    {"archive_format", SEEN_EXPORT},
+    {"serialized_exported_program.json", SEEN_EXPORT},
+    {"serialized_state_dict.pt", SEEN_EXPORT},
+    {".data/extern_modules", SEEN_PACKAGE},
+};
+
+static int CKPT_PRINTF(5, 6)
+    say_nothing(const struct ckpt_host *host, int status, const char *tensor,
+                uint64_t byte, const char *format, ...)
+{
+    (void)host;
+    (void)tensor;
+    (void)byte;
+    (void)format;
+    return status;
+}
+
+static bool
+equals(const char *name, size_t name_bytes, const char *record)
+{
+    return name_bytes == strlen(record) &&
+           memcmp(name, record, name_bytes) == 0;
+}
+
+/* Whether the name is that of the record, in whatever folder. */
+static bool
+is_within(const struct sdk_zip_member *member, const char *record)
+{
+    size_t size = strlen(record), rest = member->name_bytes - size;
+
+    return member->name_bytes >= size &&
+           memcmp(member->name + rest, record, size) == 0 &&
+           (rest == 0 || member->name[rest - 1] == '/');
+}
+
+static unsigned
+look_at(const struct sdk_zip_member *member)
+{
+    const char *slash = memchr(member->name, '/', member->name_bytes);
+    size_t folder = slash != NULL ? (size_t)(slash - member->name) + 1 : 0, i;
+    unsigned seen = is_within(member, "data.pkl") ? SEEN_PICKLE_ANY : 0;
+
+    for (i = 0; i < sizeof marks / sizeof *marks; i++)
+        if (equals(member->name, member->name_bytes, marks[i].record) ||
+            equals(member->name + folder, member->name_bytes - folder,
+                   marks[i].record))
+            seen |= marks[i].seen;
+    return seen;
+}
+
+static enum sdk_torch_archive
+judge(unsigned seen)
+{
+    if (seen & SEEN_EXPORT)
+        return SDK_TORCH_EXPORT;
+    if (seen & SEEN_CONSTANTS)
+        return SDK_TORCH_SCRIPT;
+    if ((seen & SEEN_MODEL) && (seen & SEEN_VERSION))
+        return SDK_TORCH_MODEL;
+    if ((seen & SEEN_PACKAGE) && !(seen & SEEN_PICKLE))
+        return SDK_TORCH_PACKAGE;
+    if (seen & SEEN_PICKLE_ANY)
+        return SDK_TORCH_SAVED;
+    return SDK_TORCH_OTHER;
+}
+
+/* An archive cut short: what is left of it starts with a data.pkl. */
+static bool
+starts_with_pickle(const struct ckpt_host *host,
+                   const struct ckpt_source *source)
+{
+    struct sdk_zip_member first = {0};
+    struct ckpt_span span;
+    uint64_t size = host->source_size(host, source);
+
+    if (size < 30 || host->source_peek(host, source, 0, 30, &span) != CKPT_OK ||
+        memcmp(span.data, "PK\3\4", 4) != 0)
+        return false;
+    first.name_bytes = (uint32_t)span.data[26] | (uint32_t)span.data[27] << 8;
+    if (first.name_bytes > size - 30 ||
+        host->source_peek(host, source, 0, 30 + first.name_bytes, &span) !=
+            CKPT_OK)
+        return false;
+    first.name = (const char *)span.data + 30;
+    return is_within(&first, "data.pkl");
+}
+
+int
+sdk_torch_archive_of(const struct ckpt_host *host,
+                     const struct ckpt_source *source,
+                     enum sdk_torch_archive *archive)
+{
+    struct ckpt_host quiet = {0};
+    struct sdk_zip_member member;
+    struct sdk_zip_walk walk;
+    unsigned seen = 0;
+    int status;
+
+    memcpy(&quiet, host, host->size < sizeof quiet ? host->size : sizeof quiet);
+    quiet.fail = say_nothing;
+    status = sdk_zip_walk_init(&quiet, source, &walk);
+    while (status == CKPT_OK) {
+        status = sdk_zip_walk_next(&walk, &member);
+        if (status == CKPT_OK)
+            seen |= look_at(&member);
+    }
+    if (status == CKPT_IO || status == CKPT_CANCELLED)
+        return status;
+    if (status == CKPT_END)
+        *archive = judge(seen);
+    else
+        *archive = starts_with_pickle(&quiet, source) ? SDK_TORCH_DAMAGED
+                                                      : SDK_TORCH_BROKEN;
+    return CKPT_OK;
+}
