@@ -11,7 +11,8 @@ enum pickles_mode {
     PICKLES_FILE,   /* all of a file: what follows a pickle is odd */
     PICKLES_MEMBER, /* a part of an archive: likewise, if it is a pickle */
     PICKLES_STREAM, /* pickles among other bytes */
-    PICKLES_VALUE   /* a value in a pickle: only clear cases count */
+    PICKLES_VALUE,  /* a value in a pickle: only clear cases count */
+    PICKLES_ELSE    /* what is something else already: only harm counts */
 };
 
 /* Looks at a view and all that is in it. `*known` becomes true if it is of a
