@@ -12,6 +12,7 @@
 #include "cli.h"
 #include "escape.h"
 #include "listing.h"
+#include "numbers.h"
 #include "table_out.h"
 #include "tree.h"
 
@@ -46,27 +47,26 @@ static int
 ls_pick(struct cli_listing *listing, const char *pattern, bool positions)
 {
     const struct ckpt_graph *graph = listing->graph;
-    uint64_t parameters = 0;
+    uint64_t *numbers = positions ? cli_numbers(graph) : NULL;
     const struct ckpt_entry *entry;
     struct cli_row *row;
-    bool parameter;
     size_t i;
 
     listing->rows = calloc(graph->entry_count + 1, sizeof *listing->rows);
-    if (listing->rows == NULL)
+    if (listing->rows == NULL || (positions && numbers == NULL)) {
+        free(numbers);
         return CKPT_MEMORY;
+    }
     for (i = 0; i < graph->entry_count; i++) {
         entry = &graph->entries[i];
-        parameter =
-            positions && entry->value->as.tensor->role == CKPT_ROLE_PARAMETER;
-        if (ls_matches(entry, pattern)) {
-            row = &listing->rows[listing->row_count++];
-            row->entry = entry;
-            row->index = i;
-            row->parameter_index = parameter ? parameters : UINT64_MAX;
-        }
-        parameters += parameter;
+        if (!ls_matches(entry, pattern))
+            continue;
+        row = &listing->rows[listing->row_count++];
+        row->entry = entry;
+        row->index = i;
+        row->parameter_index = numbers != NULL ? numbers[i] : UINT64_MAX;
     }
+    free(numbers);
     return CKPT_OK;
 }
 
@@ -132,7 +132,10 @@ ls_cell(struct cli_out *out, const struct cli_listing *listing, size_t nth,
             cli_out_u64(out, row->parameter_index);
         break;
     default:
-        cli_out_hex(out, listing->digests[nth], 32);
+        if (tensor->storage->place == CKPT_PLACE_ABSENT)
+            cli_out_char(out, '-');
+        else
+            cli_out_hex(out, listing->digests[nth], 32);
     }
 }
 

@@ -11,7 +11,7 @@
 struct cli_row {
     const struct ckpt_entry *entry;
     uint64_t index;           /* among all entries */
-    uint64_t parameter_index; /* among parameters; UINT64_MAX: it is none */
+    uint64_t parameter_index; /* numbers.h; UINT64_MAX: it is none */
 };
 
 struct cli_listing {

@@ -4,6 +4,7 @@ its state_dict() gives.
 
     CASE/model.pt         torch.save of the model, or of what holds models
     CASE/legacy.pt        the same in the form before 1.6
+    CASE/old.tar          the same in the tar form of 0.1
     CASE/state/model.pt   the same with each model replaced by its state_dict()
     CASE/about.json       what ckpt is to say of it
 
@@ -11,9 +12,14 @@ The sizes of all tensors are cut down: this is about names.
 """
 import collections
 import hashlib
+import inspect
+import io
 import json
 import pathlib
+import pickle
+import struct
 import sys
+import tarfile
 import warnings
 
 import torch
@@ -274,6 +280,78 @@ def vision():
     CASES["raft_small"] = lambda: models.optical_flow.raft_small()
 
 
+# ---- The tar form, which no torch of today writes ----
+
+class TarPickler(pickle.Pickler):
+    """Tensors and, the first time, classes of modules are named by ids."""
+
+    def __init__(self, file):
+        super().__init__(file, 2)
+        self.tensors, self.told, self.kept = {}, set(), []
+
+    def persistent_id(self, value):
+        if isinstance(value, type) and issubclass(value, nn.Module):
+            if value in self.told:
+                return None
+            self.told.add(value)
+            return (value, inspect.getsourcefile(value),
+                    inspect.getsource(value))
+        if isinstance(value, torch.Tensor) and \
+                not isinstance(value, nn.Parameter):
+            self.kept.append(value)
+            self.tensors.setdefault(id(value), (len(self.tensors) + 1, value))
+            return str(self.tensors[id(value)][0])
+        return None
+
+    def reducer_override(self, value):
+        if isinstance(value, nn.Parameter):
+            return (nn.Parameter, (value.data,),
+                    (value.requires_grad, False, collections.OrderedDict()))
+        return NotImplemented
+
+
+def in_protocol_2(value):
+    return pickle.dumps(value, 2)
+
+
+def save_tar(value, path):
+    body = io.BytesIO()
+    pickler = TarPickler(body)
+    pickler.dump(value)
+    kinds, storages = {}, {}
+    tensors = in_protocol_2(len(pickler.tensors))
+    for key, tensor in pickler.tensors.values():
+        storage = tensor.storage()
+        kind = getattr(torch, KINDS[tensor.dtype])
+        at = storage.data_ptr() or -key
+        number = storages.setdefault(at, (1000 + len(storages), storage))[0]
+        kinds[number] = kind
+        tensors += in_protocol_2((key, number, torch.Tensor))
+        tensors += struct.pack("<ii", tensor.dim(), 0)
+        tensors += struct.pack(f"<{2 * tensor.dim() + 1}q", *tensor.shape,
+                               *tensor.stride(), tensor.storage_offset())
+    stored = in_protocol_2(len(storages))
+    for number, storage in storages.values():
+        stored += in_protocol_2((number, "cpu", kinds[number]))
+        flat = torch.empty(0, dtype=storage.dtype).set_(storage)
+        stored += struct.pack("<q", len(flat)) + peer.raw_bytes(flat)
+    stored += in_protocol_2([])
+    members = {"sys_info": in_protocol_2(
+        {"protocol_version": 1000, "little_endian": True,
+         "type_sizes": {"short": 2, "int": 4, "long": 4}}),
+        "pickle": body.getvalue(), "tensors": tensors, "storages": stored}
+    with tarfile.open(path, "w") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+
+
+KINDS = {torch.float32: "FloatStorage", torch.int64: "LongStorage",
+         torch.float64: "DoubleStorage", torch.bool: "BoolStorage",
+         torch.uint8: "ByteStorage", torch.int32: "IntStorage"}
+
+
 # ---- Saving ----
 
 def no_initialisation():
@@ -336,6 +414,13 @@ def add_about(about, module, path):
         if role == "parameter" and not value.requires_grad:
             about["frozen"].append(join(path, name))
 
+    order = {id(parameter): number for number, parameter
+             in enumerate(dict.fromkeys(
+                 value for value in kept.values()
+                 if isinstance(value, nn.Parameter)))}
+    about["numbers"].update({join(path, name): order[id(value)] for
+                             name, value in kept.items() if id(value) in order})
+
     def walk(module, path, around):
         kind = type(module)
         about["classes"][path] = f"{kind.__module__}.{kind.__qualname__}"
@@ -377,8 +462,11 @@ def save(folder):
         torch.save(value, where / "model.pt")
         torch.save(value, where / "legacy.pt",
                    _use_new_zipfile_serialization=False)
+        if name != "complex_and_half":  # such types came later
+            save_tar(value, where / "old.tar")
         torch.save(states(value, {}), where / "state" / "model.pt")
-        about = {"tensors": [], "classes": {}, "training": {}, "frozen": []}
+        about = {"tensors": [], "classes": {}, "training": {}, "frozen": [],
+                 "numbers": {}}
         describe(value, "", about, set())
         (where / "about.json").write_text(json.dumps(about))
 

@@ -52,15 +52,12 @@ def about(model):
     return json.loads((model / "about.json").read_text())
 
 
-def reads_legacy():
-    return "torch-legacy" in tools.ckpt("plugins")
-
-
-@pytest.fixture(params=["model.pt", "legacy.pt"])
+@pytest.fixture(params=["model.pt", "legacy.pt", "old.tar"])
 def whole(request, model):
-    if request.param == "legacy.pt" and not reads_legacy():
-        pytest.skip("no plugin reads the legacy form")
-    return model / request.param
+    path = model / request.param
+    if not path.exists():
+        pytest.skip("types that this form has not")
+    return path
 
 
 KEYS = ("dtype", "shape", "role", "sha256")
@@ -149,6 +146,19 @@ def test_through_safetensors(model, tmp_path):
     assert mine["attributes"] == whole["attributes"]
 
 
+def test_both_countings(whole, about):
+    """Positions as in loops over state_dict() and over parameters(), where
+    a second name of one parameter does not count."""
+    if whole.parent.name.startswith("held_by"):
+        pytest.skip("no model alone")
+    rows = [line.split("\t") for line in
+            tools.ckpt("ls", "--index", whole).splitlines()]
+    assert [row[0] for row in rows] == [name for name, _ in about["tensors"]]
+    assert [int(row[5]) for row in rows] == list(range(len(rows)))
+    assert {row[0]: int(row[6]) for row in rows if row[6] != "-"} == \
+        about["numbers"]
+
+
 def findings(path):
     return json.loads(tools.ckpt("info", "--json", path))[0]["findings"]
 
@@ -182,3 +192,62 @@ def test_settings(peer, made):
     assert mine["config"] == {"layers": [1, 2], "name": "c", "rate": 0.5}
     assert mine["shape"] == [2, 3] and mine["kind"] == "float16"
     assert "itself" not in mine
+
+
+# ---- By hand ----
+
+def module(children=b"}", buffers=b"}", parameters=b"}", more=b""):
+    return tools.p_global("my.nets", "Net") + b")\x81}(" + \
+        tools.p_text("_parameters") + parameters + \
+        tools.p_text("_buffers") + buffers + \
+        tools.p_text("_modules") + children + more + b"ub"
+
+
+def refused(pickle, path):
+    path.write_bytes(tools.zipped(tools.members(tools.p_whole(pickle))))
+    done = tools.run("ls", path)
+    assert done.returncode == 3 and done.stdout == ""
+    return done.stderr
+
+
+def test_nested_too_deep(tmp_path):
+    made = module()
+    for _ in range(600):
+        made = module(tools.p_dict(a=made))
+    assert "modules nest too deep" in refused(made, tmp_path / "a.pt")
+
+
+def test_deep_but_fine(tmp_path):
+    made = module(parameters=tools.p_dict(
+        w=tools.p_tensor(tools.p_storage())))
+    for _ in range(400):
+        made = module(tools.p_dict(a=made))
+    path = tmp_path / "a.pt"
+    path.write_bytes(tools.zipped(tools.members(tools.p_whole(made))))
+    assert [t["name"] for t in tools.ls(path)["tensors"]] == ["a." * 400 + "w"]
+
+
+def test_not_quite_modules(tmp_path):
+    """What lacks a registry is an object as any other."""
+    path = tmp_path / "a.pt"
+    half = tools.p_global("my.nets", "Net") + b")\x81" + tools.p_dict(
+        _parameters=tools.p_dict(w=tools.p_tensor(tools.p_storage())),
+        _buffers=b"}") + b"b"
+    other = module(children=b"]")
+    path.write_bytes(tools.zipped(tools.members(tools.p_whole(
+        tools.p_dict(half=half, other=other)))))
+    listed = tools.ls(path)
+    assert [t["name"] for t in listed["tensors"]] == ["half._parameters.w"]
+    assert listed["attributes"] == {}
+
+
+def test_many_names_of_no_state(tmp_path):
+    """A large set that many modules share is not gone through each time."""
+    names = b"(" + b"".join(tools.p_text(f"n{i}") for i in range(20000)) + b"e"
+    shared = tools.p_global("builtins", "set") + b"]" + names + b"\x85Rq\1"
+    more = tools.p_text("_non_persistent_buffers_set")
+    first = module(more=more + shared)
+    children = b"".join(tools.p_text(f"c{i}") + module(more=more + b"h\1")
+                        for i in range(1000))
+    made = module(b"}(" + tools.p_text("a") + first + children + b"u")
+    assert "unfold to more than" in refused(made, tmp_path / "a.pt")

@@ -6,16 +6,25 @@
 #include "ckpt/plugin.h"
 #include "pickles_sweep.h"
 
+/* In bytes that are looked at once; a good file takes a few for each. */
+#define WORK_LEAST (UINT64_C(4) << 30)
+#define WORK_PER_PAGE (UINT64_C(32) * 4096)
+
 static int
 pickles_scan(const struct ckpt_host *host, const struct ckpt_source *source,
              struct ckpt_scanned *scanned)
 {
     struct pickles_view view = {.host = host, .source = source};
+    uint64_t work_left;
     bool known = false;
     int status;
 
     view.size_bytes = host->source_size(host, source);
+    work_left = WORK_LEAST + view.size_bytes / 4096 * WORK_PER_PAGE;
+    view.work_left = &work_left;
     status = pickles_sweep(&view, PICKLES_FILE, 0, &known);
+    if (status == CKPT_OK && work_left == 0)
+        status = CKPT_LIMIT;
     if (status == CKPT_OK)
         scanned->known = known;
     return status;

@@ -19,8 +19,6 @@ static const struct {
     size_t offset, size_bytes;
     const char *text;
 } packers[] = {
-    {"\xfd\x37zXZ", 0, 5, "xz"},
-    {"BZh", 0, 3, "bzip2"},
     {"7z\xbc\xaf\x27\x1c", 0, 6, "7z"},
     {"\x28\xb5\x2f\xfd", 0, 4, "zstd"},
     {"\x04\x22\x4d\x18", 0, 4, "lz4"},
@@ -32,53 +30,61 @@ static const struct {
 
 /* ---- Pickles one after the other ---- */
 
-/* In a text anything may stand, so a pickle must be a good one. */
+/* Whether a pickle is worth a word. In a text anything may stand, and raw
+ * numbers begin like a pickle of one value now and then: what imports nothing
+ * does nothing. */
 static bool
 counts(const struct pickles_walk *walk, enum pickles_mode mode)
 {
     bool calls = false, harms = false;
+    bool imports = walk->global_count > 0 || walk->oddities[ODD_EXTENSION] ||
+                   walk->oddities[ODD_COMPUTED];
     size_t i;
 
-    if (!pickles_is_pickle(walk))
-        return false;
-    if (walk->proto || (mode != PICKLES_VALUE && mode != PICKLES_STREAM))
-        return true;
     for (i = 0; i < walk->global_count; i++) {
         calls = calls || walk->globals[i]->call_count > 0;
         harms = harms || walk->globals[i]->severity == CKPT_SEVERITY_DANGEROUS;
     }
-    if (mode == PICKLES_STREAM && walk->stopped)
+    if (mode == PICKLES_FILE)
         return true;
-    return calls && (harms || walk->stopped);
+    if (mode == PICKLES_VALUE && !walk->proto)
+        return calls && (harms || walk->stopped);
+    return imports || (walk->proto && walk->stopped);
 }
 
 struct sequence {
     const struct pickles_view *view;
     enum pickles_mode mode;
     unsigned depth;
-    uint64_t at, count;
-    bool magic; /* it is torch's legacy stream */
-    bool whole; /* the last pickle came to its STOP */
+    uint64_t at, count, passed_count; /* passed: not worth a word */
+    uint64_t end;                     /* of the last one that was */
+    bool magic;                       /* it is torch's legacy stream */
+    bool whole;                       /* the last pickle came to its STOP */
 };
 
-/* Walks one pickle, and reports it if it is one. */
+/* Walks one pickle, and reports it. */
 static int
 sequence_step(struct sequence *self, bool *found)
 {
     struct pickles_walk walk = {0};
     int status = pickles_walk(self->view->host, self->view, self->at,
                               self->depth, &walk);
+    bool counted;
 
-    *found = status == CKPT_OK && counts(&walk, self->mode);
-    if (*found)
+    *found = status == CKPT_OK && pickles_is_pickle(&walk);
+    counted = *found && counts(&walk, self->mode);
+    if (counted)
         status = pickles_report(&walk);
     if (*found) {
-        self->magic = self->magic ||
-                      (self->count == 0 && walk.result.kind == VALUE_MAGIC);
+        self->magic =
+            self->magic || (self->at == 0 && walk.result.kind == VALUE_MAGIC);
         self->whole = walk.stopped;
         self->at = walk.at;
-        self->count++;
+        self->count += counted;
+        self->passed_count += !counted;
     }
+    if (counted)
+        self->end = walk.at;
     pickles_walk_end(&walk);
     return status;
 }
@@ -116,26 +122,27 @@ sequence_seek(struct sequence *self, bool *more)
 static int
 sequence_rest(const struct sequence *self)
 {
+    uint64_t total = self->count + self->passed_count;
     struct ckpt_span span;
     char text[120];
     int status = CKPT_OK;
 
-    if (self->magic && self->count >= STREAM_PICKLES)
+    if (self->magic && total >= STREAM_PICKLES)
         return pickles_find(self->view, CKPT_SEVERITY_NOTE, "scanned", NULL,
                             self->at, "storages of a legacy stream");
-    if (self->count > 1 && !self->magic) {
+    if (total > 1 && !self->magic) {
         snprintf(text, sizeof text,
                  "%llu pickles follow each other; a loader sees the first",
-                 (unsigned long long)self->count);
+                 (unsigned long long)total);
         status = pickles_find(self->view, CKPT_SEVERITY_SUSPICIOUS, "hidden",
                               NULL, CKPT_NOWHERE, text);
     }
     if (status == CKPT_OK)
-        status = pickles_peek(self->view, self->at, 1, &span);
+        status = pickles_peek(self->view, self->end, 1, &span);
     if (status != CKPT_OK || span.size_bytes == 0 || !self->whole)
         return status;
     return pickles_find(self->view, CKPT_SEVERITY_SUSPICIOUS, "hidden", NULL,
-                        self->at, "bytes that are no pickle follow STOP");
+                        self->end, "bytes that are no pickle follow STOP");
 }
 
 int
@@ -147,10 +154,11 @@ pickles_sequence(const struct pickles_view *view, uint64_t at,
     bool found = true;
     int status = CKPT_OK;
 
-    while (status == CKPT_OK && found && self.count < SEQUENCE_MAX) {
+    while (status == CKPT_OK && found &&
+           self.count + self.passed_count < SEQUENCE_MAX) {
         uint64_t from = self.at;
 
-        if (self.magic && self.count == STREAM_PICKLES)
+        if (self.magic && self.count + self.passed_count == STREAM_PICKLES)
             break;
         status = sequence_step(&self, &found);
         if (status != CKPT_OK || (found && self.at > from && self.whole))
@@ -241,9 +249,22 @@ say_several(const struct pickles_view *view, const bool kinds[4])
 }
 
 static bool
-is_zlib(const unsigned char *start, size_t got)
+is_wrapped(const unsigned char *start, size_t got, enum pickles_wrap *wrap)
 {
-    return got > 2 && start[0] == 0x78 && (start[0] * 256 + start[1]) % 31 == 0;
+    if (got < 6)
+        return false;
+    if (memcmp(start, "\x1f\x8b\x08", 3) == 0)
+        *wrap = PICKLES_GZIP;
+    else if (start[0] == 0x78 && (start[0] * 256 + start[1]) % 31 == 0)
+        *wrap = PICKLES_ZLIB;
+    else if (memcmp(start, "BZh", 3) == 0 && start[3] >= '1' && start[3] <= '9')
+        *wrap = PICKLES_BZIP2;
+    else if (memcmp(start, "\xfd\x37zXZ", 6) == 0 ||
+             memcmp(start, "\x5d\0\0", 3) == 0)
+        *wrap = PICKLES_XZ;
+    else
+        return false;
+    return true;
 }
 
 static int
@@ -251,6 +272,7 @@ sweep_kinds(const struct pickles_view *view, enum pickles_mode mode,
             unsigned depth, const unsigned char *start, size_t got, bool *known)
 {
     bool kinds[4] = {false, false, false, false};
+    enum pickles_wrap wrap;
     int status = CKPT_OK;
 
     if (mode != PICKLES_VALUE || memcmp(start, "PK\3\4", 4) == 0)
@@ -264,10 +286,8 @@ sweep_kinds(const struct pickles_view *view, enum pickles_mode mode,
     if (status == CKPT_OK)
         status = say_several(view, kinds);
     *known = *known || kinds[0] || kinds[1] || kinds[2] || kinds[3];
-    if (status == CKPT_OK && got > 3 && memcmp(start, "\x1f\x8b\x08", 3) == 0)
-        status = sweep_packed(view, PICKLES_GZIP, mode, depth, known);
-    else if (status == CKPT_OK && is_zlib(start, got))
-        status = sweep_packed(view, PICKLES_ZLIB, mode, depth, known);
+    if (status == CKPT_OK && is_wrapped(start, got, &wrap))
+        status = sweep_packed(view, wrap, mode, depth, known);
     else if (status == CKPT_OK && !*known)
         status = sweep_packers(view, start, got, known);
     return status;
@@ -336,7 +356,7 @@ look_decoded(const struct pickles_walk *walk, const struct pickles_view *part,
 {
     const struct ckpt_host *host = walk->host;
     size_t size = (size_t)part->size_bytes, done = 0, got;
-    struct pickles_view inner = {.host = host, .place = part->place};
+    struct pickles_view inner = *part;
     unsigned char *bytes;
     bool known = false;
     int status = CKPT_OK;
@@ -361,6 +381,9 @@ look_decoded(const struct pickles_walk *walk, const struct pickles_view *part,
         inner.size_bytes = decode(bytes, done, false, bytes);
     }
     inner.memory = bytes;
+    inner.source = NULL;
+    inner.inflater = NULL;
+    inner.offset = 0;
     if (status == CKPT_OK)
         status = pickles_sweep(&inner, PICKLES_VALUE, walk->depth + 1, &known);
     host->release(host, bytes);
@@ -371,12 +394,14 @@ look_decoded(const struct pickles_walk *walk, const struct pickles_view *part,
 static bool
 may_be(const unsigned char *p, size_t size)
 {
+    enum pickles_wrap wrap;
+
     if (size < 4)
         return false;
     if (p[0] == 0x80)
         return p[1] <= 5;
-    if (memcmp(p, "PK\3\4", 4) == 0 || memcmp(p, "\x1f\x8b\x08", 3) == 0 ||
-        memcmp(p, "\x93NUM", 4) == 0 || is_zlib(p, size))
+    if (memcmp(p, "PK\3\4", 4) == 0 || memcmp(p, "\x93NUM", 4) == 0 ||
+        is_wrapped(p, size, &wrap))
         return true;
     /* Protocols 0 and 1 begin as they like, but have lines. */
     return strchr("c(]}lditI0SVFLNKMJGUTX)", p[0]) != NULL &&

@@ -6,7 +6,6 @@
 #include "pickles_view.h"
 
 #include <string.h>
-#include <zlib.h>
 
 #include "checked.h"
 
@@ -15,7 +14,7 @@
 struct pickles_inflater {
     struct pickles_view packed;
     uint64_t at; /* in `packed` */
-    z_stream stream;
+    struct pickles_codec codec;
     unsigned char *data;
     size_t size_bytes, capacity_bytes;
     bool ended;
@@ -49,13 +48,15 @@ inflater_stop(struct pickles_inflater *self, const char *problem)
     self->problem = problem;
 }
 
-/* Inflates what one span of the packed bytes gives. */
+/* Unpacks what one span of the packed bytes gives. */
 static int
 inflater_step(const struct ckpt_host *host, struct pickles_inflater *self)
 {
+    struct pickles_flow flow = {0};
     struct ckpt_span span;
-    int status = inflater_room(host, self), result;
+    int status = inflater_room(host, self);
     size_t room;
+    bool good;
 
     if (status == CKPT_OK)
         status = pickles_peek(&self->packed, self->at, CHUNK_BYTES, &span);
@@ -64,22 +65,23 @@ inflater_step(const struct ckpt_host *host, struct pickles_inflater *self)
     if (span.size_bytes > CHUNK_BYTES)
         span.size_bytes = CHUNK_BYTES;
     room = self->capacity_bytes - self->size_bytes;
-    self->stream.next_in = (unsigned char *)(uintptr_t)span.data;
-    self->stream.avail_in = (uInt)span.size_bytes;
-    self->stream.next_out = self->data + self->size_bytes;
-    self->stream.avail_out = (uInt)room;
-    result = inflate(&self->stream, Z_NO_FLUSH);
-    self->at += span.size_bytes - self->stream.avail_in;
-    self->size_bytes += room - self->stream.avail_out;
-    if (result == Z_STREAM_END)
+    flow.in = span.size_bytes > 0 ? span.data : (const unsigned char *)"";
+    flow.in_bytes = span.size_bytes;
+    flow.out = self->data + self->size_bytes;
+    flow.out_bytes = room;
+    good = pickles_codec_step(&self->codec, &flow);
+    room -= flow.out_bytes;
+    self->at += span.size_bytes - flow.in_bytes;
+    self->size_bytes += room;
+    if (self->codec.ended)
         inflater_stop(self, NULL);
-    else if (result != Z_OK && result != Z_BUF_ERROR)
+    else if (!good)
         inflater_stop(self, "its packed bytes are damaged");
-    else if (span.size_bytes == 0)
+    else if (span.size_bytes == 0 && room == 0)
         inflater_stop(self, "its packed bytes end early");
     else if (self->size_bytes >= PICKLES_INFLATED_MAX)
         inflater_stop(self, "it unpacks to more than 64 MiB");
-    return CKPT_OK;
+    return pickles_charge(&self->packed, room + 64);
 }
 
 static int
@@ -98,23 +100,23 @@ int
 pickles_inflate(const struct pickles_view *packed, enum pickles_wrap wrap,
                 const char *place, struct pickles_view *view)
 {
-    static const int bits[] = {
-        [PICKLES_RAW_DEFLATE] = -15, [PICKLES_GZIP] = 31, [PICKLES_ZLIB] = 15};
     const struct ckpt_host *host = packed->host;
     struct pickles_inflater *made = host->allocate(host, sizeof *made);
 
     if (made == NULL)
         return CKPT_MEMORY;
     made->packed = *packed;
-    if (inflateInit2(&made->stream, bits[wrap]) != Z_OK) {
+    made->codec.wrap = wrap;
+    if (!pickles_codec_start(&made->codec)) {
         host->release(host, made);
         return host->fail(host, CKPT_MEMORY, NULL, CKPT_NOWHERE,
-                          "zlib cannot be started");
+                          "unpacking cannot be started");
     }
     memset(view, 0, sizeof *view);
     view->host = host;
     view->place = place;
     view->inflater = made;
+    view->work_left = packed->work_left;
     return CKPT_OK;
 }
 
@@ -125,7 +127,7 @@ pickles_inflate_end(struct pickles_view *view)
 
     if (self == NULL)
         return;
-    inflateEnd(&self->stream);
+    pickles_codec_end(&self->codec);
     view->host->release(view->host, self->data);
     view->host->release(view->host, self);
     view->inflater = NULL;
@@ -138,6 +140,23 @@ pickles_inflate_problem(const struct pickles_view *view)
 }
 
 /* ---- Views ---- */
+
+int
+pickles_charge(const struct pickles_view *view, uint64_t cost)
+{
+    uint64_t *left = view->work_left;
+
+    if (left == NULL)
+        return CKPT_OK;
+    if (*left > cost) {
+        *left -= cost;
+        return CKPT_OK;
+    }
+    *left = 0;
+    return view->host->fail(view->host, CKPT_LIMIT, NULL, CKPT_NOWHERE,
+                            "to look at all of it takes more work than goes "
+                            "with its size");
+}
 
 static int
 peek_inflated(const struct pickles_view *view, uint64_t at, size_t wanted,
@@ -164,8 +183,10 @@ pickles_peek(const struct pickles_view *view, uint64_t at, size_t wanted,
              struct ckpt_span *span)
 {
     uint64_t left;
-    int status = CKPT_OK;
+    int status = pickles_charge(view, 256 + wanted / 8);
 
+    if (status != CKPT_OK)
+        return status;
     if (view->inflater != NULL) {
         status = peek_inflated(view, at, wanted, span);
         left = at < view->size_bytes ? view->size_bytes - at : 0;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
  * Bytes at hand, wherever they are: a range of the file, memory, or what
- * zlib makes of another view. An inflated view grows as far as it is looked
+ * is packed in another view. An inflated view grows as far as it is looked
  * at, and no further than INFLATED_MAX.
  */
 #ifndef PICKLES_VIEW_H
 #define PICKLES_VIEW_H
 
 #include "ckpt/scanner.h"
+#include "pickles_codec.h"
 
 #define PICKLES_PEEK_MAX ((size_t)1 << 20)
 #define PICKLES_INFLATED_MAX ((size_t)64 << 20)
@@ -23,13 +24,12 @@ struct pickles_view {
     struct pickles_inflater *inflater;
     uint64_t offset;     /* in the source */
     uint64_t size_bytes; /* of a range and of memory */
+    uint64_t *work_left; /* of the whole scan; NULL: no limit */
 };
 
-enum pickles_wrap {
-    PICKLES_RAW_DEFLATE, /* a member of a zip archive */
-    PICKLES_GZIP,
-    PICKLES_ZLIB
-};
+/* Counts work, so that no file can ask for more than goes with its size.
+ * CKPT_LIMIT: it does. */
+int pickles_charge(const struct pickles_view *view, uint64_t cost);
 
 /* Lends at least `wanted` bytes, at most PICKLES_PEEK_MAX, from `at`, or as
  * many as there are. They live until the next peek at any view. */

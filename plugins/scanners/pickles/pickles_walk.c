@@ -366,6 +366,8 @@ pickles_walk(const struct ckpt_host *host, const struct pickles_view *view,
     walk->begin = walk->at = at;
     while (status == CKPT_OK && !done) {
         status = take_step(walk, &done);
+        if (status == CKPT_OK && (walk->opcode_count & 0xff) == 0xff)
+            status = pickles_charge(view, 16 * 0x100);
         if ((walk->opcode_count & 0xfffff) == 0xfffff && host->cancelled(host))
             status = CKPT_CANCELLED;
     }

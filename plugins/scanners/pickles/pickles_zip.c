@@ -90,12 +90,34 @@ look_at_part(struct pickles_archive *archive, const struct pickles_view *part,
     return status;
 }
 
+static bool
+wrap_of(unsigned method, enum pickles_wrap *wrap)
+{
+    switch (method) {
+    case SDK_ZIP_DEFLATED:
+        *wrap = PICKLES_RAW_DEFLATE;
+        return true;
+    case 12:
+        *wrap = PICKLES_BZIP2;
+        return true;
+    case 14:
+        *wrap = PICKLES_ZIP_LZMA;
+        return true;
+    case 95:
+        *wrap = PICKLES_XZ;
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* The data as one reader takes it: by that method, of that size. */
 static int
 look_at_data(struct pickles_archive *archive, const char *name, uint64_t at,
              uint64_t packed_bytes, unsigned method)
 {
     struct pickles_view part, inner = {0};
+    enum pickles_wrap wrap;
     char place[PLACE_BYTES];
     int status;
 
@@ -107,10 +129,10 @@ look_at_data(struct pickles_archive *archive, const char *name, uint64_t at,
     part = pickles_part(archive->view, at, packed_bytes, place);
     if (method == SDK_ZIP_STORED)
         return look_at_part(archive, &part, name);
-    if (method != SDK_ZIP_DEFLATED)
+    if (!wrap_of(method, &wrap))
         return pickles_find(&part, CKPT_SEVERITY_SUSPICIOUS, "unscanned", NULL,
                             0, "packed in a way that nobody here can unpack");
-    status = pickles_inflate(&part, PICKLES_RAW_DEFLATE, place, &inner);
+    status = pickles_inflate(&part, wrap, place, &inner);
     if (status == CKPT_OK)
         status = look_at_part(archive, &inner, name);
     pickles_inflate_end(&inner);

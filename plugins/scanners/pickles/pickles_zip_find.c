@@ -348,6 +348,14 @@ compare_ranges(const void *left, const void *right)
     return (a->from > b->from) - (a->from < b->from);
 }
 
+static void
+sort_ranges(struct pickles_archive *archive)
+{
+    if (archive->range_count > 1)
+        qsort(archive->ranges, archive->range_count, sizeof *archive->ranges,
+              compare_ranges);
+}
+
 /* The next mark of a header or an entry in [from, to), or `to`. */
 static int
 next_mark(struct pickles_archive *archive, uint64_t from, uint64_t to,
@@ -444,7 +452,7 @@ pickles_archive_find(struct pickles_archive *archive)
     if (status != CKPT_OK || (!zip && archive->entry_count == 0))
         return status;
     count = archive->range_count;
-    qsort(archive->ranges, count, sizeof *archive->ranges, compare_ranges);
+    sort_ranges(archive);
     for (i = 0; i <= count && status == CKPT_OK; i++) {
         uint64_t to = i < count ? archive->ranges[i].from : archive->size_bytes;
 
@@ -453,7 +461,6 @@ pickles_archive_find(struct pickles_archive *archive)
         if (i < count && archive->ranges[i].to > at)
             at = archive->ranges[i].to;
     }
-    qsort(archive->ranges, archive->range_count, sizeof *archive->ranges,
-          compare_ranges);
+    sort_ranges(archive);
     return status;
 }
