@@ -278,6 +278,10 @@ static const char *const renamed[][2] = {
     {"exceptions", "builtins"},
 };
 
+/* Builtins of Python 2 that are types under another name. */
+static const char *const old_types[] = {"basestring", "buffer", "long",
+                                        "unicode", "xrange"};
+
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 
 bool
@@ -386,6 +390,10 @@ pickles_judge(const char *module, const char *name, const char **why)
     uint32_t trust;
     size_t i;
 
+    for (i = 0; i < COUNT_OF(old_types); i++)
+        if (strcmp(module, "__builtin__") == 0 &&
+            strcmp(name, old_types[i]) == 0)
+            return say(CKPT_SEVERITY_NOTE, "only holds data", why);
     for (i = 0; i < COUNT_OF(renamed); i++)
         if (strcmp(module, renamed[i][0]) == 0)
             module = renamed[i][1];

@@ -47,6 +47,8 @@ counts(const struct pickles_walk *walk, enum pickles_mode mode)
     }
     if (mode == PICKLES_FILE)
         return true;
+    if (mode == PICKLES_ELSE)
+        return calls && harms;
     if (mode == PICKLES_VALUE && !walk->proto)
         return calls && (harms || walk->stopped);
     return imports || (walk->proto && walk->stopped);
@@ -170,8 +172,8 @@ pickles_sequence(const struct pickles_view *view, uint64_t at,
     }
     if (self.count > 0)
         *known = true;
-    if (status == CKPT_OK && self.count > 0 && mode != PICKLES_STREAM &&
-        mode != PICKLES_VALUE)
+    if (status == CKPT_OK && self.count > 0 &&
+        (mode == PICKLES_FILE || mode == PICKLES_MEMBER))
         status = sequence_rest(&self);
     return status;
 }
@@ -282,7 +284,10 @@ sweep_kinds(const struct pickles_view *view, enum pickles_mode mode,
     if (status == CKPT_OK)
         status = pickles_numpy(view, depth, &kinds[2]);
     if (status == CKPT_OK && !kinds[1] && !kinds[2])
-        status = pickles_sequence(view, 0, mode, depth, &kinds[3]);
+        /* The mark of a zip archive is an opcode with a line, which ends
+         * somewhere amidst its first member. */
+        status = pickles_sequence(view, 0, kinds[0] ? PICKLES_ELSE : mode,
+                                  depth, &kinds[3]);
     if (status == CKPT_OK)
         status = say_several(view, kinds);
     *known = *known || kinds[0] || kinds[1] || kinds[2] || kinds[3];

@@ -11,7 +11,8 @@ enum pickles_mode {
     PICKLES_FILE,   /* all of a file: what follows a pickle is odd */
     PICKLES_MEMBER, /* a part of an archive: likewise, if it is a pickle */
     PICKLES_STREAM, /* pickles among other bytes */
-    PICKLES_VALUE   /* a value in a pickle: only clear cases count */
+    PICKLES_VALUE,  /* a value in a pickle: only clear cases count */
+    PICKLES_ELSE    /* what is something else already: only harm counts */
 };
 
 /* Looks at a view and all that is in it. `*known` becomes true if it is of a
@@ -28,5 +29,12 @@ int pickles_zip(const struct pickles_view *view, enum pickles_mode mode,
                 unsigned depth, bool *known);
 int pickles_tar(const struct pickles_view *view, unsigned depth, bool *known);
 int pickles_numpy(const struct pickles_view *view, unsigned depth, bool *known);
+
+/* ---- pickles_text.c ---- */
+
+/* Looks whether a whole file is plain text, and whether of a kind that is run.
+ */
+int pickles_text_file(const struct pickles_view *view, const char *name,
+                      bool *known);
 
 #endif
