@@ -34,11 +34,14 @@ convert_run(struct cli *cli)
     struct ckpt_conversion conversion = CKPT_CONVERSION;
     struct ckpt_summary summary = {.format = NULL};
     const struct cli_args *args = &cli->args;
-    int status;
+    int status = cli_transforms_take(cli);
 
+    if (status != CLI_DONE)
+        return status;
     conversion.input.path = args->operands.items[0];
     conversion.input.from = args->from;
     conversion.input.options = args->input_options.items;
+    conversion.input.transforms = args->steps.items;
     conversion.output = args->operands.items[1];
     conversion.to = args->to;
     conversion.output_options = args->output_options.items;
@@ -58,6 +61,7 @@ convert_run(struct cli *cli)
 }
 
 static const struct cli_option convert_options[] = {
+    CLI_TRANSFORM_OPTIONS,
     {"from", 0, "FORMAT", CLI_OPTION_TEXT, offsetof(struct cli_args, from),
      "read as this format instead of telling it by content"},
     {"to", 0, "FORMAT", CLI_OPTION_TEXT, offsetof(struct cli_args, to),
@@ -88,7 +92,8 @@ const struct cli_command cli_convert = {
         "in the same. What OUT cannot hold is listed on stderr, each loss on\n"
         "a line. OUT appears under its name when it is complete; after a\n"
         "failure there is none. 'ckpt plugins NAME' tells the options that\n"
-        "-o and --in-option take.\n",
+        "-o and --in-option take, and 'ckpt plugins' the transforms: -t\n"
+        "edits what was read, one after the other, before it is written.\n",
     .options = convert_options,
     .operand_min = 2,
     .operand_max = 2,

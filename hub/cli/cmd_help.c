@@ -123,17 +123,19 @@ cli_help_all(struct cli_out *out)
     }
     help_options(out, "\nOptions of every command:\n", cli_global_options);
     cli_out_string(
-        out, "\nExit status:\n"
-             "  0  done\n"
-             "  1  the answer is no: no tensor matches\n"
-             "  2  the command line is wrong\n"
-             "  3  the input is malformed, or asks for more than --max-memory\n"
-             "  4  refused: not supported, a loss under --strict, an existing\n"
-             "     output without --force\n"
-             "  5  input or output failed, or no space or memory is left; a\n"
-             "     later try may succeed\n"
-             "  6  a plugin broke its contract\n"
-             "\nFiles are told by their content, not by their names.\n");
+        out,
+        "\nExit status:\n"
+        "  0  done\n"
+        "  1  the answer is no: no tensor matches, or verify or scan found\n"
+        "     something\n"
+        "  2  the command line is wrong\n"
+        "  3  the input is malformed, or asks for more than --max-memory\n"
+        "  4  refused: not supported, a loss under --strict, an existing\n"
+        "     output without --force\n"
+        "  5  input or output failed, or no space or memory is left; a\n"
+        "     later try may succeed\n"
+        "  6  a plugin broke its contract\n"
+        "\nFiles are told by their content, not by their names.\n");
 }
 
 static int

@@ -9,6 +9,7 @@
 #include "cli.h"
 #include "escape.h"
 #include "info.h"
+#include "model.h"
 #include "tree.h"
 
 #define INFO_ATTRIBUTES_MAX 20
@@ -150,6 +151,8 @@ info_attributes(struct cli *cli, const struct ckpt_graph *graph)
     size_t count = 0;
 
     for (attr = graph->attrs; attr != NULL; attr = attr->next) {
+        if (cli_model_attribute(attr->name))
+            continue;
         if (count++ >= INFO_ATTRIBUTES_MAX && !all)
             continue;
         out = info_line(cli, "attribute");
@@ -166,17 +169,19 @@ info_attributes(struct cli *cli, const struct ckpt_graph *graph)
     }
 }
 
-static void
+static int
 info_print(struct cli *cli, const struct cli_about *info)
 {
     const char *const *finding = info->about->findings;
     struct cli_out *out = &cli->out;
+    int status;
 
     cli_escape_string(out, info->about->path);
     cli_out_char(out, '\n');
     info_format(cli, info);
     info_tensors(cli, &info->counts);
     info_types(cli, &info->counts);
+    status = cli_model_print(out, info->graph, cli->args.verbose > 0);
     info_attributes(cli, info->graph);
     if (info->about->restored) {
         out = info_line(cli, "record");
@@ -193,6 +198,28 @@ info_print(struct cli *cli, const struct cli_about *info)
         cli_escape_string(out, *finding);
         cli_out_char(out, '\n');
     }
+    return status;
+}
+
+/* The source of classes, instead of all else. */
+static int
+info_source(struct cli *cli, const struct cli_about *info)
+{
+    struct cli_out text;
+
+    if (cli->args.operands.count > 1) {
+        cli_out_string(&cli->out, "# ");
+        cli_escape_string(&cli->out, info->about->path);
+        cli_out_char(&cli->out, '\n');
+    }
+    if (cli_model_sources(&cli->out, info->graph))
+        return CLI_DONE;
+    cli_out_init(&text, -1);
+    cli_out_string(&text, info->about->path);
+    cli_out_string(&text, ": there is no source of a class in it");
+    cli_say(cli, NULL, cli_out_text(&text));
+    cli_out_fini(&text);
+    return CLI_NO;
 }
 
 static int
@@ -204,6 +231,7 @@ info_open(struct cli *cli, struct cli_about *info, const char *path)
     input.path = path;
     input.from = cli->args.from;
     input.options = cli->args.input_options.items;
+    input.transforms = cli->args.steps.items;
     status = ckpt_open(cli->user, &input, &info->file);
     if (status != CKPT_OK)
         return status;
@@ -222,8 +250,10 @@ info_one(struct cli *cli, struct cli_json *json, const char *path)
     cli_json_break(json);
     if (cli->args.json)
         cli_json_open(json, '{');
-    if (status == CKPT_OK && !cli->args.json)
-        info_print(cli, &info);
+    if (status == CKPT_OK && cli->args.source)
+        exit_status = info_source(cli, &info);
+    else if (status == CKPT_OK && !cli->args.json)
+        status = info_print(cli, &info);
     else if (status == CKPT_OK)
         status = cli_about_json(json, &info);
     if (status != CKPT_OK) {
@@ -250,11 +280,15 @@ info_run(struct cli *cli)
 {
     const char *const *path = cli->args.operands.items;
     struct cli_json json = {.out = &cli->out};
-    int worst = CLI_DONE, exit_status;
+    int worst = cli_transforms_take(cli), exit_status;
 
+    if (worst != CLI_DONE)
+        return worst;
+    if (cli->args.source && cli->args.json)
+        return cli_usage(cli, "--source does not go with --json", NULL, NULL);
     cli_sandbox_enter(&cli->sandbox, cli->user, path, cli->args.operands.count,
                       NULL);
-    cli->warnings_in_result = true;
+    cli->warnings_in_result = !cli->args.source;
     if (cli->args.json)
         cli_json_open(&json, '[');
     for (; *path != NULL; path++) {
@@ -272,6 +306,9 @@ info_run(struct cli *cli)
 static const struct cli_option info_options[] = {
     {"json", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, json),
      "a JSON array with one object a file"},
+    CLI_TRANSFORM_OPTIONS,
+    {"source", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, source),
+     "the source of classes that old files carry, as text"},
     {"from", 0, "FORMAT", CLI_OPTION_TEXT, offsetof(struct cli_args, from),
      "read as this format instead of telling it by content"},
     {"in-option", 0, "KEY=VALUE", CLI_OPTION_LIST,
@@ -286,8 +323,8 @@ const struct cli_command cli_info = {
     .summary = "say what a file is and what it holds",
     .about =
         "Prints the format and how it was told, sizes, counts, dtypes,\n"
-        "devices, attributes, and what was found odd. The exit status is the\n"
-        "worst of all files.\n",
+        "devices, whole models, attributes, and what was found odd. The exit\n"
+        "status is the worst of all files.\n",
     .options = info_options,
     .operand_min = 1,
     .operand_max = SIZE_MAX,

@@ -12,6 +12,7 @@
 #include "cli.h"
 #include "escape.h"
 #include "listing.h"
+#include "numbers.h"
 #include "table_out.h"
 #include "tree.h"
 
@@ -46,27 +47,26 @@ static int
 ls_pick(struct cli_listing *listing, const char *pattern, bool positions)
 {
     const struct ckpt_graph *graph = listing->graph;
-    uint64_t parameters = 0;
+    uint64_t *numbers = positions ? cli_numbers(graph) : NULL;
     const struct ckpt_entry *entry;
     struct cli_row *row;
-    bool parameter;
     size_t i;
 
     listing->rows = calloc(graph->entry_count + 1, sizeof *listing->rows);
-    if (listing->rows == NULL)
+    if (listing->rows == NULL || (positions && numbers == NULL)) {
+        free(numbers);
         return CKPT_MEMORY;
+    }
     for (i = 0; i < graph->entry_count; i++) {
         entry = &graph->entries[i];
-        parameter =
-            positions && entry->value->as.tensor->role == CKPT_ROLE_PARAMETER;
-        if (ls_matches(entry, pattern)) {
-            row = &listing->rows[listing->row_count++];
-            row->entry = entry;
-            row->index = i;
-            row->parameter_index = parameter ? parameters : UINT64_MAX;
-        }
-        parameters += parameter;
+        if (!ls_matches(entry, pattern))
+            continue;
+        row = &listing->rows[listing->row_count++];
+        row->entry = entry;
+        row->index = i;
+        row->parameter_index = numbers != NULL ? numbers[i] : UINT64_MAX;
     }
+    free(numbers);
     return CKPT_OK;
 }
 
@@ -132,7 +132,10 @@ ls_cell(struct cli_out *out, const struct cli_listing *listing, size_t nth,
             cli_out_u64(out, row->parameter_index);
         break;
     default:
-        cli_out_hex(out, listing->digests[nth], 32);
+        if (tensor->storage->place == CKPT_PLACE_ABSENT)
+            cli_out_char(out, '-');
+        else
+            cli_out_hex(out, listing->digests[nth], 32);
     }
 }
 
@@ -174,11 +177,32 @@ ls_tree(struct cli *cli, const struct cli_listing *listing)
     return CKPT_OK;
 }
 
+/* The optimizers alone; how many there are goes to the rows. */
+static int
+ls_optimizers(struct cli *cli, struct cli_listing *listing)
+{
+    struct cli_optimizers optimizers = {0};
+    struct cli_walk walk;
+    int status = cli_walk_init(&walk, listing->graph);
+
+    if (status == CKPT_OK)
+        status = cli_optimizers_find(&optimizers, &walk);
+    if (status == CKPT_OK)
+        cli_tree_optimizers(&cli->out, &walk, &optimizers,
+                            cli->args.verbose > 0);
+    listing->row_count = optimizers.count;
+    cli_optimizers_fini(&optimizers);
+    cli_walk_fini(&walk);
+    return status;
+}
+
 static int
 ls_print(struct cli *cli, struct cli_listing *listing, const char *pattern)
 {
     int status;
 
+    if (cli->args.optimizer && !cli->args.json)
+        return ls_optimizers(cli, listing);
     if (cli->args.tree)
         return ls_tree(cli, listing);
     status = ls_pick(listing, pattern, cli->args.index);
@@ -203,12 +227,19 @@ ls_check(struct cli *cli, const char *pattern)
                          NULL, NULL);
     if (args->tree && pattern != NULL)
         return cli_usage(cli, "--tree takes no PATTERN", NULL, NULL);
+    if (args->optimizer && !args->json &&
+        (args->digest || args->index || pattern != NULL))
+        return cli_usage(cli,
+                         "--optimizer goes with --tree or --json, and with "
+                         "none of --digest, --index and PATTERN",
+                         NULL, NULL);
     if (pattern != NULL && strncmp(pattern, "re:", 3) == 0)
         return cli_usage(cli, "regular expressions (re:) are not known here",
                          NULL, NULL);
     return CLI_DONE;
 }
 
+/* `pattern` is NULL where optimizers were asked for. */
 static int
 ls_no_match(struct cli *cli, const char *pattern)
 {
@@ -216,8 +247,9 @@ ls_no_match(struct cli *cli, const char *pattern)
 
     cli_out_init(&text, -1);
     cli_out_string(&text, cli->args.operands.items[0]);
-    cli_out_string(&text, ": no tensor matches ");
-    cli_out_string(&text, pattern);
+    cli_out_string(&text, pattern != NULL ? ": no tensor matches "
+                                          : ": no state of an optimizer in it");
+    cli_out_string(&text, pattern != NULL ? pattern : "");
     cli_say(cli, NULL, cli_out_text(&text));
     cli_out_fini(&text);
     return CLI_NO;
@@ -244,6 +276,8 @@ ls_run(struct cli *cli)
     int exit_status = ls_check(cli, pattern), status;
     char spool[PATH_MAX];
 
+    if (exit_status == CLI_DONE)
+        exit_status = cli_transforms_take(cli);
     if (exit_status != CLI_DONE)
         return exit_status;
     cli_sandbox_enter(&cli->sandbox, cli->user, operands, 1,
@@ -251,15 +285,18 @@ ls_run(struct cli *cli)
     input.path = operands[0];
     input.from = cli->args.from;
     input.options = cli->args.input_options.items;
+    input.transforms = cli->args.steps.items;
     status = ckpt_open(cli->user, &input, &listing.file);
     if (status == CKPT_OK) {
         listing.info = ckpt_file_info(listing.file);
         listing.graph = ckpt_file_graph(listing.file);
+        listing.optimizers = cli->args.optimizer;
         status = ls_print(cli, &listing, pattern);
     }
     if (status != CKPT_OK)
         exit_status = cli_fail(cli, status);
-    else if (pattern != NULL && listing.row_count == 0)
+    else if ((pattern != NULL || (cli->args.optimizer && !cli->args.json)) &&
+             listing.row_count == 0)
         exit_status = ls_no_match(cli, pattern);
     free(listing.digests);
     free(listing.rows);
@@ -272,10 +309,14 @@ static const struct cli_option ls_options[] = {
      "all values, nested as they are in the file"},
     {"json", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, json),
      "one JSON document: tensors, values, attributes"},
+    {"optimizer", 0, NULL, CLI_OPTION_FLAG,
+     offsetof(struct cli_args, optimizer),
+     "optimizers alone, slots with their parameters' names"},
     {"digest", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, digest),
      "SHA-256 of each tensor: contiguous, little-endian"},
     {"index", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, index),
      "positions from 0, among all and among parameters"},
+    CLI_TRANSFORM_OPTIONS,
     {"from", 0, "FORMAT", CLI_OPTION_TEXT, offsetof(struct cli_args, from),
      "read as this format instead of telling it by content"},
     {"in-option", 0, "KEY=VALUE", CLI_OPTION_LIST,

@@ -10,7 +10,8 @@
 
 static const struct cli_column plugins_columns[] = {
     {"PLUGIN", false}, {"VERSION", false},  {"READS", false},
-    {"WRITES", false}, {"SUFFIXES", false}, {"ORIGIN", false},
+    {"WRITES", false}, {"SUFFIXES", false}, {"TRANSFORMS", false},
+    {"ORIGIN", false},
 };
 
 static void
@@ -64,6 +65,17 @@ plugins_suffixes(struct cli_out *out, const struct ckpt_plugin_info *plugin)
 }
 
 static void
+plugins_transforms(struct cli_out *out, const struct ckpt_plugin_info *plugin)
+{
+    size_t i, count = 0;
+
+    for (i = 0; i < plugin->transform_count; i++)
+        plugins_words(out, plugin->transforms[i].id, &count);
+    if (count == 0)
+        cli_out_char(out, '-');
+}
+
+static void
 plugins_row(struct cli_table *table, const struct ckpt_plugin_info *plugin)
 {
     cli_escape_string(cli_table_cell(table), plugin->id ? plugin->id : "-");
@@ -72,6 +84,7 @@ plugins_row(struct cli_table *table, const struct ckpt_plugin_info *plugin)
     plugins_formats(cli_table_cell(table), plugin, true);
     plugins_formats(cli_table_cell(table), plugin, false);
     plugins_suffixes(cli_table_cell(table), plugin);
+    plugins_transforms(cli_table_cell(table), plugin);
     cli_escape_string(cli_table_cell(table), plugin->origin);
     cli_table_row_end(table);
 }
@@ -160,9 +173,35 @@ plugins_option(struct cli_out *out, const struct ckpt_option *option)
 }
 
 static void
+plugins_options(struct cli_out *out, const char *title,
+                const struct ckpt_option *option)
+{
+    if (option == NULL || option->kind == CKPT_OPTION_END)
+        return;
+    cli_out_string(out, title);
+    for (; option->kind != CKPT_OPTION_END; option++)
+        plugins_option(out, option);
+}
+
+static void
+plugins_transform(struct cli_out *out,
+                  const struct ckpt_transform_info *transform)
+{
+    cli_out_string(out, "\ntransform ");
+    cli_escape_string(out, transform->id);
+    cli_out_string(out, ": ");
+    cli_escape_string(out, transform->summary ? transform->summary : "");
+    cli_out_string(out, "\n  -t ");
+    cli_escape_string(out, transform->id);
+    cli_out_string(out, transform->argument ? ":" : "");
+    cli_escape_string(out, transform->argument ? transform->argument : "");
+    cli_out_char(out, '\n');
+    plugins_options(out, "  options (,KEY=VALUE)\n", transform->options);
+}
+
+static void
 plugins_format(struct cli_out *out, const struct ckpt_format_info *format)
 {
-    const struct ckpt_option *option = format->options;
     const char *const *suffix;
     size_t count = 0;
 
@@ -174,12 +213,9 @@ plugins_format(struct cli_out *out, const struct ckpt_format_info *format)
     for (suffix = format->suffixes; suffix != NULL && *suffix; suffix++)
         plugins_words(out, *suffix, &count);
     cli_out_string(out, count ? "\n" : "-\n");
-    if (option == NULL || option->kind == CKPT_OPTION_END)
-        return;
-    cli_out_string(out, format->reads ? "  options (--in-option)\n"
-                                      : "  options (-o)\n");
-    for (; option->kind != CKPT_OPTION_END; option++)
-        plugins_option(out, option);
+    plugins_options(
+        out, format->reads ? "  options (--in-option)\n" : "  options (-o)\n",
+        format->options);
 }
 
 static void
@@ -199,15 +235,21 @@ plugins_show(struct cli_out *out, const struct ckpt_plugin_info *plugin)
     cli_out_string(out, ")\n");
     for (i = 0; i < plugin->format_count; i++)
         plugins_format(out, &plugin->formats[i]);
+    for (i = 0; i < plugin->transform_count; i++)
+        plugins_transform(out, &plugin->transforms[i]);
 }
 
-/* A plugin that did not get as far as telling its id goes by its file. */
+/* By its id or that of a transform. A plugin that did not get as far as
+ * telling its id goes by its file. */
 static bool
 plugins_is(const struct ckpt_plugin_info *plugin, const char *id)
 {
     const char *file = strrchr(plugin->path, '/');
-    size_t length = strlen(id);
+    size_t i, length = strlen(id);
 
+    for (i = 0; i < plugin->transform_count; i++)
+        if (strcmp(plugin->transforms[i].id, id) == 0)
+            return true;
     if (plugin->id != NULL)
         return strcmp(plugin->id, id) == 0;
     file = file ? file + 1 : plugin->path;
@@ -290,9 +332,10 @@ const struct cli_command cli_plugins = {
     .operands = "[NAME]",
     .summary = "list plugins, or show one with its options",
     .about =
-        "Lists every plugin with the formats it reads and writes, and those\n"
-        "that cannot be used with the reason. With NAME: where that plugin\n"
-        "is, and the options it declares.\n",
+        "Lists every plugin with the formats it reads and writes and the\n"
+        "transforms it has, and those that cannot be used with the reason.\n"
+        "With NAME, of a plugin or a transform: where that plugin is, how its\n"
+        "transforms are asked for, and the options it declares.\n",
     .operand_max = 1,
     .run = plugins_run,
 };

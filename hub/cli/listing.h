@@ -11,7 +11,7 @@
 struct cli_row {
     const struct ckpt_entry *entry;
     uint64_t index;           /* among all entries */
-    uint64_t parameter_index; /* among parameters; UINT64_MAX: it is none */
+    uint64_t parameter_index; /* numbers.h; UINT64_MAX: it is none */
 };
 
 struct cli_listing {
@@ -20,6 +20,7 @@ struct cli_listing {
     const struct ckpt_graph *graph;
     struct cli_row *rows;
     size_t row_count;
+    bool optimizers;              /* to be told too */
     unsigned char (*digests)[32]; /* of the rows; NULL: not asked for */
 };
 

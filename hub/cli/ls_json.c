@@ -3,6 +3,7 @@
  * `ckpt ls --json`. The keys are a promise: scripts depend on them.
  */
 #include "listing.h"
+#include "optimizer.h"
 #include "value_json.h"
 
 static const char *
@@ -18,6 +19,16 @@ json_shape(struct cli_json *json, const uint64_t *shape, uint32_t rank)
 {
     cli_json_item(json);
     cli_out_shape(json->out, shape, rank);
+}
+
+/* Present only where signs are turned: the digest is of the values. */
+static void
+json_flips(struct cli_json *json, uint32_t flips)
+{
+    cli_json_key(json, "conjugate");
+    cli_json_bool(json, (flips & CKPT_FLIP_CONJUGATE) != 0);
+    cli_json_key(json, "negative");
+    cli_json_bool(json, (flips & CKPT_FLIP_NEGATIVE) != 0);
 }
 
 static void
@@ -49,7 +60,17 @@ json_tensor(struct cli_json *json, const struct cli_row *row,
     cli_json_string(json, json_role(tensor->role));
     cli_json_key(json, "requires_grad");
     cli_json_bool(json, tensor->requires_grad);
-    if (digest != NULL) {
+    if (tensor->type_name != NULL) {
+        cli_json_key(json, "class");
+        cli_json_string(json, tensor->type_name);
+    }
+    if (tensor->flips != 0)
+        json_flips(json, tensor->flips);
+    if (digest != NULL && tensor->storage->place == CKPT_PLACE_ABSENT) {
+        cli_json_key(json, "sha256");
+        cli_json_item(json);
+        cli_out_string(json->out, "null");
+    } else if (digest != NULL) {
         cli_json_key(json, "sha256");
         cli_json_item(json);
         cli_out_char(json->out, '"');
@@ -57,6 +78,25 @@ json_tensor(struct cli_json *json, const struct cli_row *row,
         cli_out_char(json->out, '"');
     }
     cli_json_close(json, '}');
+}
+
+/* With a walk of its own: it enters what the values enter too. */
+static int
+json_optimizers(struct cli_json *json, const struct cli_listing *listing)
+{
+    struct cli_optimizers optimizers = {0};
+    struct cli_walk walk;
+    int status = cli_walk_init(&walk, listing->graph);
+
+    if (status == CKPT_OK)
+        status = cli_optimizers_find(&optimizers, &walk);
+    if (status == CKPT_OK) {
+        cli_json_key(json, "optimizers");
+        cli_optimizers_json(json, &walk, &optimizers);
+    }
+    cli_optimizers_fini(&optimizers);
+    cli_walk_fini(&walk);
+    return status;
 }
 
 int
@@ -85,8 +125,10 @@ cli_listing_json(struct cli_out *out, const struct cli_listing *listing)
     cli_json_values(&json, &walk);
     cli_json_key(&json, "attributes");
     cli_json_attributes(&json, &walk);
+    if (listing->optimizers)
+        status = json_optimizers(&json, listing);
     cli_json_close(&json, '}');
     cli_out_char(out, '\n');
     cli_walk_fini(&walk);
-    return CKPT_OK;
+    return status;
 }

@@ -10,6 +10,15 @@
 #define TREE_TEXT_MAX 72
 #define TREE_BYTES_MAX 24
 #define TREE_INDENT_MAX 64
+#define TREE_ROW_FROM 9 /* shorter lists have a line for each item */
+#define TREE_ROW_MAX 16
+
+struct tree {
+    struct cli_out *out;
+    struct cli_walk *walk;
+    const struct cli_optimizers *optimizers; /* or NULL */
+    bool whole;
+};
 
 static void
 tree_text(struct cli_out *out, const struct ckpt_text *text, bool whole)
@@ -123,6 +132,14 @@ tree_tensor(struct cli_out *out, const struct ckpt_tensor *tensor)
     }
     cli_out_char(out, ' ');
     cli_escape_string(out, tensor->storage->device);
+    if (tensor->type_name != NULL) {
+        cli_out_char(out, ' ');
+        cli_escape_string(out, tensor->type_name);
+    }
+    if (tensor->flips & CKPT_FLIP_CONJUGATE)
+        cli_out_string(out, " conjugate");
+    if (tensor->flips & CKPT_FLIP_NEGATIVE)
+        cli_out_string(out, " negative");
     if (tensor->role != CKPT_ROLE_UNKNOWN)
         cli_out_string(out, tensor->role == CKPT_ROLE_PARAMETER ? " parameter"
                                                                 : " buffer");
@@ -144,6 +161,67 @@ tree_object(struct cli_out *out, const struct ckpt_object *object)
         cli_out_string(out, " (by name)");
     else if (object->made == CKPT_MADE_PERSISTENT)
         cli_out_string(out, " (persistent)");
+}
+
+/* Many numbers and the like go in a row behind their list or tuple. */
+static bool
+tree_is_row(const struct ckpt_value *value, size_t from)
+{
+    const struct ckpt_value *item;
+    size_t i;
+
+    if ((value->kind != CKPT_KIND_LIST && value->kind != CKPT_KIND_TUPLE) ||
+        value->as.list.count < from || value->attrs != NULL)
+        return false;
+    for (i = 0; i < value->as.list.count; i++) {
+        item = value->as.list.items[i];
+        if (item->kind > CKPT_KIND_FLOAT || item->attrs != NULL ||
+            (item->kind == CKPT_KIND_INT && item->wide))
+            return false;
+    }
+    return true;
+}
+
+/* Whether the items count up by one. */
+static bool
+tree_is_range(const struct ckpt_value *value)
+{
+    size_t i, count = value->as.list.count;
+    const struct ckpt_value *const *items = value->as.list.items;
+
+    for (i = 0; i < count; i++)
+        if (items[i]->kind != CKPT_KIND_INT ||
+            (i > 0 && (items[i - 1]->as.integer == INT64_MAX ||
+                       items[i]->as.integer != items[i - 1]->as.integer + 1)))
+            return false;
+    return count > 3;
+}
+
+static void
+tree_row(struct cli_out *out, const struct ckpt_value *value, bool whole)
+{
+    size_t i, count = value->as.list.count;
+    const struct ckpt_value *const *items = value->as.list.items;
+
+    cli_out_string(out, ": ");
+    if (tree_is_range(value)) {
+        tree_int(out, items[0]);
+        cli_out_string(out, " to ");
+        tree_int(out, items[count - 1]);
+        return;
+    }
+    for (i = 0; i < count; i++) {
+        if (i > 0)
+            cli_out_string(out, ", ");
+        if (i == TREE_ROW_MAX && !whole && count > TREE_ROW_MAX + 1) {
+            cli_out_string(out, "...");
+            return;
+        }
+        if (items[i]->kind == CKPT_KIND_NONE)
+            cli_out_string(out, "none");
+        else
+            tree_scalar(out, items[i], whole);
+    }
 }
 
 void
@@ -229,27 +307,46 @@ tree_tie(struct cli_out *out, const struct cli_walk *walk,
 
 /* The line of one value; whether its children are to follow. */
 static bool
-tree_line(struct cli_out *out, struct cli_walk *walk,
-          const struct cli_child *child, bool whole)
+tree_line(const struct tree *tree, const struct cli_child *child)
 {
     const struct ckpt_value *value = child->value;
-    bool first = cli_walk_enter(walk, value, &child->step);
+    bool first = cli_walk_enter(tree->walk, value, &child->step);
 
     if (!first &&
         (cli_is_container(value) || value->kind == CKPT_KIND_TENSOR)) {
-        tree_same(out, walk, value);
+        tree_same(tree->out, tree->walk, value);
         return false;
     }
-    cli_out_value(out, value, whole);
+    cli_out_value(tree->out, value, tree->whole);
     if (value->kind == CKPT_KIND_TENSOR)
-        tree_tie(out, walk, value);
-    return first;
+        tree_tie(tree->out, tree->walk, value);
+    if (!first ||
+        !tree_is_row(value, tree->optimizers != NULL ? 1 : TREE_ROW_FROM))
+        return first;
+    tree_row(tree->out, value, tree->whole);
+    return false;
+}
+
+/* The parameter whose slots these are. */
+static void
+tree_slot(const struct tree *tree, const struct cli_step *step)
+{
+    const struct ckpt_text *name;
+
+    if (tree->optimizers == NULL)
+        return;
+    name = cli_optimizer_name(tree->optimizers, step);
+    if (name == NULL)
+        return;
+    cli_out_string(tree->out, " = ");
+    cli_escape(tree->out, name->data, name->size_bytes);
 }
 
 static void
-tree_walk(struct cli_out *out, struct cli_walk *walk,
-          const struct cli_child *child, unsigned depth, bool whole)
+tree_walk(const struct tree *tree, const struct cli_child *child,
+          unsigned depth)
 {
+    struct cli_out *out = tree->out;
     struct cli_children children;
     struct cli_child next;
     unsigned indent = depth < TREE_INDENT_MAX ? depth : TREE_INDENT_MAX;
@@ -258,9 +355,10 @@ tree_walk(struct cli_out *out, struct cli_walk *walk,
     cli_out_fill(out, ' ', (size_t)indent * 2);
     if (child->step.parent != NULL || child->step.attribute) {
         tree_key(out, &child->step);
+        tree_slot(tree, &child->step);
         cli_out_string(out, ": ");
     }
-    more = tree_line(out, walk, child, whole);
+    more = tree_line(tree, child);
     cli_children_init(&children, child->value);
     if (more && depth + 1 >= CLI_DEPTH_MAX &&
         cli_children_next(&children, &next)) {
@@ -269,21 +367,64 @@ tree_walk(struct cli_out *out, struct cli_walk *walk,
     }
     cli_out_char(out, '\n');
     while (more && cli_children_next(&children, &next))
-        tree_walk(out, walk, &next, depth + 1, whole);
+        tree_walk(tree, &next, depth + 1);
 }
 
 void
 cli_tree(struct cli_out *out, struct cli_walk *walk, bool whole)
 {
+    const struct tree tree = {.out = out, .walk = walk, .whole = whole};
     const struct ckpt_attr *attr;
     struct cli_child child = {.value = walk->graph->root};
 
     if (child.value != NULL)
-        tree_walk(out, walk, &child, 0, whole);
+        tree_walk(&tree, &child, 0);
     for (attr = walk->graph->attrs; attr != NULL; attr = attr->next) {
         child.step.attribute = true;
         child.step.part = attr->name;
         child.value = attr->value;
-        tree_walk(out, walk, &child, 0, whole);
+        tree_walk(&tree, &child, 0);
+    }
+}
+
+/* Where it is, and whose slots it has. */
+static void
+tree_optimizer(const struct tree *tree, const struct cli_optimizer *optimizer)
+{
+    struct cli_out *out = tree->out, path;
+
+    cli_out_init(&path, -1);
+    cli_walk_path(tree->walk, &path, &optimizer->step);
+    cli_escape(out, path.data, path.size_bytes);
+    cli_out_string(out, path.size_bytes > 0 ? ": " : "");
+    cli_out_value(out, optimizer->map, tree->whole);
+    cli_out_clear(&path);
+    if (optimizer->by != NULL) {
+        cli_out_string(out, " for ");
+        cli_walk_path(tree->walk, &path, &optimizer->by_step);
+        cli_escape(out, path.data, path.size_bytes);
+    } else if (optimizer->why != NULL) {
+        cli_out_string(out, ", without names: ");
+        cli_out_string(out, optimizer->why);
+    }
+    cli_out_char(out, '\n');
+    cli_out_fini(&path);
+}
+
+void
+cli_tree_optimizers(struct cli_out *out, struct cli_walk *walk,
+                    const struct cli_optimizers *optimizers, bool whole)
+{
+    const struct tree tree = {
+        .out = out, .walk = walk, .optimizers = optimizers, .whole = whole};
+    struct cli_children children;
+    struct cli_child child;
+    size_t i;
+
+    for (i = 0; i < optimizers->count; i++) {
+        tree_optimizer(&tree, &optimizers->items[i]);
+        cli_children_init(&children, optimizers->items[i].map);
+        while (cli_children_next(&children, &child))
+            tree_walk(&tree, &child, 1);
     }
 }

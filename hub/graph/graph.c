@@ -172,6 +172,8 @@ value_room(struct hub_graph *graph, struct ckpt_value *owner, const void *old,
     if (count < inside->capacity)
         return (void *)(uintptr_t)old;
     capacity = inside->capacity ? inside->capacity * 2 : 4;
+    while (capacity <= count) /* a copy knows no capacity */
+        capacity *= 2;
     if (inside->capacity >= LARGE_FROM)
         large = (void *)(uintptr_t)old;
     grown = capacity >= LARGE_FROM

@@ -8,8 +8,8 @@
  * last error. Different ones may be used on different threads; one of them is
  * used by one thread at a time. The library never prints, exits or aborts.
  *
- * Structs that the caller fills start with their size, which the initialiser
- * macros set; all other members may stay zero.
+ * Structs that the caller fills start with their size, which the macros
+ * CKPT_SETTINGS and its kin set; all other members may stay zero.
  */
 #ifndef CKPT_H
 #define CKPT_H
@@ -17,7 +17,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
+#include "ckpt/finding.h"
 #include "ckpt/graph.h"
 #include "ckpt/option.h"
 #include "ckpt/status.h"
@@ -57,10 +59,17 @@ struct ckpt_settings {
     /* Asked now and then; true stops the job with CKPT_CANCELLED. */
     bool (*cancelled)(void *user);
 };
-#define CKPT_SETTINGS                        \
-    {                                        \
-        .size = sizeof(struct ckpt_settings) \
-    }
+
+static inline struct ckpt_settings
+ckpt_settings_zero(void)
+{
+    struct ckpt_settings settings;
+
+    memset(&settings, 0, sizeof settings);
+    settings.size = sizeof settings;
+    return settings;
+}
+#define CKPT_SETTINGS ckpt_settings_zero()
 
 /* `settings` may be NULL. Lists plugins from their descriptions; loads none.
  * CKPT_MEMORY only: a plugin that cannot be had is listed, not an error. */
@@ -83,6 +92,12 @@ struct ckpt_format_info {
     bool reads;                        /* else it writes */
 };
 
+struct ckpt_transform_info {
+    const char *id, *summary;
+    const char *argument;              /* as help shows it, or NULL */
+    const struct ckpt_option *options; /* NULL before ckpt_plugin_load */
+};
+
 struct ckpt_plugin_info {
     const char *id, *version, *summary;
     const char *path;    /* of the shared object */
@@ -92,6 +107,8 @@ struct ckpt_plugin_info {
     bool loaded;
     const struct ckpt_format_info *formats;
     size_t format_count;
+    const struct ckpt_transform_info *transforms;
+    size_t transform_count;
 };
 
 CKPT_API size_t ckpt_plugin_count(const struct ckpt *user);
@@ -100,6 +117,10 @@ CKPT_API const struct ckpt_plugin_info *ckpt_plugin_at(const struct ckpt *user,
                                                        size_t index);
 /* Loads the plugin, so that its options are known or its problem is. */
 CKPT_API int ckpt_plugin_load(struct ckpt *user, size_t index);
+/* The transform that `text`, "NAME" or "NAME:ARGUMENT", asks for, or NULL.
+ * Loads plugins that have no description. */
+CKPT_API const struct ckpt_transform_info *
+ckpt_transform_find(struct ckpt *user, const char *text);
 
 /* ---- Reading ---- */
 
@@ -110,11 +131,21 @@ struct ckpt_input {
     const char *path;           /* a file or a folder */
     const char *from;           /* a reader's id; NULL: told by content */
     const char *const *options; /* "key=value"; NULL-ended or NULL */
+    /* "NAME" or "NAME:ARGUMENT", done in this order to what was read;
+     * NULL-ended or NULL. */
+    const char *const *transforms;
 };
-#define CKPT_INPUT                        \
-    {                                     \
-        .size = sizeof(struct ckpt_input) \
-    }
+
+static inline struct ckpt_input
+ckpt_input_zero(void)
+{
+    struct ckpt_input input;
+
+    memset(&input, 0, sizeof input);
+    input.size = sizeof input;
+    return input;
+}
+#define CKPT_INPUT ckpt_input_zero()
 
 struct ckpt_file_info {
     const char *path;
@@ -127,8 +158,8 @@ struct ckpt_file_info {
     bool restored;               /* a side record was found and used */
 };
 
-/* Tells the format, reads the graph, and restores what a side record holds.
- * The payload is left where it is. */
+/* Tells the format, reads the graph, restores what a side record holds, and
+ * edits the graph as the transforms say. The payload is left where it is. */
 CKPT_API int ckpt_open(struct ckpt *user, const struct ckpt_input *input,
                        struct ckpt_file **file);
 CKPT_API void ckpt_close(struct ckpt_file *file);
@@ -142,10 +173,58 @@ CKPT_API const struct ckpt_file_info *ckpt_file_info(const struct ckpt_file *);
  * $TMPDIR, else /tmp. A conversion uses the folder of its output. */
 CKPT_API const char *ckpt_temporary_folder(void);
 
+/* Whether the file begins as one that is packed by gzip: then ckpt_open and
+ * ckpt_convert first unpack it into a file without a name in that folder. */
+CKPT_API bool ckpt_is_packed(const char *path);
+
 /* SHA-256 of the tensor's contiguous little-endian bytes. */
 CKPT_API int ckpt_file_digest(struct ckpt_file *file,
                               const struct ckpt_tensor *tensor,
                               unsigned char digest[32]);
+
+/* ---- Judging ---- */
+
+struct ckpt_judgement;
+
+enum ckpt_name_hash {
+    CKPT_NAME_HASH_NONE = 0, /* the name carries none: nothing was checked */
+    CKPT_NAME_HASH_MATCHED,
+    CKPT_NAME_HASH_MISMATCHED
+};
+
+struct ckpt_judgement_info {
+    const char *path;
+    const char *format; /* the reader's id, or NULL: none reads it */
+    uint32_t worst;     /* enum ckpt_severity, of all findings */
+    const struct ckpt_finding *findings;
+    size_t finding_count;
+    /* Of ckpt_verify alone: */
+    uint32_t name_hash;       /* enum ckpt_name_hash */
+    const char *name_digits;  /* the hash in the name, or NULL */
+    unsigned char sha256[32]; /* of the file, if name_digits is there */
+};
+
+/* Lists what an unguarded loader would import, call and run, whatever the
+ * file is; nothing is imported, called or run. In a folder every file is
+ * looked at, but no folder below it. What is broken in a file is among the
+ * findings; failure means that it could not be looked at. A file of which
+ * nothing could be looked at is never clean: a finding says so. */
+CKPT_API int ckpt_scan(struct ckpt *user, const struct ckpt_input *input,
+                       struct ckpt_judgement **judgement);
+
+/* Checks the structure, what the format carries of checksums and of sizes
+ * told twice, and the hash in the file's name: the hexadecimal digits between
+ * the first `-` and `.` that have only such between them are the start of the
+ * file's SHA-256. CKPT_FORMAT: the structure does not hold. A file that reads
+ * well and keeps one of its own promises not has a finding of
+ * CKPT_SEVERITY_WRONG. */
+CKPT_API int ckpt_verify(struct ckpt *user, const struct ckpt_input *input,
+                         struct ckpt_judgement **judgement);
+
+/* Lives until the judgement is freed. */
+CKPT_API const struct ckpt_judgement_info *
+ckpt_judgement_info(const struct ckpt_judgement *judgement);
+CKPT_API void ckpt_judgement_free(struct ckpt_judgement *judgement);
 
 /* ---- Converting ---- */
 
@@ -155,15 +234,23 @@ struct ckpt_conversion {
     const char *output;                /* path */
     const char *to;                    /* a writer's id; NULL: by suffix */
     const char *const *output_options; /* "key=value"; NULL-ended or NULL */
-    bool strict;                       /* a loss is an error */
-    bool dry_run;                      /* list the losses and stop */
-    bool force;                        /* replace an existing output */
-    bool sync; /* fsync; implied where an existing file is replaced */
+    bool strict;  /* a loss, or a transform that matches nothing, is an error */
+    bool dry_run; /* list the losses and stop */
+    bool force;   /* replace an existing output */
+    bool sync;    /* fsync; implied where an existing file is replaced */
 };
-#define CKPT_CONVERSION                                             \
-    {                                                               \
-        .size = sizeof(struct ckpt_conversion), .input = CKPT_INPUT \
-    }
+
+static inline struct ckpt_conversion
+ckpt_conversion_zero(void)
+{
+    struct ckpt_conversion conversion;
+
+    memset(&conversion, 0, sizeof conversion);
+    conversion.size = sizeof conversion;
+    conversion.input = ckpt_input_zero();
+    return conversion;
+}
+#define CKPT_CONVERSION ckpt_conversion_zero()
 
 struct ckpt_summary {
     const char *format;    /* the writer's id; lives as long as the user */

@@ -25,6 +25,22 @@ hub_format_add(struct hub_arena *arena, struct hub_plugin *plugin, bool reads)
     return format;
 }
 
+struct hub_transform *
+hub_transform_add(struct hub_arena *arena, struct hub_plugin *plugin)
+{
+    struct hub_transform **end = &plugin->transforms;
+    struct hub_transform *transform =
+        hub_arena_allocate(arena, sizeof *transform);
+
+    if (transform == NULL)
+        return NULL;
+    while (*end != NULL)
+        end = &(*end)->next;
+    transform->plugin = plugin;
+    *end = transform;
+    return transform;
+}
+
 bool
 hub_magic_add(struct hub_arena *arena, struct hub_format *format,
               uint64_t offset, const void *bytes, size_t size_bytes)
@@ -181,6 +197,51 @@ description_roles(struct hub_arena *arena, struct sdk_json *json,
     return json->event == SDK_JSON_ARRAY_END;
 }
 
+/* The ids of the scanners; that there are any is enough to know. */
+static bool
+description_scanners(struct sdk_json *json, struct hub_plugin *plugin)
+{
+    if (sdk_json_next(json) != SDK_JSON_ARRAY_BEGIN)
+        return false;
+    while (sdk_json_next(json) == SDK_JSON_STRING)
+        plugin->scans = true;
+    return json->event == SDK_JSON_ARRAY_END;
+}
+
+static bool
+description_transform_key(struct hub_arena *arena, struct sdk_json *json,
+                          struct hub_transform *transform)
+{
+    if (sdk_json_is(json, "id"))
+        return description_text(arena, json, &transform->info.id);
+    if (sdk_json_is(json, "summary"))
+        return description_text(arena, json, &transform->info.summary);
+    if (sdk_json_is(json, "argument"))
+        return description_text(arena, json, &transform->info.argument);
+    return sdk_json_skip(json);
+}
+
+static bool
+description_transforms(struct hub_arena *arena, struct sdk_json *json,
+                       struct hub_plugin *plugin)
+{
+    struct hub_transform *transform;
+
+    if (sdk_json_next(json) != SDK_JSON_ARRAY_BEGIN)
+        return false;
+    while (sdk_json_next(json) == SDK_JSON_OBJECT_BEGIN) {
+        transform = hub_transform_add(arena, plugin);
+        if (transform == NULL)
+            return false;
+        while (sdk_json_next(json) == SDK_JSON_KEY)
+            if (!description_transform_key(arena, json, transform))
+                return false;
+        if (json->event != SDK_JSON_OBJECT_END || transform->info.id == NULL)
+            return false;
+    }
+    return json->event == SDK_JSON_ARRAY_END;
+}
+
 static bool
 description_key(struct hub_arena *arena, struct sdk_json *json,
                 struct hub_plugin *plugin)
@@ -199,6 +260,10 @@ description_key(struct hub_arena *arena, struct sdk_json *json,
         return description_roles(arena, json, plugin, true);
     if (sdk_json_is(json, "writers"))
         return description_roles(arena, json, plugin, false);
+    if (sdk_json_is(json, "transforms"))
+        return description_transforms(arena, json, plugin);
+    if (sdk_json_is(json, "scanners"))
+        return description_scanners(json, plugin);
     return sdk_json_skip(json);
 }
 
@@ -207,6 +272,7 @@ hub_description_parse(struct hub_arena *arena, struct hub_plugin *plugin,
                       const char *text, size_t size_bytes)
 {
     struct hub_plugin read = *plugin;
+    struct hub_transform *transform;
     struct hub_format *format;
     struct sdk_json json;
 
@@ -220,6 +286,9 @@ hub_description_parse(struct hub_arena *arena, struct hub_plugin *plugin,
         return false;
     for (format = read.formats; format != NULL; format = format->next)
         format->plugin = plugin;
+    for (transform = read.transforms; transform != NULL;
+         transform = transform->next)
+        transform->plugin = plugin;
     *plugin = read;
     return true;
 }

@@ -17,6 +17,10 @@ bool hub_description_parse(struct hub_arena *arena, struct hub_plugin *plugin,
 struct hub_format *hub_format_add(struct hub_arena *arena,
                                   struct hub_plugin *plugin, bool reads);
 
+/* A new transform at the end of the plugin's list; NULL: no memory. */
+struct hub_transform *hub_transform_add(struct hub_arena *arena,
+                                        struct hub_plugin *plugin);
+
 /* Adds a magic; false: it is too long, or no memory. */
 bool hub_magic_add(struct hub_arena *arena, struct hub_format *format,
                    uint64_t offset, const void *bytes, size_t size_bytes);

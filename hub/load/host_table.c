@@ -7,6 +7,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "hub/graph/edit.h"
+
 static struct hub_host *
 host_private(const struct ckpt_host *table)
 {
@@ -254,6 +256,105 @@ host_root_set(const struct ckpt_host *table, struct ckpt_graph *graph,
     return hub_root_set(host_graph(graph), value);
 }
 
+static int
+host_tensor_read(const struct ckpt_host *table,
+                 const struct ckpt_tensor *tensor, void *buffer)
+{
+    struct hub_host *host = host_private(table);
+    struct hub_stream stream = {0};
+    int status;
+
+    if (host->spool == NULL)
+        return host_fail(table, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
+                         "the bytes of a tensor are asked for too early");
+    status = hub_stream_tensor(&stream, host->spool, tensor);
+    if (status == CKPT_OK)
+        status = hub_stream_read(&stream, buffer, tensor->size_bytes);
+    hub_stream_fini(&stream);
+    return status;
+}
+
+static struct ckpt_graph *
+host_edit_graph(const struct ckpt_host *table, struct ckpt_edits *edits)
+{
+    (void)table;
+    return &edits->graph->public;
+}
+
+static int
+host_edit_rename(const struct ckpt_host *table, struct ckpt_edits *edits,
+                 const struct ckpt_value *map, size_t index, const char *name,
+                 size_t name_bytes)
+{
+    (void)table;
+    return hub_edit_rename(edits, map, index, name, name_bytes);
+}
+
+static int
+host_edit_drop(const struct ckpt_host *table, struct ckpt_edits *edits,
+               const struct ckpt_value *owner, size_t index)
+{
+    (void)table;
+    return hub_edit_drop(edits, owner, index);
+}
+
+static int
+host_edit_replace(const struct ckpt_host *table, struct ckpt_edits *edits,
+                  const struct ckpt_value *owner, size_t index,
+                  const struct ckpt_value *value)
+{
+    (void)table;
+    return hub_edit_replace(edits, owner, index, value);
+}
+
+static int
+host_edit_relabel(const struct ckpt_host *table, struct ckpt_edits *edits,
+                  const struct ckpt_storage *storage, const char *device)
+{
+    (void)table;
+    return hub_edit_relabel(edits, storage, device);
+}
+
+static int
+host_edit_root(const struct ckpt_host *table, struct ckpt_edits *edits,
+               const struct ckpt_value *value)
+{
+    (void)table;
+    return hub_edit_root(edits, value);
+}
+
+static void host_edit_unmatched(const struct ckpt_host *table,
+                                struct ckpt_edits *edits, const char *format,
+                                ...) CKPT_PRINTF(3, 4);
+
+static void
+host_edit_unmatched(const struct ckpt_host *table, struct ckpt_edits *edits,
+                    const char *format, ...)
+{
+    va_list arguments;
+
+    edits->unmatched++;
+    va_start(arguments, format);
+    hub_note_list(host_private(table)->report, CKPT_MESSAGE_WARNING, NULL,
+                  CKPT_NOWHERE, format, arguments);
+    va_end(arguments);
+}
+
+static int
+host_finding_add(const struct ckpt_host *table,
+                 const struct ckpt_finding *finding, size_t finding_bytes)
+{
+    struct hub_found *found = host_private(table)->found;
+
+    if (!host_knows(table, finding_bytes, sizeof *finding))
+        return CKPT_CONTRACT;
+    if (finding->severity > CKPT_SEVERITY_DANGEROUS || finding->kind == NULL)
+        return host_fail(table, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
+                         "a finding of no kind or of severity %u",
+                         finding->severity);
+    return found != NULL ? hub_found_add(found, finding) : CKPT_OK;
+}
+
 static const struct ckpt_host host_table = {
     .size = sizeof(struct ckpt_host),
     .fail = host_fail,
@@ -278,6 +379,15 @@ static const struct ckpt_host host_table = {
     .storage_new = host_storage_new,
     .tensor_new = host_tensor_new,
     .root_set = host_root_set,
+    .edit_graph = host_edit_graph,
+    .edit_rename = host_edit_rename,
+    .edit_drop = host_edit_drop,
+    .edit_replace = host_edit_replace,
+    .edit_relabel = host_edit_relabel,
+    .edit_root = host_edit_root,
+    .edit_unmatched = host_edit_unmatched,
+    .finding_add = host_finding_add,
+    .tensor_read = host_tensor_read,
 };
 
 void

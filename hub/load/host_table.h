@@ -6,8 +6,9 @@
 #define HUB_LOAD_HOST_TABLE_H
 
 #include "ckpt/host.h"
+#include "hub/core/found.h"
 #include "hub/graph/graph.h"
-#include "hub/io/source.h"
+#include "hub/io/stream.h"
 
 struct hub_host {
     struct ckpt_host table; /* first: what plugins see */
@@ -15,8 +16,10 @@ struct hub_host {
     struct hub_report *report;
     struct ckpt_source *sources; /* all that were opened, newest first */
     size_t source_count;
+    struct hub_found *found; /* where findings go, or NULL */
     void *user;
     bool (*cancelled)(void *user); /* may be NULL */
+    struct hub_spool *spool;       /* while there is an output, else NULL */
 };
 
 /* The functions for planning are lent by hub/run. */

@@ -58,6 +58,13 @@ writer_whole(const struct ckpt_writer *writer)
 }
 
 static bool
+transform_whole(const struct ckpt_transform *transform)
+{
+    return transform->id != NULL && transform->open != NULL &&
+           transform->apply != NULL && transform->close != NULL;
+}
+
+static bool
 table_is(const char *id, const char *wanted)
 {
     return id != NULL && strcmp(id, wanted) == 0;
@@ -90,13 +97,64 @@ format_fill(struct hub_format *format, const struct ckpt_plugin *tables)
     return false;
 }
 
+static bool
+transform_fill(struct hub_transform *transform,
+               const struct ckpt_plugin *tables)
+{
+    const struct ckpt_transform *table;
+    size_t i;
+
+    for (i = 0; tables->transforms && tables->transforms[i]; i++) {
+        table = tables->transforms[i];
+        if (!table_is(table->id, transform->info.id))
+            continue;
+        table_copy(&transform->table, sizeof transform->table, table,
+                   table->size);
+        transform->info.options = transform->table.options;
+        return transform_whole(&transform->table);
+    }
+    return false;
+}
+
+/* The tables of all that the plugin is said to have. */
+static int
+plugin_fill(struct hub_registry *registry, struct hub_plugin *plugin,
+            const struct ckpt_plugin *tables)
+{
+    struct hub_transform *transform;
+    struct hub_format *format;
+
+    for (format = plugin->formats; format != NULL; format = format->next)
+        if (!format_fill(format, tables))
+            return plugin_refuse(registry, plugin,
+                                 "its table of '%s' is not whole",
+                                 format->info.id);
+    for (transform = plugin->transforms; transform != NULL;
+         transform = transform->next)
+        if (!transform_fill(transform, tables))
+            return plugin_refuse(registry, plugin,
+                                 "its table of '%s' is not whole",
+                                 transform->info.id);
+    return CKPT_OK;
+}
+
+static bool
+scanners_whole(const struct ckpt_scanner *const *scanners)
+{
+    for (; scanners != NULL && *scanners != NULL; scanners++)
+        if ((*scanners)->size < sizeof **scanners || (*scanners)->id == NULL ||
+            (*scanners)->scan == NULL)
+            return false;
+    return true;
+}
+
 static int
 plugin_take(struct hub_registry *registry, struct hub_plugin *plugin,
             const struct ckpt_plugin *entry)
 {
     const struct hub_plugin *other;
     struct ckpt_plugin tables;
-    struct hub_format *format;
+    int status;
 
     if (entry->abi != CKPT_ABI)
         return plugin_refuse(registry, plugin,
@@ -119,13 +177,13 @@ plugin_take(struct hub_registry *registry, struct hub_plugin *plugin,
                              "it is '%s', its description says '%s'", tables.id,
                              plugin->info.id);
     }
-    for (format = plugin->formats; format != NULL; format = format->next)
-        if (!format_fill(format, &tables))
-            return plugin_refuse(registry, plugin,
-                                 "its table of '%s' is not whole",
-                                 format->info.id);
-    plugin->info.loaded = true;
-    return CKPT_OK;
+    status = plugin_fill(registry, plugin, &tables);
+    if (status == CKPT_OK && !scanners_whole(tables.scanners))
+        status = plugin_refuse(registry, plugin,
+                               "its table of scanners is not whole");
+    plugin->scanners = tables.scanners;
+    plugin->info.loaded = status == CKPT_OK;
+    return status;
 }
 
 /* What the system's loader says, without the path that it puts before. */
@@ -168,15 +226,19 @@ hub_plugin_load(struct hub_registry *registry, struct hub_plugin *plugin)
 }
 
 int
-hub_format_load(struct hub_registry *registry, struct hub_format *format)
+hub_plugin_need(struct hub_registry *registry, struct hub_plugin *plugin)
 {
-    struct hub_plugin *plugin = format->plugin;
-
     if (hub_plugin_load(registry, plugin) == CKPT_OK)
         return CKPT_OK;
     return hub_fail(registry->arena.budget->report, CKPT_UNSUPPORTED, NULL,
                     CKPT_NOWHERE, "the plugin %s cannot be used: %s",
                     plugin->info.path, plugin->info.problem);
+}
+
+int
+hub_format_load(struct hub_registry *registry, struct hub_format *format)
+{
+    return hub_plugin_need(registry, format->plugin);
 }
 
 int

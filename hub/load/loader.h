@@ -13,7 +13,10 @@
  * need it. */
 int hub_plugin_load(struct hub_registry *registry, struct hub_plugin *plugin);
 
-/* The same for the plugin of a format, and says why not. */
+/* The same, and says why not. */
+int hub_plugin_need(struct hub_registry *registry, struct hub_plugin *plugin);
+
+/* The same for the plugin of a format. */
 int hub_format_load(struct hub_registry *registry, struct hub_format *format);
 
 /* A plugin that is linked into the program, as if it had been loaded. */

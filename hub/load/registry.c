@@ -230,6 +230,21 @@ describe_writer(struct hub_registry *registry, struct hub_plugin *plugin,
     return true;
 }
 
+static bool
+describe_transform(struct hub_registry *registry, struct hub_plugin *plugin,
+                   const struct ckpt_transform *table)
+{
+    struct hub_transform *transform =
+        hub_transform_add(&registry->arena, plugin);
+
+    if (transform == NULL || table->id == NULL)
+        return false;
+    transform->info.id = table->id;
+    transform->info.summary = table->summary;
+    transform->info.argument = table->argument;
+    return true;
+}
+
 int
 hub_registry_describe(struct hub_registry *registry, struct hub_plugin *plugin,
                       const struct ckpt_plugin *tables)
@@ -240,10 +255,14 @@ hub_registry_describe(struct hub_registry *registry, struct hub_plugin *plugin,
     plugin->info.id = tables->id;
     plugin->info.version = tables->version;
     plugin->info.summary = tables->summary;
+    plugin->scans = tables->scanners != NULL && tables->scanners[0] != NULL;
     for (i = 0; told && tables->readers != NULL && tables->readers[i]; i++)
         told = describe_reader(registry, plugin, tables->readers[i]);
     for (i = 0; told && tables->writers != NULL && tables->writers[i]; i++)
         told = describe_writer(registry, plugin, tables->writers[i]);
+    for (i = 0; told && tables->transforms != NULL && tables->transforms[i];
+         i++)
+        told = describe_transform(registry, plugin, tables->transforms[i]);
     return told ? CKPT_OK : CKPT_CONTRACT;
 }
 
@@ -277,5 +296,20 @@ hub_registry_find(const struct hub_registry *registry, const char *id,
     while ((format = hub_registry_next(registry, format, reads)) != NULL)
         if (strcmp(format->info.id, id) == 0)
             return format;
+    return NULL;
+}
+
+struct hub_transform *
+hub_registry_transform(const struct hub_registry *registry, const char *id)
+{
+    const struct hub_plugin *plugin = registry->plugins;
+    struct hub_transform *transform;
+
+    for (; plugin != NULL; plugin = plugin->next)
+        for (transform = plugin->transforms;
+             transform != NULL && plugin->info.problem == NULL;
+             transform = transform->next)
+            if (strcmp(transform->info.id, id) == 0)
+                return transform;
     return NULL;
 }

@@ -19,6 +19,13 @@ struct hub_magic {
     struct hub_magic *next;
 };
 
+struct hub_transform {
+    struct ckpt_transform_info info; /* first: what the public sees */
+    struct hub_plugin *plugin;
+    struct ckpt_transform table; /* zero until loaded */
+    struct hub_transform *next;
+};
+
 /* One reader or writer. */
 struct hub_format {
     struct ckpt_format_info info; /* first: what the public sees */
@@ -31,9 +38,12 @@ struct hub_format {
 };
 
 struct hub_plugin {
-    struct ckpt_plugin_info info; /* formats: filled when asked for */
+    struct ckpt_plugin_info info; /* lists: filled when asked for */
     void *module;                 /* of dlopen, or NULL */
     struct hub_format *formats;
+    struct hub_transform *transforms;
+    bool scans; /* it has scanners, as its description says */
+    const struct ckpt_scanner *const *scanners; /* once loaded, or NULL */
     struct hub_plugin *next;
 };
 
@@ -66,5 +76,10 @@ struct hub_format *hub_registry_find(const struct hub_registry *registry,
 /* Walks the readers or writers of the plugins in use; NULL begins. */
 struct hub_format *hub_registry_next(const struct hub_registry *registry,
                                      struct hub_format *format, bool reads);
+
+/* The transform of that id among the plugins in use, or NULL. The first of
+ * two with one id is taken. */
+struct hub_transform *
+hub_registry_transform(const struct hub_registry *registry, const char *id);
 
 #endif

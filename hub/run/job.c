@@ -103,6 +103,17 @@ job_writer(struct job *job)
     return status;
 }
 
+/* What a strict user does not accept of the transforms. */
+static int
+job_matched(struct job *job)
+{
+    if (!job->order->strict || job->reading.transforms.unmatched == 0)
+        return CKPT_OK;
+    hub_remedy(job_report(job), "to accept it, leave --strict out");
+    return hub_fail(job_report(job), CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
+                    "a transform matches nothing");
+}
+
 static int
 job_plan(struct job *job)
 {
@@ -119,6 +130,9 @@ job_plan(struct job *job)
     }
     if (status != CKPT_OK)
         return status;
+    job->spool.budget = &job->user->budget;
+    job->spool.folder = job->folder;
+    host->spool = &job->spool;
     hub_plan_init(&job->plan, &job->user->budget, job->name);
     hub_plan_lend(&host->table);
     status = job_blame(job, job->format->writer.plan(&host->table, job->self,
@@ -188,8 +202,6 @@ job_pump(struct job *job)
     uint32_t i;
     int status = CKPT_OK;
 
-    job->spool.budget = &job->user->budget;
-    job->spool.folder = job->folder;
     job_report(job)->file = job->reading.path;
     for (i = 0; i < job->plan.file_count && status == CKPT_OK; i++) {
         status =
@@ -259,6 +271,8 @@ ckpt_convert(struct ckpt *user, const struct ckpt_conversion *conversion,
         return hub_fail(&user->report, CKPT_OPTION, NULL, CKPT_NOWHERE,
                         "no input is named");
     status = hub_reading_init(&job.reading, user, &conversion->input);
+    if (status == CKPT_OK)
+        status = job_matched(&job);
     if (status == CKPT_OK)
         status = job_output(&job);
     if (status == CKPT_OK)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "hub/core/options.h"
+#include "hub/io/unpack.h"
 #include "hub/load/detect.h"
 #include "hub/load/loader.h"
 #include "hub/run/restore.h"
@@ -79,6 +80,44 @@ reading_format(struct hub_reading *reading, const char *from)
     return CKPT_OK;
 }
 
+/* Says that what was seen lies within a packed file. */
+static void
+reading_say_packed(struct hub_reading *reading)
+{
+    static const char around[] = "gzip around ";
+    size_t room = sizeof reading->evidence.how - sizeof around;
+    char how[sizeof reading->evidence.how];
+
+    memcpy(how, reading->evidence.how, sizeof how);
+    how[room] = '\0';
+    memcpy(reading->evidence.how, around, sizeof around - 1);
+    memcpy(reading->evidence.how + sizeof around - 1, how, strlen(how) + 1);
+}
+
+/* A file that is packed as a whole is unpacked first. */
+static int
+reading_unpack(struct hub_reading *reading)
+{
+    const struct ckpt_settings *settings = &reading->user->settings;
+    struct hub_unpack unpack = {.budget = &reading->user->budget,
+                                .folder = ckpt_temporary_folder(),
+                                .cancelled = settings->cancelled,
+                                .user = settings->user};
+    struct ckpt_source *source;
+    int status;
+
+    if (!hub_packed(reading->source))
+        return reading->user->report.status;
+    status = hub_unpack(&unpack, reading->source, &source);
+    if (status != CKPT_OK)
+        return status;
+    source->unpacked = true;
+    hub_host_adopt(&reading->host, source);
+    reading->source = source;
+    reading->packed = true;
+    return CKPT_OK;
+}
+
 static int
 reading_open(struct hub_reading *reading, const char *const *options)
 {
@@ -111,8 +150,10 @@ reading_describe(struct hub_reading *reading)
     if (status != CKPT_OK)
         return status;
     reading->graph = &reading->described.public;
-    return hub_restore(&reading->host.table, &reading->described,
-                       &reading->restored, &reading->graph);
+    status = hub_restore(&reading->host.table, &reading->described,
+                         &reading->restored, &reading->graph);
+    reading->from_record = reading->graph == &reading->restored.public;
+    return status;
 }
 
 static void
@@ -146,15 +187,23 @@ hub_reading_init(struct hub_reading *reading, struct ckpt *user,
         return user->report.status;
     user->report.file = reading->path;
     user->report.findings = &reading->findings;
-    status = hub_host_open(&reading->host, input->path, &reading->source);
+    status = hub_transforms_init(&reading->transforms, user, input->transforms);
+    if (status == CKPT_OK)
+        status = hub_host_open(&reading->host, input->path, &reading->source);
+    if (status == CKPT_OK)
+        status = reading_unpack(reading);
     if (status == CKPT_OK)
         status = reading_format(reading, input->from);
+    if (status == CKPT_OK && reading->packed)
+        reading_say_packed(reading);
     if (status == CKPT_OK)
         status = reading_open(reading, input->options);
     if (status == CKPT_OK)
         status = reading_describe(reading);
     if (status == CKPT_OK)
         status = hub_host_unchanged(&reading->host);
+    if (status == CKPT_OK)
+        status = hub_transforms_apply(&reading->transforms, &reading->graph);
     if (status == CKPT_OK)
         user->report.plugin = NULL;
     user->report.findings = NULL;
@@ -166,6 +215,7 @@ hub_reading_fini(struct hub_reading *reading)
 {
     if (reading->user == NULL)
         return;
+    hub_transforms_fini(&reading->transforms);
     if (reading->opened)
         reading->format->reader.close(&reading->host.table, reading->self);
     hub_graph_fini(&reading->restored);

@@ -7,7 +7,7 @@
 
 #include "hub/graph/graph.h"
 #include "hub/io/stream.h"
-#include "hub/run/user.h"
+#include "hub/run/transform.h"
 
 struct hub_reading {
     struct hub_coder coder; /* first: how coded storages find back here */
@@ -21,13 +21,16 @@ struct hub_reading {
     char *path; /* as it is shown */
     void *self; /* the reader's */
     bool opened;
-    struct hub_graph described;     /* what the reader said */
-    struct hub_graph restored;      /* what the side record made of it */
+    bool packed; /* the source is what the file unpacks to */
+    struct hub_graph described; /* what the reader said */
+    struct hub_graph restored;  /* what the side record made of it */
+    bool from_record;           /* the side record was used */
+    struct hub_transforms transforms;
     const struct ckpt_graph *graph; /* the one that counts */
 };
 
-/* Opens, detects, describes, restores. The reading must be zeroed and may be
- * given to fini whatever comes of it. */
+/* Opens, detects, describes, restores, transforms. The reading must be zeroed
+ * and may be given to fini whatever comes of it. */
 int hub_reading_init(struct hub_reading *reading, struct ckpt *user,
                      const struct ckpt_input *input);
 void hub_reading_fini(struct hub_reading *reading);

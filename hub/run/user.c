@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "hub/load/loader.h"
+#include "hub/run/transform.h"
 
 const char *
 ckpt_version(void)
@@ -134,6 +135,26 @@ user_formats(const struct ckpt *user, struct hub_plugin *plugin)
         *infos++ = format->info;
 }
 
+static void
+user_transforms(const struct ckpt *user, struct hub_plugin *plugin)
+{
+    struct hub_arena *arena =
+        (struct hub_arena *)(uintptr_t)&user->registry.arena;
+    struct ckpt_transform_info *infos;
+    struct hub_transform *transform;
+    size_t count = 0;
+
+    for (transform = plugin->transforms; transform; transform = transform->next)
+        count++;
+    infos = hub_arena_allocate(arena, (count + 1) * sizeof *infos);
+    if (infos == NULL)
+        return;
+    plugin->info.transforms = infos;
+    plugin->info.transform_count = count;
+    for (transform = plugin->transforms; transform; transform = transform->next)
+        *infos++ = transform->info;
+}
+
 const struct ckpt_plugin_info *
 ckpt_plugin_at(const struct ckpt *user, size_t index)
 {
@@ -142,6 +163,7 @@ ckpt_plugin_at(const struct ckpt *user, size_t index)
     if (plugin == NULL)
         return NULL;
     user_formats(user, plugin);
+    user_transforms(user, plugin);
     return &plugin->info;
 }
 
@@ -159,4 +181,14 @@ ckpt_plugin_load(struct ckpt *user, size_t index)
     return hub_fail(&user->report, CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
                     "the plugin %s cannot be used: %s", plugin->info.path,
                     plugin->info.problem);
+}
+
+const struct ckpt_transform_info *
+ckpt_transform_find(struct ckpt *user, const char *text)
+{
+    const struct hub_transform *found;
+
+    hub_user_begin(user);
+    found = hub_transform_find(user, text);
+    return found != NULL ? &found->info : NULL;
 }

@@ -10,6 +10,7 @@
 
 /* After so many the steps grow: a fault is as likely found in the first. */
 #define EACH_COUNT 150
+#define TRANSFORMED_COUNT 8 /* samples that each transform is tried on */
 
 void *__real_calloc(size_t count, size_t size_bytes);
 void *__real_realloc(void *memory, size_t size_bytes);
@@ -35,16 +36,25 @@ __wrap_realloc(void *memory, size_t size_bytes)
     return __real_realloc(memory, size_bytes);
 }
 
+/* What is tried: to read, to write, or to read through a transform. */
+struct memory_try {
+    const char *sample;
+    bool write;
+    const char *text; /* of the transform, or NULL */
+};
+
 static int
-memory_run(struct check *check, const char *sample, bool write,
+memory_run(struct check *check, const struct memory_try *what,
            unsigned char digest[32])
 {
     struct ckpt *user = check_user(check);
     int status = CKPT_MEMORY;
 
-    if (user != NULL)
-        status = write ? check_write(check, user, sample)
-                       : check_read(check, user, sample, digest);
+    if (user != NULL && what->text != NULL)
+        status = check_transform(check, user, what->sample, what->text, digest);
+    else if (user != NULL)
+        status = what->write ? check_write(check, user, what->sample)
+                             : check_read(check, user, what->sample, digest);
     ckpt_free(user);
     return status;
 }
@@ -52,28 +62,28 @@ memory_run(struct check *check, const char *sample, bool write,
 /* The status is that of memory, unless what there was no memory for could be
  * done without; then what is read is what was read with it. */
 static void
-memory_sample(struct check *check, const char *sample, bool write)
+memory_sample(struct check *check, const struct memory_try *what)
 {
     unsigned char whole[32] = {0}, digest[32] = {0};
     int wanted, status;
     uint64_t n;
 
     fail_at = 0;
-    wanted = memory_run(check, sample, write, whole);
+    wanted = memory_run(check, what, whole);
     for (n = 1;; n += n < EACH_COUNT ? 1 : n / 16) {
         asked = 0;
         fail_at = n;
-        status = memory_run(check, sample, write, digest);
+        status = memory_run(check, what, digest);
         fail_at = 0;
         if (asked < n)
             return;
         if (status != wanted && status != CKPT_MEMORY &&
             status != CKPT_UNSUPPORTED)
-            check_broken(check, sample,
+            check_broken(check, what->sample,
                          "allocation %llu failed and the status was %d",
                          (unsigned long long)n, status);
-        if (status == CKPT_OK && !write && memcmp(whole, digest, 32) != 0)
-            check_broken(check, sample,
+        if (status == CKPT_OK && !what->write && memcmp(whole, digest, 32) != 0)
+            check_broken(check, what->sample,
                          "allocation %llu failed and other bytes were read",
                          (unsigned long long)n);
     }
@@ -82,10 +92,20 @@ memory_sample(struct check *check, const char *sample, bool write)
 void
 check_memory(struct check *check)
 {
-    size_t i;
+    struct memory_try what = {.write = false};
+    size_t i, k;
 
     for (i = 0; i < check->sample_count; i++) {
-        memory_sample(check, check->samples[i], false);
-        memory_sample(check, check->samples[i], true);
+        what.sample = check->samples[i];
+        what.text = NULL;
+        what.write = false;
+        memory_sample(check, &what);
+        what.write = true;
+        memory_sample(check, &what);
+        what.write = false;
+        for (k = 0; k < check->text_count && i < TRANSFORMED_COUNT; k++) {
+            what.text = check->texts[k];
+            memory_sample(check, &what);
+        }
     }
 }

@@ -11,6 +11,8 @@
  *   4. that two instances at once read what each reads alone;
  *   5. that it stops in order when the nth allocation fails, whatever n is,
  *      and leaves no output and no file open.
+ *   6. that its transforms, as the manual shows them and with arguments that
+ *      make no sense, edit every sample or say why not.
  *
  * Built with sanitizers it also minds memory that is not given back.
  */
@@ -100,6 +102,18 @@ folder_end(struct check *check)
     rmdir(check->folder);
 }
 
+/* A plugin built before there were transforms has none. */
+static const struct ckpt_transform *const *
+transforms_of(const struct ckpt_plugin *tables)
+{
+    static const struct ckpt_transform *const none[] = {NULL};
+
+    if (tables->size <= offsetof(struct ckpt_plugin, transforms) ||
+        tables->transforms == NULL)
+        return none;
+    return tables->transforms;
+}
+
 static void
 check_all(struct check *check)
 {
@@ -109,7 +123,10 @@ check_all(struct check *check)
     check_loading(check);
     check_samples(check);
     check_pairs(check);
+    check_transforms_begin(check);
+    check_transforms(check);
     check_memory(check);
+    check_transforms_end(check);
     if (open_files() != before)
         check_broken(check, check->file, "%d files were left open",
                      open_files() - before);
@@ -145,6 +162,7 @@ main(int count, char **arguments)
                 module == NULL ? dlerror() : "no ckpt_plugin, or no folder");
         return 2;
     }
+    check.transforms = transforms_of(check.tables);
     check_all(&check);
     folder_end(&check);
     printf("%zu samples, %llu runs, %llu laws broken\n", check.sample_count,

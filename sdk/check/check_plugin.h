@@ -13,6 +13,9 @@ struct check {
     const char *file;   /* of the plugin */
     const char *manual; /* path of its manual, or NULL */
     const struct ckpt_plugin *tables;
+    const struct ckpt_transform *const *transforms; /* of it; NULL-ended */
+    char **texts; /* that ask for transforms: "strip-prefix:module." */
+    size_t text_count;
     const char **samples; /* paths */
     size_t sample_count;
     char folder[64]; /* for files of our own; ends with the check */
@@ -46,6 +49,9 @@ struct ckpt *check_user(struct check *check);
 int check_read(struct check *check, struct ckpt *user, const char *path,
                unsigned char digest[32]);
 
+/* The digest of an open file's first tensors. */
+int check_digest(struct ckpt_file *file, unsigned char digest[32]);
+
 /* Writes what a file holds by each writer of the plugin. */
 int check_write(struct check *check, struct ckpt *user, const char *path);
 
@@ -56,6 +62,18 @@ void check_status(struct check *check, const struct ckpt *user, int status,
 void check_loading(struct check *check);
 void check_samples(struct check *check);
 void check_pairs(struct check *check);
+
+/* ---- check_transforms.c ---- */
+
+/* Lists the texts; nothing is checked without them. */
+void check_transforms_begin(struct check *check);
+void check_transforms_end(struct check *check);
+
+/* As check_read, of what a transform makes of a file. */
+int check_transform(struct check *check, struct ckpt *user, const char *path,
+                    const char *text, unsigned char digest[32]);
+
+void check_transforms(struct check *check);
 
 /* ---- check_memory.c: no memory at the nth asking ---- */
 

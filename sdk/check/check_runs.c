@@ -5,6 +5,7 @@
  */
 #include <ctype.h>
 #include <dlfcn.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,8 +48,8 @@ check_status(struct check *check, const struct ckpt *user, int status,
         check_broken(check, subject, "a reason with a full stop: %s", reason);
 }
 
-static int
-digest_all(struct ckpt_file *file, unsigned char digest[32])
+int
+check_digest(struct ckpt_file *file, unsigned char digest[32])
 {
     const struct ckpt_graph *graph = ckpt_file_graph(file);
     const struct ckpt_tensor *tensor;
@@ -92,6 +93,28 @@ open_any(struct check *check, struct ckpt *user, const char *path,
     return status;
 }
 
+static int
+judge(struct check *check, struct ckpt *user, const char *path, bool scan)
+{
+    struct ckpt_input input = CKPT_INPUT;
+    struct ckpt_judgement *judgement = NULL;
+    int status;
+
+    input.path = path;
+    status = scan ? ckpt_scan(user, &input, &judgement)
+                  : ckpt_verify(user, &input, &judgement);
+    check_status(check, user, status, path);
+    ckpt_judgement_free(judgement);
+    return status;
+}
+
+static bool
+has_scanners(const struct check *check)
+{
+    return check->tables->size > offsetof(struct ckpt_plugin, scanners) &&
+           check->tables->scanners != NULL;
+}
+
 int
 check_read(struct check *check, struct ckpt *user, const char *path,
            unsigned char digest[32])
@@ -101,11 +124,12 @@ check_read(struct check *check, struct ckpt *user, const char *path,
 
     memset(digest, 0, 32);
     if (check->tables->readers == NULL)
-        return CKPT_UNSUPPORTED;
+        return has_scanners(check) ? judge(check, user, path, true)
+                                   : CKPT_UNSUPPORTED;
     status = open_any(check, user, path, &file);
     if (status != CKPT_OK)
         return status;
-    status = digest_all(file, digest);
+    status = check_digest(file, digest);
     check_status(check, user, status, path);
     ckpt_close(file);
     return status;
@@ -234,6 +258,8 @@ check_samples(struct check *check)
     for (i = 0; user != NULL && i < check->sample_count; i++) {
         if (check_read(check, user, check->samples[i], digest) == CKPT_OK)
             check_write(check, user, check->samples[i]);
+        if (check->tables->readers != NULL)
+            judge(check, user, check->samples[i], false);
         check_cuts(check, user, check->samples[i]);
     }
     ckpt_free(user);
@@ -255,7 +281,7 @@ check_pair(struct check *check, const char *const paths[2],
             check_broken(check, paths[i], "does not open beside another");
     for (i = 0; i < 2 && files[0] != NULL && files[1] != NULL; i++) {
         memset(digest, 0, sizeof digest);
-        if (digest_all(files[i], digest) != CKPT_OK ||
+        if (check_digest(files[i], digest) != CKPT_OK ||
             memcmp(digest, alone[i], sizeof digest) != 0)
             check_broken(check, paths[i], "reads otherwise beside another");
     }
@@ -274,7 +300,8 @@ check_pairs(struct check *check)
     size_t i, have = 0;
 
     for (i = 0; user != NULL && i < check->sample_count; i++) {
-        if (check_read(check, user, check->samples[i], alone[have]) != CKPT_OK)
+        if (check->tables->readers == NULL ||
+            check_read(check, user, check->samples[i], alone[have]) != CKPT_OK)
             continue;
         paths[have++] = check->samples[i];
         if (have == 2)

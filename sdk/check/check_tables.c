@@ -2,6 +2,7 @@
  *
  * The tables: whole, well named, and of one word with the manual.
  */
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,6 +94,38 @@ check_writer(struct check *check, const struct ckpt_writer *writer)
         check_broken(check, writer->id, "dtypes that it cannot hold");
 }
 
+static void
+transform_table(struct check *check, const struct ckpt_transform *transform)
+{
+    check_format(check, transform->id, transform->summary, NULL,
+                 transform->options);
+    if (transform->size > sizeof *transform || transform->open == NULL ||
+        transform->apply == NULL || transform->close == NULL)
+        check_broken(check, transform->id,
+                     "the transform's table is not whole");
+    if (transform->argument != NULL &&
+        (transform->argument[0] == '\0' ||
+         strpbrk(transform->argument, "\"\\\n") != NULL))
+        check_broken(check, transform->id,
+                     "the argument is one line without quotes");
+    if (transform->inputs_max != 0 &&
+        transform->inputs_max < transform->inputs_min)
+        check_broken(check, transform->id,
+                     "fewer inputs at most than at least");
+}
+
+static void
+check_scanner(struct check *check, const struct ckpt_scanner *scanner)
+{
+    if (!is_id(scanner->id))
+        check_broken(check, check->file, "a scanner without a plain id");
+    if (!is_line(scanner->summary))
+        check_broken(check, scanner->id,
+                     "the summary is one line without full stop");
+    if (scanner->size > sizeof *scanner || scanner->scan == NULL)
+        check_broken(check, scanner->id, "the scanner's table is not whole");
+}
+
 /* Whether the manual's tables have a row "| `name=". */
 static bool
 manual_has(const char *manual, const char *name)
@@ -130,6 +163,9 @@ check_manual(struct check *check, const char *manual)
     for (i = 0; tables->writers != NULL && tables->writers[i]; i++)
         declared += manual_options(check, manual, tables->writers[i]->id,
                                    tables->writers[i]->options);
+    for (i = 0; check->transforms[i] != NULL; i++)
+        declared += manual_options(check, manual, check->transforms[i]->id,
+                                   check->transforms[i]->options);
     while ((row = strstr(row, "\n| `")) != NULL) {
         row += 4;
         end = row + strspn(row, "abcdefghijklmnopqrstuvwxyz0123456789-");
@@ -157,6 +193,11 @@ check_tables(struct check *check)
         check_reader(check, tables->readers[i]);
     for (i = 0; tables->writers != NULL && tables->writers[i]; i++)
         check_writer(check, tables->writers[i]);
+    for (i = 0; check->transforms[i] != NULL; i++)
+        transform_table(check, check->transforms[i]);
+    if (tables->size > offsetof(struct ckpt_plugin, scanners))
+        for (i = 0; tables->scanners != NULL && tables->scanners[i]; i++)
+            check_scanner(check, tables->scanners[i]);
     if (check->manual == NULL)
         return;
     if (check_file(check->manual, &manual, &size_bytes))

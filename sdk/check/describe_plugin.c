@@ -8,9 +8,12 @@
  *     {"abi", "id", "version", "summary",
  *      "readers": [{"id", "summary", "suffixes": [], "capabilities",
  *                   "magics": [{"offset", "hex"}]}],
- *      "writers": [{"id", "summary", "suffixes": []}]}
+ *      "writers": [{"id", "summary", "suffixes": []}],
+ *      "transforms": [{"id", "summary", "argument"}],
+ *      "scanners": ["id"]}
  */
 #include <dlfcn.h>
+#include <stddef.h>
 #include <stdio.h>
 
 #include "ckpt/plugin.h"
@@ -70,12 +73,34 @@ describe_magics(FILE *out, const struct ckpt_magic *magics)
 }
 
 static void
+describe_transform(FILE *out, size_t index,
+                   const struct ckpt_transform *transform)
+{
+    fprintf(out, "%s\n  {\"id\": ", index > 0 ? "," : "");
+    describe_text(out, transform->id);
+    fputs(", \"summary\": ", out);
+    describe_text(out, transform->summary);
+    if (transform->argument != NULL) {
+        fputs(", \"argument\": ", out);
+        describe_text(out, transform->argument);
+    }
+    fputc('}', out);
+}
+
+static void
 describe_plugin(FILE *out, const struct ckpt_plugin *plugin)
 {
     const struct ckpt_reader *reader;
     const struct ckpt_writer *writer;
+    const struct ckpt_transform *const *transforms = NULL;
+    const struct ckpt_scanner *const *scanners = NULL;
     size_t i;
 
+    /* The table may be that of an older SDK. */
+    if (plugin->size > offsetof(struct ckpt_plugin, transforms))
+        transforms = plugin->transforms;
+    if (plugin->size > offsetof(struct ckpt_plugin, scanners))
+        scanners = plugin->scanners;
     fprintf(out, "{\"abi\": %u, \"id\": ", (unsigned)plugin->abi);
     describe_text(out, plugin->id);
     fputs(", \"version\": ", out);
@@ -97,6 +122,14 @@ describe_plugin(FILE *out, const struct ckpt_plugin *plugin)
         describe_role(out, i, writer->id, writer->summary, writer->suffixes);
         fprintf(out, ", \"capabilities\": %llu}",
                 (unsigned long long)writer->capabilities);
+    }
+    fputs("],\n \"transforms\": [", out);
+    for (i = 0; transforms != NULL && transforms[i] != NULL; i++)
+        describe_transform(out, i, transforms[i]);
+    fputs("],\n \"scanners\": [", out);
+    for (i = 0; scanners != NULL && scanners[i] != NULL; i++) {
+        fputs(i > 0 ? ", " : "", out);
+        describe_text(out, scanners[i]->id);
     }
     fputs("]}\n", out);
 }

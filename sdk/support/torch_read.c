@@ -4,7 +4,10 @@
  * made empty where it is met first and filled when the walk enters it, so
  * that it may contain itself; the path to it is kept on a stack.
  */
+#include "torch_module.h"
+#include "torch_read_layout.h"
 #include "torch_read_storage.h"
+#include "torch_safe.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,13 +15,16 @@
 
 #define DEPTH_MAX 500 /* values within values, as the hub allows */
 #define LABEL_BYTES_MAX 200
+#define TOLD_MAX 20 /* findings of one kind */
 
 enum frame_kind {
     FRAME_LIST,    /* the list goes into a list or tuple */
     FRAME_PAIRS,   /* the list goes into a map */
     FRAME_COUPLES, /* the list of lists of two goes into a map */
+    FRAME_PARTS,   /* the list goes into a map, under names */
     FRAME_ATTRS,   /* the list goes into the attributes of a value */
-    FRAME_OBJECT   /* the parts of an object, one after the other */
+    FRAME_OBJECT,  /* the parts of an object, one after the other */
+    FRAME_MODULE   /* a module is unfolded into a map */
 };
 
 struct torch_frame {
@@ -29,6 +35,8 @@ struct torch_frame {
     size_t path_bytes;
     struct ckpt_value *target;
     struct sdk_pickled_list list;
+    const char *const *names; /* PARTS */
+    struct torch_modules *modules; /* MODULE; owned */
 };
 
 /* ---- Messages ---- */
@@ -46,9 +54,7 @@ sdk_torch_path(struct torch_reader *r)
 uint64_t
 sdk_torch_byte(const struct torch_reader *r, uint32_t ref)
 {
-    if (r->source->origin == CKPT_NOWHERE)
-        return CKPT_NOWHERE;
-    return r->source->origin + sdk_pickled_at(r->pickled, ref)->byte;
+    return sdk_pickled_place(r->pickled, sdk_pickled_at(r->pickled, ref)->byte);
 }
 
 int
@@ -68,6 +74,39 @@ sdk_torch_value(struct torch_reader *r, const struct ckpt_value *like,
 }
 
 /* ---- The walk ---- */
+
+/* The innermost object that is being filled, or NOTHING. */
+static uint32_t
+object_around(const struct torch_reader *r)
+{
+    size_t i;
+
+    for (i = r->frame_count; i-- > 0;)
+        if (r->frames[i].kind == FRAME_OBJECT)
+            return r->frames[i].node;
+    return SDK_PICKLED_NOTHING;
+}
+
+void
+sdk_torch_tell_storage(struct torch_reader *r, uint32_t ref)
+{
+    const struct torch_name *name;
+    uint32_t callee, object = object_around(r);
+
+    if (object == SDK_PICKLED_NOTHING || r->told == TOLD_MAX)
+        return;
+    callee = sdk_pickled_call(r->pickled, object).callee;
+    if (sdk_pickled_kind(r->pickled, callee) != SDK_PICKLED_GLOBAL)
+        return;
+    name = sdk_torch_name_of(r, callee);
+    if (sdk_torch_safe(name->module, name->name) != SDK_TORCH_UNKNOWN)
+        return;
+    r->told++;
+    r->host->warn(r->host, sdk_torch_path(r), sdk_torch_byte(r, ref),
+                  "a storage hangs on an object of '%.60s.%.60s', which is "
+                  "not known here: both are kept as they are",
+                  name->module, name->name);
+}
 
 /* Depth of a value that the walk is about to enter; attributes and pairs of
  * one value are entered one after the other. */
@@ -110,6 +149,7 @@ push_frame(struct torch_reader *r, uint32_t kind, uint32_t node,
     frame->path_bytes = r->path.size_bytes;
     frame->target = target;
     frame->list = list;
+    frame->modules = NULL;
     return CKPT_OK;
 }
 
@@ -132,6 +172,30 @@ push_attrs(struct torch_reader *r, uint32_t ref, struct ckpt_value *value,
                       sdk_pickled_list(r->pickled, state));
 }
 
+static bool
+is_parts(struct torch_reader *r, uint32_t ref)
+{
+    uint32_t known = sdk_torch_known_call(r, ref);
+
+    return known == TORCH_REBUILD_SPARSE || known == TORCH_REBUILD_NESTED;
+}
+
+/* A sparse or nested tensor. */
+static int
+push_parts(struct torch_reader *r, uint32_t ref, struct ckpt_value *value)
+{
+    struct sdk_pickled_list parts = {NULL, 0};
+    const struct sdk_torch_layout *layout = sdk_torch_parts(r, ref, &parts);
+    int status;
+
+    if (layout == NULL)
+        return CKPT_END;
+    status = push_frame(r, FRAME_PARTS, ref, value, parts);
+    if (status == CKPT_OK)
+        r->frames[r->frame_count - 1].names = layout->parts;
+    return status;
+}
+
 /* What the map was made of goes in first, then what was put into it; frames
  * are a stack. */
 static int
@@ -150,11 +214,28 @@ enter_map(struct torch_reader *r, uint32_t ref, struct ckpt_value *value,
 }
 
 static int
+enter_module(struct torch_reader *r, uint32_t ref, struct ckpt_value *value)
+{
+    struct sdk_pickled_list none = {NULL, 0};
+    int status = push_frame(r, FRAME_MODULE, ref, value, none);
+
+    return status == CKPT_OK
+               ? sdk_torch_modules_open(r, ref, value,
+                                        &r->frames[r->frame_count - 1].modules)
+               : status;
+}
+
+static int
 enter_call(struct torch_reader *r, uint32_t ref, struct ckpt_value *value)
 {
     struct sdk_pickled_call call = sdk_pickled_call(r->pickled, ref);
     struct sdk_pickled_list args = {NULL, 0};
+    struct torch_module module;
 
+    if (value->kind == CKPT_KIND_MAP && sdk_torch_module_find(r, ref, &module))
+        return enter_module(r, ref, value);
+    if (value->kind == CKPT_KIND_MAP && is_parts(r, ref))
+        return push_parts(r, ref, value);
     if (value->kind == CKPT_KIND_MAP)
         return enter_map(r, ref, value, &call);
     if (value->kind == CKPT_KIND_TENSOR) {
@@ -259,6 +340,27 @@ set_pair(struct torch_reader *r, struct torch_frame *frame, uint32_t key_ref,
         status = r->host->map_set(r->host, r->graph, target, key, value);
     if (status == CKPT_OK)
         status = enter(r, key_ref);
+    return status == CKPT_OK ? enter(r, ref) : status;
+}
+
+static int
+step_parts(struct torch_reader *r, struct torch_frame *frame)
+{
+    const char *name = frame->names[frame->index];
+    uint32_t ref = frame->list.refs[frame->index++];
+    struct ckpt_value like = {.kind = CKPT_KIND_STRING};
+    struct ckpt_value *key, *value, *target = frame->target;
+    int status;
+
+    like.as.text.data = name;
+    like.as.text.size_bytes = strlen(name);
+    status = set_path(r, frame, name, strlen(name));
+    if (status == CKPT_OK)
+        status = sdk_torch_value(r, &like, &key);
+    if (status == CKPT_OK)
+        status = sdk_torch_value_of(r, ref, 0, &value);
+    if (status == CKPT_OK)
+        status = r->host->map_set(r->host, r->graph, target, key, value);
     return status == CKPT_OK ? enter(r, ref) : status;
 }
 
@@ -379,24 +481,43 @@ step_object(struct torch_reader *r, struct torch_frame *frame, bool *done)
     }
 }
 
+/* One part of a module; `*done` after the last. */
+static int
+step_module(struct torch_reader *r, struct torch_frame *frame, bool *done)
+{
+    uint32_t node = SDK_PICKLED_NOTHING;
+    int status = sdk_torch_modules_step(r, frame->modules, &node);
+
+    if (status == CKPT_END) {
+        sdk_torch_modules_close(r->host, frame->modules);
+        frame->modules = NULL;
+        *done = true;
+        return CKPT_OK;
+    }
+    return status == CKPT_OK && node != SDK_PICKLED_NOTHING ? enter(r, node)
+                                                            : status;
+}
+
 static int
 step(struct torch_reader *r)
 {
     struct torch_frame *frame = &r->frames[r->frame_count - 1];
-    bool done =
-        frame->kind != FRAME_OBJECT && frame->index >= frame->list.count;
+    bool done = frame->kind < FRAME_OBJECT && frame->index >= frame->list.count;
     int status = CKPT_OK;
 
     if (!done && frame->kind == FRAME_LIST)
         return step_list(r, frame);
     if (!done && frame->kind == FRAME_PAIRS)
         return step_pairs(r, frame);
+    if (!done && frame->kind == FRAME_PARTS)
+        return step_parts(r, frame);
     if (!done && frame->kind == FRAME_COUPLES)
         return step_couples(r, frame);
     if (!done && frame->kind == FRAME_ATTRS)
         return step_attrs(r, frame);
     if (!done)
-        status = step_object(r, frame, &done);
+        status = frame->kind == FRAME_MODULE ? step_module(r, frame, &done)
+                                             : step_object(r, frame, &done);
     if (done) {
         r->path.size_bytes = frame->path_bytes;
         r->frame_count--;
@@ -469,6 +590,9 @@ sdk_torch_reader_free(struct torch_reader *r)
 {
     if (r == NULL)
         return;
+    while (r->frame_count > 0)
+        sdk_torch_modules_close(r->host, r->frames[--r->frame_count].modules);
+    sdk_torch_models_fini(r);
     sdk_torch_entries_fini(r);
     sdk_buffer_fini(r->host, &r->path);
     r->host->release(r->host, r->frames);
@@ -491,6 +615,8 @@ sdk_torch_read(const struct ckpt_host *host, struct ckpt_graph *graph,
         return status;
     status = sdk_torch_reader_value(r, pickled->root, NULL, CKPT_ROLE_UNKNOWN,
                                     &value);
+    if (status == CKPT_OK)
+        status = sdk_torch_models_finish(r);
     if (status == CKPT_OK)
         *root = value;
     sdk_torch_reader_free(r);

@@ -78,9 +78,10 @@ set_sources(struct torch_reader *r)
     if (r->sources != NULL)
         return CKPT_OK;
     status = sdk_torch_value(r, &like, &r->sources);
-    return status == CKPT_OK ? r->host->attr_set(r->host, r->graph, NULL,
-                                                 "torch.sources", r->sources)
-                             : status;
+    return status == CKPT_OK
+               ? r->host->attr_set(r->host, r->graph, NULL,
+                                   SDK_TORCH_MODEL_SOURCES, r->sources)
+               : status;
 }
 
 static int

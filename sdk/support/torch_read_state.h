@@ -16,13 +16,28 @@ enum torch_known {
     TORCH_REBUILD_TENSOR, /* the rebuild functions stand together, in order */
     TORCH_REBUILD_TENSOR_V2,
     TORCH_REBUILD_TENSOR_V3,
+    TORCH_REBUILD_QUANTISED,
+    TORCH_REBUILD_META, /* the last that gives a tensor by itself */
     TORCH_REBUILD_PARAMETER,
     TORCH_REBUILD_PARAMETER_STATE,
     TORCH_REBUILD_TYPED,
+    TORCH_REBUILD_DEVICE_TENSOR,
     TORCH_OLD_PARAMETER, /* classes that torch up to 0.3 made anew */
     TORCH_OLD_VARIABLE,
     TORCH_OLD_TENSOR, /* `dtype` says of what */
-    TORCH_TENSOR,     /* the class */
+    TORCH_REBUILD_DEVICE_ARRAY,
+    TORCH_REBUILD_SPARSE, /* these give a map of tensors */
+    TORCH_REBUILD_NESTED,
+    TORCH_LAYOUT,
+    TORCH_PER_TENSOR,
+    TORCH_PER_CHANNEL,
+    TORCH_LOAD_BYTES,
+    TORCH_TUPLE,
+    TORCH_ARRAY, /* numpy.ndarray, the class */
+    TORCH_ARRAY_RECONSTRUCT,
+    TORCH_ARRAY_FROM_BUFFER,
+    TORCH_ARRAY_DTYPE,
+    TORCH_TENSOR, /* the class */
     TORCH_SIZE,
     TORCH_DEVICE,
     TORCH_COMPLEX,
@@ -39,6 +54,23 @@ struct torch_name {
 };
 
 struct torch_entry; /* one storage */
+
+/* Something that has no place in the graph. */
+struct torch_left_out {
+    uint64_t count;
+    char first[256]; /* its path, perhaps cut */
+};
+
+/* What whole models leave beside their state; see torch_module_about.c. */
+struct torch_models {
+    struct ckpt_value *classes, *training, *frozen, *settings; /* or NULL */
+    struct ckpt_value *version, *spectral; /* keys that programs share */
+    unsigned char *marks; /* a bit for each node: modules that were met, and
+                             classes that were reported */
+    uint64_t unfolded;
+    unsigned odd_count;
+    struct torch_left_out left_out[2]; /* of plain things; of tensors */
+};
 
 #define TORCH_CACHED 64
 #define TORCH_PENDING UINT32_C(0x80000000)
@@ -59,6 +91,7 @@ struct torch_reader {
     struct torch_frame *frames;
     size_t frame_count, frame_capacity;
     struct sdk_buffer path; /* keys joined by '.', without NUL */
+    unsigned told;          /* how many storages on unknown objects were told */
     uint32_t role;          /* of tensors that have none: enum ckpt_role */
 
     struct torch_entry *entries;
@@ -68,6 +101,8 @@ struct torch_reader {
     uint64_t *direct; /* by key, where keys count up from 0: entry and one */
     size_t direct_count;
     struct sdk_table keys; /* all other keys: the same */
+
+    struct torch_models models;
 
     uint32_t device_node; /* whose text `device` is */
     char device[256];
@@ -117,6 +152,9 @@ int sdk_torch_tensor_new(struct torch_reader *r, uint32_t ref, uint32_t *state,
 int sdk_torch_storage_object(struct torch_reader *r, uint32_t ref,
                              struct ckpt_value **value);
 
+/* Tells of a bare storage that is met within an object of an unknown class. */
+void sdk_torch_tell_storage(struct torch_reader *r, uint32_t ref);
+
 /* Looks at every persistent id in the order of a load, where the container
  * wants that. */
 int sdk_torch_meet(struct torch_reader *r);
@@ -145,6 +183,16 @@ int sdk_torch_value_of(struct torch_reader *r, uint32_t ref, unsigned depth,
  * is known as `known`. */
 bool sdk_torch_is_plain_call(struct torch_reader *r, uint32_t ref,
                              uint32_t known);
+
+/* The text of a node, also if it was left in the file; then `*loaded` is the
+ * memory of it, which the caller releases. */
+int sdk_torch_text(struct torch_reader *r, uint32_t ref, struct ckpt_text *text,
+                   void **loaded);
+
+/* UTF-8 of code points below 256 to bytes; false if there are others. The
+ * bytes are no more than the text's. */
+bool sdk_torch_decode_latin1(const struct ckpt_text *text, unsigned char *bytes,
+                             size_t *size_bytes);
 
 /* Makes the size, device, complex or bytes of a call to what is known as
  * `known`. CKPT_END: the arguments are not its own. */

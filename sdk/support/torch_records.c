@@ -68,9 +68,10 @@ sdk_torch_records_text(struct sdk_torch_records *records, const char *record)
 }
 
 /* libzip's view of the archive, opened on first use. */
-static int
-inflate_of(const struct ckpt_host *host, struct sdk_torch_records *records,
-           struct sdk_zip_inflate **inflate)
+int
+sdk_torch_records_inflate(const struct ckpt_host *host,
+                          struct sdk_torch_records *records,
+                          struct sdk_zip_inflate **inflate)
 {
     int status = CKPT_OK;
 
@@ -87,7 +88,7 @@ load_deflated(const struct ckpt_host *host, struct sdk_torch_records *records,
 {
     struct sdk_zip_inflate *inflate;
     struct sdk_zip_stream *stream = NULL;
-    int status = inflate_of(host, records, &inflate);
+    int status = sdk_torch_records_inflate(host, records, &inflate);
 
     if (status == CKPT_OK)
         status = sdk_zip_stream_open(host, inflate, member, &stream);
@@ -390,6 +391,8 @@ sdk_torch_records_place(const struct ckpt_host *host,
 
     if (status != CKPT_OK)
         return status;
+    if (member->size_bytes > storage->size_bytes)
+        records->used[member - records->zip.members] = SDK_TORCH_LONGER;
     like->byte_order =
         records->big_endian ? CKPT_BIG_ENDIAN : CKPT_LITTLE_ENDIAN;
     if (member->method == SDK_ZIP_STORED) {
@@ -445,7 +448,7 @@ sdk_torch_cursor_open(const struct ckpt_host *host,
 
     if (made == NULL)
         return status;
-    status = inflate_of(host, records, &inflate);
+    status = sdk_torch_records_inflate(host, records, &inflate);
     if (status == CKPT_OK)
         status = sdk_zip_stream_open(
             host, inflate, &records->zip.members[member], &made->stream);

@@ -41,11 +41,14 @@ struct sdk_torch_records {
     const struct ckpt_source *source;
     struct sdk_zip zip;
     size_t prefix_bytes; /* NAME and its slash, of every member's name */
-    unsigned char *used; /* by member: it was asked for */
+    unsigned char *used; /* by member: it was asked for; see below */
     size_t next;         /* after the member that was found last */
     bool big_endian;
     struct sdk_zip_inflate *inflate; /* once a deflated member is needed */
 };
+
+/* A record that was asked for, and has more bytes than its storage. */
+#define SDK_TORCH_LONGER 2
 
 /* The bytes of one record in memory. */
 struct sdk_torch_bytes {
@@ -117,6 +120,11 @@ int sdk_torch_records_storage(const struct ckpt_host *host, void *user,
 /* Reports every member that nothing asked for. */
 void sdk_torch_records_rest(const struct ckpt_host *host,
                             const struct sdk_torch_records *records);
+
+/* libzip's view of the archive, opened on first use. */
+int sdk_torch_records_inflate(const struct ckpt_host *host,
+                              struct sdk_torch_records *records,
+                              struct sdk_zip_inflate **inflate);
 
 /* ---- Deflated storages, for the cursors of a reader ---- */
 

@@ -119,12 +119,13 @@ static const struct release {
     const char *const *names; /* NULL: those that torch_safe allows */
     bool guarded;
     bool floats;
+    bool rank_0; /* before 0.4, no dimensions meant no elements */
 } releases[] = {
-    [SDK_TORCH_0_1] = {DTYPES_0_1, names_0_1, false, true},
-    [SDK_TORCH_1_5] = {DTYPES_1_5, names_1_5, false, true},
-    [SDK_TORCH_1_13] = {DTYPES_1_13, names_1_13, true, false},
-    [SDK_TORCH_2_0] = {DTYPES_1_13, names_2_0, true, true},
-    [SDK_TORCH_2_13] = {SDK_TORCH_DTYPES, NULL, true, true},
+    [SDK_TORCH_0_1] = {DTYPES_0_1, names_0_1, false, true, false},
+    [SDK_TORCH_1_5] = {DTYPES_1_5, names_1_5, false, true, true},
+    [SDK_TORCH_1_13] = {DTYPES_1_13, names_1_13, true, false, true},
+    [SDK_TORCH_2_0] = {DTYPES_1_13, names_2_0, true, true, true},
+    [SDK_TORCH_2_13] = {SDK_TORCH_DTYPES, NULL, true, true, true},
 };
 
 /* Whether `joined` is "module.name". */
@@ -179,13 +180,19 @@ check_tensors(const struct ckpt_host *host, const struct ckpt_graph *graph,
     size_t i;
 
     for (i = 0; i < graph->entry_count; i++) {
-        uint32_t dtype = graph->entries[i].value->as.tensor->dtype;
+        const struct ckpt_tensor *tensor = graph->entries[i].value->as.tensor;
+        uint32_t dtype = tensor->dtype;
 
         if (!(release->dtypes & CKPT_DTYPE_BIT(dtype)))
             return host->fail(host, CKPT_UNSUPPORTED,
                               graph->entries[i].name.data, CKPT_NOWHERE,
                               "torch %s has no tensors of %s", label,
                               ckpt_dtype_name(dtype));
+        if (tensor->rank == 0 && !release->rank_0)
+            return host->fail(host, CKPT_UNSUPPORTED,
+                              graph->entries[i].name.data, CKPT_NOWHERE,
+                              "torch %s has no tensors without dimensions",
+                              label);
     }
     return CKPT_OK;
 }

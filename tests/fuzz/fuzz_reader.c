@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * The fuzz harness of every reader: the input is a source in memory, and all
- * that the hub would do with it is done, under a budget of 64 MiB: probe,
- * open, describe, name every tensor, restore what a side record tells, read
- * the first bytes of payload, and plan what the plugin's writers would write.
- * Beyond crashes and sanitizers it minds the laws of the headers: a failure
- * has one reason in one line, close gives all memory back, a graph that was
- * taken holds nothing impossible. A plugin links its own tables in.
+ * The fuzz harness of every reader and scanner: the input is a source in
+ * memory, and all that the hub would do with it is done, under a budget of 64
+ * MiB: probe, open, describe, name every tensor, restore what a side record
+ * tells, read the first bytes of payload, and plan what the plugin's writers
+ * would write. Beyond crashes and sanitizers it minds the laws of the headers:
+ * a failure has one reason in one line, close gives all memory back, a graph
+ * that was taken holds nothing impossible. A plugin links its own tables in.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -223,6 +223,21 @@ fuzz_restore(struct fuzz *fuzz)
     return status;
 }
 
+/* What a file carries of checks. */
+static void
+fuzz_verify(struct fuzz *fuzz)
+{
+    struct hub_found found = {.arena = {.budget = &fuzz->budget}};
+
+    if (fuzz->reader->verify == NULL)
+        return;
+    hub_report_clear(&fuzz->report);
+    fuzz->host.found = &found;
+    fuzz_status(fuzz, fuzz->reader->verify(&fuzz->host.table, fuzz->self));
+    fuzz->host.found = NULL;
+    hub_found_fini(&found);
+}
+
 static int
 fuzz_describe(struct fuzz *fuzz)
 {
@@ -241,6 +256,8 @@ fuzz_describe(struct fuzz *fuzz)
     }
     if (status == CKPT_OK)
         status = fuzz_restore(fuzz);
+    if (fuzz->graph.public.root != NULL && fuzz->report.status == CKPT_OK)
+        fuzz_verify(fuzz);
     hub_graph_fini(&fuzz->graph);
     return status;
 }
@@ -272,9 +289,29 @@ fuzz_read(struct fuzz *fuzz, const struct ckpt_source *source)
     LAW(fuzz->budget.used_bytes == before);
 }
 
+/* A scanner finds what it finds; no input is too odd to be looked at, but
+ * one may be too large. */
 static void
-fuzz_one(const struct ckpt_reader *reader, const uint8_t *data,
-         size_t size_bytes)
+fuzz_scan(struct fuzz *fuzz, const struct ckpt_scanner *scanner,
+          const struct ckpt_source *source)
+{
+    struct hub_found found = {.arena = {.budget = &fuzz->budget}};
+    struct ckpt_scanned scanned = {0};
+    uint64_t before = fuzz->budget.used_bytes;
+    int status;
+
+    fuzz->host.found = &found;
+    status = scanner->scan(&fuzz->host.table, source, &scanned);
+    LAW(fuzz_status(fuzz, status) == CKPT_OK || status == CKPT_LIMIT ||
+        status == CKPT_MEMORY);
+    hub_found_fini(&found);
+    fuzz->host.found = NULL;
+    LAW(fuzz->budget.used_bytes == before);
+}
+
+static void
+fuzz_one(const struct ckpt_reader *reader, const struct ckpt_scanner *scanner,
+         const uint8_t *data, size_t size_bytes)
 {
     static struct fuzz fuzz;
     struct ckpt_source *source;
@@ -291,7 +328,10 @@ fuzz_one(const struct ckpt_reader *reader, const uint8_t *data,
     LAW(hub_source_memory(&fuzz.budget, "input", data, size_bytes, &source) ==
         CKPT_OK);
     hub_host_adopt(&fuzz.host, source);
-    fuzz_read(&fuzz, source);
+    if (reader != NULL)
+        fuzz_read(&fuzz, source);
+    else
+        fuzz_scan(&fuzz, scanner, source);
     hub_arena_fini(&fuzz.arena);
     hub_host_fini(&fuzz.host);
     LAW(fuzz.budget.used_bytes == 0);
@@ -303,6 +343,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
     size_t i;
 
     for (i = 0; FUZZ_PLUGIN.readers != NULL && FUZZ_PLUGIN.readers[i]; i++)
-        fuzz_one(FUZZ_PLUGIN.readers[i], data, size_bytes);
+        fuzz_one(FUZZ_PLUGIN.readers[i], NULL, data, size_bytes);
+    for (i = 0; FUZZ_PLUGIN.scanners != NULL && FUZZ_PLUGIN.scanners[i]; i++)
+        fuzz_one(NULL, FUZZ_PLUGIN.scanners[i], data, size_bytes);
     return 0;
 }

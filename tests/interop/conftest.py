@@ -127,3 +127,39 @@ def pytest_collection_modifyitems(items):
         for item in items:
             if "safetensors_peer" in str(item.path):
                 item.add_marker(mark)
+
+
+class Watcher:
+    """locations.py under one torch: it says where storages would go."""
+
+    def __init__(self, peer):
+        self.server = subprocess.Popen(
+            [peer.python, HERE / "locations.py"], text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def __call__(self, *request):
+        request = [str(r) if isinstance(r, pathlib.Path) else r
+                   for r in request]
+        print(json.dumps(request), file=self.server.stdin, flush=True)
+        line = self.server.stdout.readline()
+        assert line, f"torch died of {request}"
+        return json.loads(line)
+
+    def close(self):
+        self.server.stdin.close()
+        self.server.wait()
+
+
+@pytest.fixture(scope="session")
+def watchers(peers):
+    """Age -> Watcher, of those that there are."""
+    found = {age: Watcher(peer) for age, peer in peers.items()
+             if isinstance(peer, Peer)}
+    yield found
+    for watcher in found.values():
+        watcher.close()
+
+
+@pytest.fixture
+def watcher(peer, watchers):
+    return watchers[peer.age]

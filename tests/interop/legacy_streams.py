@@ -1,16 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Legacy streams taken apart and put together by the standard library."""
 import io
-import pickle
 import pickletools
 import struct
 
 import tools
-
-MAGIC = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
-VERSION = b"\x80\x02M\xe9\x03."
-SYSTEM = pickle.dumps({"protocol_version": 1001, "little_endian": True,
-                       "type_sizes": {"short": 2, "int": 4, "long": 4}}, 2)
 
 
 def split(stream):
@@ -33,19 +27,9 @@ def operations(data):
             for (op, argument, position), end in zip(found, ends)]
 
 
-def text(value):
-    data = value.encode()
-    return b"X" + struct.pack("<I", len(data)) + data
-
-
 def keys_of(data):
     return [argument for name, argument, _ in operations(data)
             if name == "BINUNICODE"]
-
-
-def key_list(keys):
-    """The fifth pickle, as the C pickler writes it."""
-    return pickle.dumps(keys, 2)
 
 
 def payloads(keys, rest, items):
@@ -96,43 +80,11 @@ def renamed(stream):
     new, out = {}, b""
     for name, argument, raw in ops:
         if name == "BINUNICODE" and argument in data:
-            raw = text(new.setdefault(argument, str(len(new))))
+            raw = tools.p_text(new.setdefault(argument, str(len(new))))
         out += raw
     assert len(new) == len(keys)
     old = {value: key for key, value in new.items()}
     order = sorted(old)
     tail = b"".join(struct.pack("<q", data[old[key]][0]) + data[old[key]][1]
                     for key in order)
-    return magic + version + system + out + key_list(order) + tail
-
-
-# ---- Streams by hand ----
-
-def old_text(value):
-    """A str of Python 2."""
-    data = value.encode("latin-1")
-    return b"U" + bytes([len(data)]) + data
-
-
-def storage(key="10", kind="FloatStorage", count=4, device="cpu", view=None,
-            say=text, module="torch"):
-    """The persistent id of a storage; `view` is (key, offset, count)."""
-    metadata = b"N" if view is None else tools.p_tuple(
-        say(view[0]), tools.p_int(view[1]), tools.p_int(view[2]))
-    return tools.p_tuple(say("storage"), tools.p_global(module, kind),
-                         say(key), say(device), tools.p_int(count),
-                         metadata) + b"Q"
-
-
-def stream(whole, data, listed=None, head=MAGIC + VERSION + SYSTEM):
-    """`data`: key -> (count, bytes), sorted as torch does; `listed`: the
-    fifth pickle, if it is another."""
-    keys = sorted(data)
-    out = head + whole + (key_list(keys) if listed is None else listed)
-    for key in keys:
-        out += struct.pack("<q", data[key][0]) + data[key][1]
-    return out
-
-
-def floats(*values):
-    return len(values), struct.pack(f"<{len(values)}f", *values)
+    return magic + version + system + out + tools.key_list(order) + tail

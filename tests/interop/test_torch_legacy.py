@@ -109,6 +109,23 @@ def test_guarded_loads_work(new, readers, name, tmp_path):
         assert reader.describe(tmp_path / "a.pt", "only") == wanted
 
 
+@pytest.mark.parametrize("age, release", [("old", "1.13"), ("new", "2.13")])
+@pytest.mark.parametrize("name", LEGACY)
+def test_for_a_release(age, release, peer, readers, name, tmp_path):
+    """What is written for a release loads in its safe mode, and what is
+    refused does not."""
+    reader = next((r for r in readers if r.age == age), None)
+    if reader is None or not readable(peer, name):
+        pytest.skip(f"the {age} torch is not here, or cannot say")
+    plain, after = tmp_path / "plain.pt", tmp_path / "after.pt"
+    tools.ckpt("convert", "--to", "torch-legacy", peer.case(name), plain)
+    done = tools.run("convert", "--to", "torch-legacy", peer.case(name), after,
+                     "-o", f"torch={release}")
+    assert done.returncode in (0, 4), done
+    found = reader.describe(after if done.returncode == 0 else plain, "only")
+    assert ("error" in (found or {})) == (done.returncode == 4), (found, done)
+
+
 BYTE_EQUAL = """plain many aliases strides gaps attributes strings big_map
     big_list ordered tensor nothing adam sgd shared scalars""".split()
 
@@ -122,6 +139,16 @@ def test_bytes_are_torchs_own(peer, streams, name, tmp_path):
 
 
 # ---- Streams by hand: what torch wrote long ago, and torch still reads ----
+
+def old_text(value):
+    """A str of Python 2."""
+    data = value.encode("latin-1")
+    return b"U" + bytes([len(data)]) + data
+
+
+def floats(*values):
+    return len(values), struct.pack(f"<{len(values)}f", *values)
+
 
 def v1(data, offset, shape, strides):
     """_rebuild_tensor, as torch up to 0.3 called it."""
@@ -146,10 +173,10 @@ def ordered(pairs, state=b""):
         b"](" + items + b"e\x85R" + state
 
 
-EIGHT = legacy_streams.floats(*range(8))
-BASE = legacy_streams.storage(count=8)
-VIEW = legacy_streams.storage(count=8, view=("11", 3, 4))
-OLD = legacy_streams.old_text
+EIGHT = floats(*range(8))
+BASE = tools.p_legacy_storage(count=8)
+VIEW = tools.p_legacy_storage(count=8, view=("11", 3, 4))
+OLD = old_text
 STATE = tools.p_tuple(b"\x88", b"\x89", b"N")
 HOOKS = tools.p_global("collections", "OrderedDict") + b")R"
 
@@ -157,16 +184,16 @@ HANDS = {
     "rebuild": {"t": v1(BASE, 2, (2, 2), (2, 1)), "s": v1(BASE, 0, (), ())},
     "view": {"t": v1(VIEW, 1, (3,), (1,)), "all": v1(BASE, 0, (8,), (1,))},
     "view_first": {"t": v1(VIEW, 0, (4,), (1,)),
-                   "u": v1(legacy_streams.storage(
+                   "u": v1(tools.p_legacy_storage(
                        count=8, view=("12", 0, 8)), 0, (2, 4), (4, 1))},
     "view_again": {"t": v1(VIEW, 0, (4,), (1,)),
                    "u": v1(VIEW, 2, (2,), (1,))},
     "view_of_view": {"t": v1(VIEW, 0, (4,), (1,)), "u": v1(
-        legacy_streams.storage("11", count=4, view=("12", 1, 2)),
+        tools.p_legacy_storage("11", count=4, view=("12", 1, 2)),
         0, (2,), (1,))},
     "view_by_its_key": {"t": v1(VIEW, 0, (4,), (1,)), "u": v1(
-        legacy_streams.storage("11", count=4), 1, (2,), (1,))},
-    "view_of_itself": {"t": v1(legacy_streams.storage(
+        tools.p_legacy_storage("11", count=4), 1, (2,), (1,))},
+    "view_of_itself": {"t": v1(tools.p_legacy_storage(
         count=8, view=("10", 0, 8)), 1, (2,), (1,))},
     "variable": {"t": variable("Variable", v1(BASE, 0, (4,), (1,)), STATE),
                  "no": variable("Variable", v1(BASE, 0, (4,), (1,)),
@@ -193,16 +220,16 @@ HANDS = {
 
 def test_more_than_a_thousand_keys(peer, readers, tmp_path):
     """The list of keys goes out in batches of a thousand."""
-    values = {f"t{i}": v1(legacy_streams.storage(str(5000 + i), count=1),
+    values = {f"t{i}": v1(tools.p_legacy_storage(str(5000 + i), count=1),
                           0, (1,), (1,)) for i in range(2001)}
-    data = {str(5000 + i): legacy_streams.floats(float(i))
+    data = {str(5000 + i): floats(float(i))
             for i in range(2001)}
     before, after = tmp_path / "a.pt", tmp_path / "b.pt"
-    before.write_bytes(legacy_streams.stream(
+    before.write_bytes(tools.legacy_stream(
         tools.p_whole(tools.p_dict(**values)), data))
     tools.ckpt("convert", "--to", "torch-legacy", before, after)
     parts, rest = legacy_streams.split(after.read_bytes())
-    assert parts[4] == legacy_streams.key_list(sorted(map(str, range(2001))))
+    assert parts[4] == tools.key_list(sorted(map(str, range(2001))))
     assert len(rest) == 2001 * 12
     assert [t["sha256"] for t in tools.ls(after)["tensors"]] == \
         [t["sha256"] for t in tools.ls(before)["tensors"]]
@@ -215,13 +242,13 @@ LABELS = ("cpu", "cuda:1", "mps", "npu:0")
 
 def test_devices_are_labels(readers, tmp_path):
     """Labels of devices that are not here survive; loads move to the CPU."""
-    values = {f"t{i}": v1(legacy_streams.storage(
+    values = {f"t{i}": v1(tools.p_legacy_storage(
         str(20 + i), count=1, device=label), 0, (1,), (1,))
         for i, label in enumerate(LABELS)}
     path = tmp_path / "a.pt"
-    path.write_bytes(legacy_streams.stream(
+    path.write_bytes(tools.legacy_stream(
         tools.p_whole(tools.p_dict(**values)),
-        {str(20 + i): legacy_streams.floats(i) for i in range(len(LABELS))}))
+        {str(20 + i): floats(i) for i in range(len(LABELS))}))
     first = path
     for name in ("b.pt", "c.safetensors", "d.pt"):
         to = [] if name == "c.safetensors" else ["--to", "torch-legacy"]
@@ -234,7 +261,7 @@ def test_devices_are_labels(readers, tmp_path):
 
 
 def hand(values):
-    return legacy_streams.stream(tools.p_whole(tools.p_dict(**values)),
+    return tools.legacy_stream(tools.p_whole(tools.p_dict(**values)),
                                  {"10": EIGHT})
 
 
@@ -267,7 +294,7 @@ def test_by_hand(peer, readers, name, tmp_path):
 
 def test_python_2(peer, tmp_path):
     """Byte strings wherever Python 2 had str, and its OrderedDict."""
-    data = legacy_streams.storage(count=8, say=OLD)
+    data = tools.p_legacy_storage(count=8, say=OLD)
     pairs = [(OLD("b.w"), v1(data, 0, (2, 4), (4, 1))),
              (OLD("a"), v1(data, 4, (4,), (1,)))]
     metadata = b"}" + OLD("_metadata") + ordered(
@@ -275,10 +302,10 @@ def test_python_2(peer, tmp_path):
     path = tmp_path / "a.pt"
     system = b"\x80\x02}(" + OLD("little_endian") + b"\x88" + \
         OLD("protocol_version") + b"M\xe9\x03u."
-    path.write_bytes(legacy_streams.stream(
+    path.write_bytes(tools.legacy_stream(
         tools.p_whole(ordered(pairs, metadata)), {"10": EIGHT},
         b"\x80\x02]q\x01" + OLD("10") + b"a.",
-        legacy_streams.MAGIC + legacy_streams.VERSION + system))
+        tools.LEGACY_HEAD[:21] + system))
     assert [t["name"] for t in assert_agrees(peer, path)] == ["b.w", "a"]
     tools.ckpt("convert", "--to", "torch-legacy", path, tmp_path / "b.pt")
     assert peer.describe(tmp_path / "b.pt") == peer.describe(path)
@@ -286,7 +313,7 @@ def test_python_2(peer, tmp_path):
 
 def test_python_2_bytes_are_kept(tmp_path):
     path = tmp_path / "a.pt"
-    path.write_bytes(legacy_streams.stream(tools.p_whole(
+    path.write_bytes(tools.legacy_stream(tools.p_whole(
         b"}(" + OLD("caf\xe9") + b"K\x01" + tools.p_text("t") +
         v1(BASE, 0, (8,), (1,)) + b"u"), {"10": EIGHT}))
     tools.ckpt("convert", "--to", "torch-legacy", path, tmp_path / "b.pt")
@@ -302,7 +329,7 @@ def test_magic_of_every_protocol(peer, protocol, tmp_path):
     path = tmp_path / "a.pt"
     head = b"".join(pickle.dumps(part, protocol) for part in (
         0x1950a86a20f9469cfc6c, 1001, {"protocol_version": 1001}))
-    path.write_bytes(legacy_streams.stream(
+    path.write_bytes(tools.legacy_stream(
         tools.p_whole(tools.p_dict(t=v1(BASE, 0, (8,), (1,)))),
         {"10": EIGHT}, pickle.dumps(["10"], protocol), head))
     assert_agrees(peer, path)
@@ -329,7 +356,7 @@ def test_sources_of_classes(peer, tmp_path):
         "torch.nn.modules.activation", "ReLU"), tools.p_text("/old/act.py"),
         tools.p_text("class ReLU(Module):\n    pass\n")) + b"Q"
     path = tmp_path / "a.pt"
-    path.write_bytes(legacy_streams.stream(tools.p_whole(
+    path.write_bytes(tools.legacy_stream(tools.p_whole(
         b"](" + module + tools.p_global("torch.nn.modules.activation",
                                         "ReLU") + b"e"), {}))
     assert "error" not in peer.describe(path)

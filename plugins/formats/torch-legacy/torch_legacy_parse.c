@@ -13,8 +13,10 @@
 #include "endian.h"
 
 #define WINDOW_BYTES ((uint64_t)4 << 10)
-#define WINDOW_GROWTH 4
+/* It grows fast while it is small, and then no more than it must. */
+#define WINDOW_LARGE ((uint64_t)16 << 20)
 #define COUNT_BYTES 8
+#define NEAR_BYTES 1024
 
 /* Where a storage stands before its place is known. */
 #define NO_PLACE UINT64_MAX
@@ -68,7 +70,7 @@ torch_legacy_load(const struct ckpt_host *host,
         if (host->cancelled(host))
             return CKPT_CANCELLED;
         status = parse_window(host, source, window_bytes, left_bytes, pickle);
-        window_bytes *= WINDOW_GROWTH;
+        window_bytes *= window_bytes < WINDOW_LARGE ? 4 : 2;
     }
     if (status == CKPT_OK)
         pickle->end = offset + pickle->pickled.end_bytes;
@@ -162,6 +164,7 @@ struct locator {
     struct sdk_table keys; /* index and one of a storage */
     struct torch_legacy_pickle list;
     uint64_t at;  /* of the count of the next storage */
+    bool near;    /* little lies between it and the last one */
     bool swapped; /* a big-endian count was met */
 };
 
@@ -188,6 +191,22 @@ enter_keys(struct locator *l)
     return status;
 }
 
+/* Behind a small storage the count is likely to be in the source's window. */
+static int
+load_count(struct locator *l, unsigned char bytes[COUNT_BYTES])
+{
+    const struct ckpt_host *host = l->host;
+    struct ckpt_span span;
+    int status;
+
+    if (!l->near)
+        return host->source_read(host, l->source, l->at, bytes, COUNT_BYTES);
+    status = host->source_peek(host, l->source, l->at, COUNT_BYTES, &span);
+    if (status == CKPT_OK)
+        memcpy(bytes, span.data, COUNT_BYTES);
+    return status;
+}
+
 /* Counts are in the order of the host that wrote them. */
 static int
 check_count(struct locator *l, const struct sdk_torch_storage *storage)
@@ -201,7 +220,7 @@ check_count(struct locator *l, const struct sdk_torch_storage *storage)
         return host->fail(host, CKPT_FORMAT, NULL, l->at,
                           "the file ends before storage %.*s",
                           SHOWN(&storage->key));
-    status = host->source_read(host, l->source, l->at, bytes, sizeof bytes);
+    status = load_count(l, bytes);
     if (status != CKPT_OK || sdk_load_le64(bytes) == wanted)
         return status;
     if (sdk_load_be64(bytes) != wanted)
@@ -233,6 +252,7 @@ place_storage(struct locator *l, const struct sdk_torch_storage *storage)
             SHOWN(&storage->key), storage->size_bytes, l->at);
     l->places->offsets[storage - l->storages] = l->at;
     l->at += storage->size_bytes;
+    l->near = storage->size_bytes <= NEAR_BYTES;
     return CKPT_OK;
 }
 

@@ -9,23 +9,30 @@
 
 #include "endian.h"
 #include "torch_legacy_parse.h"
+#include "torch_release.h"
 #include "torch_write.h"
+
+struct torch_legacy_plan {
+    struct ckpt_option_value release; /* enum sdk_torch_release, if given */
+};
 
 static int
 torch_legacy_plan_open(const struct ckpt_host *host,
                        const struct ckpt_option_value *options, void **self)
 {
-    (void)host;
-    (void)options;
-    *self = NULL;
+    struct torch_legacy_plan *plan = host->allocate(host, sizeof *plan);
+
+    if (plan == NULL)
+        return CKPT_MEMORY;
+    plan->release = options[0];
+    *self = plan;
     return CKPT_OK;
 }
 
 static void
 torch_legacy_plan_close(const struct ckpt_host *host, void *self)
 {
-    (void)host;
-    (void)self;
+    host->release(host, self);
 }
 
 static int
@@ -193,11 +200,15 @@ static int
 torch_legacy_plan_plan(const struct ckpt_host *host, void *self,
                        const struct ckpt_graph *graph, struct ckpt_plan *output)
 {
+    const struct torch_legacy_plan *plan = self;
     struct sdk_torch_pickle object = {0};
     size_t i, number = 0;
     int status = sdk_torch_write(host, graph, SDK_TORCH_LEGACY, &object);
 
-    (void)self;
+    if (status == CKPT_OK && plan->release.given)
+        status = sdk_torch_release_check(host, graph, &object,
+                                         SDK_TORCH_1_5 +
+                                             (uint32_t)plan->release.integer);
     if (status == CKPT_OK)
         status = plan_numbers(host, output);
     if (status == CKPT_OK)
@@ -215,17 +226,24 @@ torch_legacy_plan_plan(const struct ckpt_host *host, void *self,
     return status;
 }
 
-/* No name says that a file is of this form: --to chooses it. */
-static const char *const torch_legacy_plan_suffixes[] = {NULL};
+/* These names are of zips first; an option asks for the stream. */
+static const char *const torch_legacy_plan_suffixes[] = {".pth",  ".pt", ".bin",
+                                                         ".ckpt", ".th", NULL};
+
+static const struct ckpt_option torch_legacy_plan_options[] = {
+    {"torch", CKPT_OPTION_CHOICE, NULL,
+     "refuse what this release does not load in its safe mode",
+     sdk_torch_releases + SDK_TORCH_1_5},
+    {NULL, CKPT_OPTION_END, NULL, NULL, NULL}};
 
 const struct ckpt_writer torch_legacy_writer = {
     .size = sizeof(struct ckpt_writer),
     .id = "torch-legacy",
     .summary = "the stream of torch.save before 1.6",
     .suffixes = torch_legacy_plan_suffixes,
-    .limits = {.holds = CKPT_HOLDS_TREE | CKPT_HOLDS_TIES | CKPT_HOLDS_STRIDES |
-                        CKPT_HOLDS_DEVICES | CKPT_HOLDS_GRAD |
-                        CKPT_HOLDS_ROLES | CKPT_HOLDS_STRINGS,
+    .capabilities = CKPT_WRITES_IF_ASKED,
+    .options = torch_legacy_plan_options,
+    .limits = {.holds = SDK_TORCH_HOLDS | CKPT_HOLDS_STRINGS,
                .dtypes = SDK_TORCH_CLASS_DTYPES},
     .open = torch_legacy_plan_open,
     .plan = torch_legacy_plan_plan,

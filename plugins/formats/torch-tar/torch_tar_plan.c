@@ -11,6 +11,7 @@
 #include "checked.h"
 #include "endian.h"
 #include "torch_attributes.h"
+#include "torch_release.h"
 #include "torch_tar_parse.h"
 #include "torch_write.h"
 
@@ -26,21 +27,27 @@ struct plan {
     struct sdk_buffer buffer;
 };
 
+struct torch_tar_plan {
+    bool checked; /* for torch 0.1 */
+};
+
 static int
 torch_tar_plan_open(const struct ckpt_host *host,
                     const struct ckpt_option_value *options, void **self)
 {
-    (void)host;
-    (void)options;
-    *self = NULL;
+    struct torch_tar_plan *made = host->allocate(host, sizeof *made);
+
+    if (made == NULL)
+        return CKPT_MEMORY;
+    made->checked = options[0].given;
+    *self = made;
     return CKPT_OK;
 }
 
 static void
 torch_tar_plan_close(const struct ckpt_host *host, void *self)
 {
-    (void)host;
-    (void)self;
+    host->release(host, self);
 }
 
 /* ---- The archive ---- */
@@ -105,7 +112,10 @@ plan_header(const struct plan *plan, const char *name, char type,
     snprintf(block + 124, 12, "%011llo", (unsigned long long)size_bytes);
     memcpy(block + 136, "00000000000", 11);
     block[156] = type;
-    memcpy(block + 257, "ustar\0" "00", 8);
+    memcpy(block + 257,
+           "ustar\0"
+           "00",
+           8);
     block_seal(block);
     return plan_bytes(plan, block, BLOCK_BYTES);
 }
@@ -130,8 +140,8 @@ plan_wide_size(const struct plan *plan, uint64_t size_bytes)
 static int
 plan_member(const struct plan *plan, int which, const struct sdk_buffer *buffer)
 {
-    int status = plan_header(plan, torch_tar_names[which], '0',
-                             buffer->size_bytes);
+    int status =
+        plan_header(plan, torch_tar_names[which], '0', buffer->size_bytes);
 
     if (status == CKPT_OK)
         status = plan_bytes(plan, buffer->data, buffer->size_bytes);
@@ -297,8 +307,8 @@ put_storages(struct plan *plan, uint64_t *data_bytes)
     size_t i;
     int status = CKPT_OK;
 
-    plan->ends = plan->host->allocate(plan->host,
-                                      (all->use_count + 1) * sizeof *plan->ends);
+    plan->ends = plan->host->allocate(plan->host, (all->use_count + 1) *
+                                                      sizeof *plan->ends);
     if (plan->ends == NULL)
         return CKPT_MEMORY;
     status = put_count(plan, all->use_count, &plan->heads);
@@ -332,8 +342,7 @@ put_views(const struct plan *plan, struct sdk_buffer *out)
 
             sdk_pickler_op(&pickle, SDK_OP_MARK);
             sdk_pickler_int(&pickle, (int64_t)view->key);
-            sdk_pickler_int(&pickle,
-                            (int64_t)plan->pickle.uses[view->use].key);
+            sdk_pickler_int(&pickle, (int64_t)plan->pickle.uses[view->use].key);
             sdk_pickler_int(&pickle, (int64_t)view->tensor->offset);
             sdk_pickler_int(&pickle, (int64_t)view->tensor->element_count);
             sdk_pickler_tuple(&pickle, 4);
@@ -352,7 +361,8 @@ plan_storage_data(const struct plan *plan)
     int status = CKPT_OK;
 
     for (i = 0; i < all->use_count && status == CKPT_OK; i++) {
-        status = plan_bytes(plan, plan->heads.data + from, plan->ends[i] - from);
+        status =
+            plan_bytes(plan, plan->heads.data + from, plan->ends[i] - from);
         from = plan->ends[i];
         data.storage = all->uses[i].storage;
         if (status == CKPT_OK && data.storage->size_bytes > 0)
@@ -368,7 +378,7 @@ plan_storage_data(const struct plan *plan)
 static int
 plan_storages(struct plan *plan)
 {
-    uint64_t size_bytes;
+    uint64_t size_bytes = 0;
     int status = put_storages(plan, &size_bytes);
 
     plan->buffer.size_bytes = 0;
@@ -409,15 +419,17 @@ static int
 torch_tar_plan_plan(const struct ckpt_host *host, void *self,
                     const struct ckpt_graph *graph, struct ckpt_plan *output)
 {
+    const struct torch_tar_plan *options = self;
     struct plan plan = {.host = host, .output = output};
     int status = sdk_torch_write(host, graph, SDK_TORCH_TAR, &plan.pickle);
 
-    (void)self;
+    if (status == CKPT_OK && options->checked)
+        status =
+            sdk_torch_release_check(host, graph, &plan.pickle, SDK_TORCH_0_1);
     if (status == CKPT_OK)
         status = plan_sys_info(&plan);
     if (status == CKPT_OK)
-        status =
-            plan_member(&plan, TORCH_TAR_PICKLE, &plan.pickle.pickle.out);
+        status = plan_member(&plan, TORCH_TAR_PICKLE, &plan.pickle.pickle.out);
     if (status == CKPT_OK)
         status = plan_tensors(&plan);
     if (status == CKPT_OK)
@@ -433,17 +445,24 @@ torch_tar_plan_plan(const struct ckpt_host *host, void *self,
     return status;
 }
 
-/* A name never asks for this form: files called .tar are almost never tars. */
-static const char *const torch_tar_plan_suffixes[] = {NULL};
+static const char *const torch_tar_plan_releases[] = {"0.1", NULL};
+
+static const struct ckpt_option torch_tar_plan_options[] = {
+    {"torch", CKPT_OPTION_CHOICE, NULL,
+     "refuse what this release does not load", torch_tar_plan_releases},
+    {.kind = CKPT_OPTION_END}};
+
+static const char *const torch_tar_plan_suffixes[] = {".pth", ".pt", ".bin",
+                                                      ".ckpt", NULL};
 
 const struct ckpt_writer torch_tar_writer = {
     .size = sizeof(struct ckpt_writer),
     .id = "torch-tar",
     .summary = "the tar archive of torch.save in PyTorch 0.1",
     .suffixes = torch_tar_plan_suffixes,
-    .limits = {.holds = CKPT_HOLDS_TREE | CKPT_HOLDS_TIES | CKPT_HOLDS_STRIDES |
-                        CKPT_HOLDS_DEVICES | CKPT_HOLDS_GRAD |
-                        CKPT_HOLDS_ROLES | CKPT_HOLDS_STRINGS,
+    .options = torch_tar_plan_options,
+    .capabilities = CKPT_WRITES_IF_ASKED,
+    .limits = {.holds = SDK_TORCH_HOLDS | CKPT_HOLDS_STRINGS,
                .dtypes = TORCH_TAR_DTYPES},
     .open = torch_tar_plan_open,
     .plan = torch_tar_plan_plan,

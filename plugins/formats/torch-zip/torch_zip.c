@@ -11,6 +11,7 @@
 
 #include "torch_attributes.h"
 #include "torch_records.h"
+#include "torch_records_verify.h"
 #include "torch_zip_plan.h"
 #include "torch_zip_shards.h"
 
@@ -161,6 +162,12 @@ torch_zip_cursor_open(const struct ckpt_host *host, void *self,
                                  storage->size_bytes, cursor);
 }
 
+static int
+torch_zip_verify(const struct ckpt_host *host, void *self)
+{
+    return sdk_torch_records_verify(host, &((struct torch_zip *)self)->records);
+}
+
 /* ---- Tables ---- */
 
 static const char *const suffixes[] = {".pt",  ".pth",   ".bin", ".ckpt",
@@ -182,6 +189,7 @@ static const struct ckpt_reader torch_zip_reader = {
     .cursor_open = torch_zip_cursor_open,
     .cursor_next = sdk_torch_cursor_next,
     .cursor_close = sdk_torch_cursor_close,
+    .verify = torch_zip_verify,
 };
 
 static const struct ckpt_reader *const readers[] = {

@@ -32,6 +32,9 @@ struct ckpt_magic {
 
 /* Capabilities of a reader. */
 #define CKPT_READS_FOLDERS UINT64_C(1) /* is asked about folders too */
+#define CKPT_READS_INERT                           \
+    UINT64_C(2) /* the format holds data alone: no \
+                   loader of it runs anything */
 
 enum ckpt_threads {
     CKPT_THREADS_SERIAL = 0, /* one call at a time in the whole process */
@@ -88,6 +91,13 @@ struct ckpt_reader {
 
     /* Ends decoding, at any point. [once per cursor_open] Cannot fail. */
     void (*cursor_close)(const struct ckpt_host *host, void *cursor);
+
+    /* Compares the file with the checks that it carries itself, beyond what
+     * describe needs: checksums of all parts, sizes that are told twice. Tells
+     * by host->finding_add what does not hold (CKPT_SEVERITY_WRONG), and what
+     * was compared or cannot be. [serial, at most once, after describe; NULL:
+     * the format carries none] Failure means that it could not be looked at. */
+    int (*verify)(const struct ckpt_host *host, void *self);
 };
 
 #endif

@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ckpt/finding.h"
 #include "ckpt/graph.h"
 #include "ckpt/sink.h"
 #include "ckpt/source.h"
@@ -27,6 +28,8 @@
 #else
 #define CKPT_PRINTF(nth, first)
 #endif
+
+struct ckpt_edits; /* opaque; of the hub, borrowed by transforms */
 
 struct ckpt_host {
     size_t size; /* of this table in the hub that made it */
@@ -183,6 +186,70 @@ struct ckpt_host {
     int (*plan_sha256)(const struct ckpt_host *host,
                        const struct ckpt_plan *plan, uint64_t index,
                        unsigned char digest[32]);
+
+    /* ---- Editing a graph [apply] ----
+     *
+     * Values, places and storages are those of the graph that apply was
+     * given. An edit changes nothing there; all are made together when apply
+     * is done. A place is a map with the index of a pair, or a list or tuple
+     * with the index of an item; CKPT_CONTRACT if it is not there. The same
+     * edit of the same place again replaces the first, and what is dropped is
+     * dropped, whatever else was to become of it. An edit that leaves
+     * everything as it is counts as a match all the same. */
+
+    /* The graph to make new values in, by value_new and its kin: for the
+     * functions below, and to be filled with values of the old graph. What no
+     * edit puts in a place ends with the transform; its root and its own
+     * attributes are not looked at. */
+    struct ckpt_graph *(*edit_graph)(const struct ckpt_host *host,
+                                     struct ckpt_edits *edits);
+
+    /* Gives a pair of a map another key, a string. Two pairs that would then
+     * have one key are CKPT_CONFLICT, when apply is done. */
+    int (*edit_rename)(const struct ckpt_host *host, struct ckpt_edits *edits,
+                       const struct ckpt_value *map, size_t index,
+                       const char *name, size_t name_bytes);
+
+    /* Takes a pair or an item out. */
+    int (*edit_drop)(const struct ckpt_host *host, struct ckpt_edits *edits,
+                     const struct ckpt_value *owner, size_t index);
+
+    /* Puts another value in the place of an item, or of the value of a pair:
+     * one of the old graph or of edit_graph. */
+    int (*edit_replace)(const struct ckpt_host *host, struct ckpt_edits *edits,
+                        const struct ckpt_value *owner, size_t index,
+                        const struct ckpt_value *value);
+
+    /* Gives a storage another device label, and so all tensors on it. */
+    int (*edit_relabel)(const struct ckpt_host *host, struct ckpt_edits *edits,
+                        const struct ckpt_storage *storage, const char *device);
+
+    /* Makes a value the root, one as edit_replace takes. The attributes of
+     * the graph stay. */
+    int (*edit_root)(const struct ckpt_host *host, struct ckpt_edits *edits,
+                     const struct ckpt_value *value);
+
+    /* Says that a part of the argument matched nothing: a warning, and a
+     * failure for a user who asked to be strict. */
+    void (*edit_unmatched)(const struct ckpt_host *host,
+                           struct ckpt_edits *edits, const char *format, ...)
+        CKPT_PRINTF(3, 4);
+
+    /* ---- Judging a file [scan, verify] ---- */
+
+    /* Adds a finding; `finding_bytes` is sizeof *finding. Of very many only
+     * the first are kept, and the rest counted. CKPT_LIMIT, CKPT_MEMORY. */
+    int (*finding_add)(const struct ckpt_host *host,
+                       const struct ckpt_finding *finding,
+                       size_t finding_bytes);
+
+    /* ---- Payload [plan] ---- */
+
+    /* Copies the contiguous little-endian bytes of a tensor, all size_bytes of
+     * them, into `buffer`. It is for the few tensors that must stand
+     * within other bytes; all others go by plan_add. */
+    int (*tensor_read)(const struct ckpt_host *host,
+                       const struct ckpt_tensor *tensor, void *buffer);
 };
 
 #endif

@@ -22,6 +22,8 @@
 #include "ckpt/host.h"
 #include "ckpt/option.h"
 #include "ckpt/reader.h"
+#include "ckpt/scanner.h"
+#include "ckpt/transform.h"
 #include "ckpt/writer.h"
 
 #define CKPT_ABI UINT32_C(1)
@@ -34,6 +36,8 @@ struct ckpt_plugin {
     const char *summary;                      /* one line, without full stop */
     const struct ckpt_reader *const *readers; /* NULL-ended, or NULL */
     const struct ckpt_writer *const *writers; /* NULL-ended, or NULL */
+    const struct ckpt_transform *const *transforms; /* NULL-ended, or NULL */
+    const struct ckpt_scanner *const *scanners; /* NULL-ended, or NULL */
 };
 
 /* Opens the definition of the descriptor. The argument is the id with `_`

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * From the texts that ask for transforms to a graph that is edited.
+ */
+#include "hub/run/transform.h"
+
+#include <string.h>
+
+#include "hub/core/options.h"
+#include "hub/graph/edit.h"
+#include "hub/load/loader.h"
+
+#define NAME_MAX_BYTES 100
+
+struct hub_transform *
+hub_transform_find(struct ckpt *user, const char *text)
+{
+    size_t length = strcspn(text, ":");
+    struct hub_transform *found = NULL;
+    char name[NAME_MAX_BYTES + 1];
+    struct hub_plugin *plugin;
+
+    if (length > NAME_MAX_BYTES)
+        return NULL;
+    memcpy(name, text, length);
+    name[length] = '\0';
+    found = hub_registry_transform(&user->registry, name);
+    for (plugin = user->registry.plugins; plugin != NULL && found == NULL;
+         plugin = plugin->next) {
+        if (plugin->info.id != NULL || plugin->info.problem != NULL)
+            continue;
+        if (hub_plugin_load(&user->registry, plugin) == CKPT_OK)
+            found = hub_registry_transform(&user->registry, name);
+    }
+    return found;
+}
+
+/* Whether an option that is declared begins here. */
+static bool
+option_begins(const struct ckpt_option *declared, const char *text)
+{
+    size_t length;
+
+    for (; declared != NULL && declared->kind != CKPT_OPTION_END; declared++) {
+        length = strlen(declared->name);
+        if (strncmp(declared->name, text, length) == 0 && text[length] == '=')
+            return true;
+    }
+    return false;
+}
+
+/* Cuts what stands behind the colon into the argument and "key=value" texts,
+ * in place. */
+static int
+text_cut(struct hub_transforms *transforms, const struct ckpt_option *declared,
+         char *text, const char **argument, const char *const **given)
+{
+    size_t count = 0, room = 2;
+    const char **list;
+    char *at;
+
+    for (at = text; *at != '\0'; at++)
+        room += *at == ',';
+    list = hub_arena_allocate(&transforms->arena, room * sizeof *list);
+    if (list == NULL)
+        return transforms->user->report.status;
+    *argument = option_begins(declared, text) ? NULL : text;
+    if (*argument == NULL)
+        list[count++] = text;
+    for (at = text; (at = strchr(at, ',')) != NULL; at++) {
+        if (!option_begins(declared, at + 1))
+            continue;
+        *at = '\0';
+        list[count++] = at + 1;
+    }
+    *given = list;
+    return CKPT_OK;
+}
+
+/* How the transform is written, for whoever wrote it wrongly. */
+static int
+applied_usage(struct hub_transforms *transforms,
+              const struct hub_applied *applied, int status)
+{
+    const struct ckpt_transform *table = &applied->transform->table;
+
+    if (status == CKPT_OPTION && transforms->user->report.remedy[0] == '\0')
+        hub_remedy(&transforms->user->report, "%s%s%s: %s", table->id,
+                   table->argument != NULL ? ":" : "",
+                   table->argument != NULL ? table->argument : "",
+                   table->summary);
+    return status;
+}
+
+static int
+argument_check(struct hub_transforms *transforms,
+               const struct ckpt_transform *table, const char *argument)
+{
+    struct hub_report *report = &transforms->user->report;
+
+    if (table->argument == NULL && argument != NULL)
+        return hub_fail(report, CKPT_OPTION, NULL, CKPT_NOWHERE,
+                        "it takes no argument");
+    if (table->argument != NULL && table->argument[0] != '[' &&
+        argument == NULL)
+        return hub_fail(report, CKPT_OPTION, NULL, CKPT_NOWHERE,
+                        "it needs an argument");
+    return CKPT_OK;
+}
+
+/* A plugin that fails without a word broke the rules. */
+static int
+applied_blame(struct hub_transforms *transforms, int status)
+{
+    struct hub_report *report = &transforms->user->report;
+
+    if (status < 0 && report->status == CKPT_OK)
+        return hub_fail(report, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
+                        "it failed with status %d, no reason", status);
+    return status < 0 ? report->status : CKPT_OK;
+}
+
+static int
+applied_open(struct hub_transforms *transforms, struct hub_applied *applied)
+{
+    const struct ckpt_transform *table = &applied->transform->table;
+    const char *colon = strchr(applied->text, ':'), *argument = NULL;
+    const char *const *given = NULL;
+    struct ckpt_option_value *values;
+    char *text;
+    int status = CKPT_OK;
+
+    if (table->inputs_min > 1)
+        return hub_fail(&transforms->user->report, CKPT_UNSUPPORTED, NULL,
+                        CKPT_NOWHERE, "it wants %u inputs, this hub gives one",
+                        table->inputs_min);
+    if (colon != NULL) {
+        text = hub_arena_text(&transforms->arena, colon + 1, strlen(colon + 1));
+        if (text == NULL)
+            return transforms->user->report.status;
+        status = text_cut(transforms, table->options, text, &argument, &given);
+    }
+    if (status == CKPT_OK)
+        status = argument_check(transforms, table, argument);
+    if (status == CKPT_OK)
+        status = hub_options_parse(&transforms->arena, table->options, given,
+                                   &values);
+    if (status == CKPT_OK)
+        status = applied_blame(transforms,
+                               table->open(&transforms->host.table, argument,
+                                           values, &applied->self));
+    return applied_usage(transforms, applied, status);
+}
+
+static int
+transforms_add(struct hub_transforms *transforms, const char *text,
+               struct hub_applied ***end)
+{
+    struct hub_report *report = &transforms->user->report;
+    struct hub_transform *found = hub_transform_find(transforms->user, text);
+    struct hub_applied *applied;
+    int status;
+
+    if (found == NULL) {
+        hub_remedy(report, "ckpt plugins lists the transforms");
+        return hub_fail(report, CKPT_OPTION, NULL, CKPT_NOWHERE,
+                        "no transform is called '%.*s'",
+                        (int)strcspn(text, ":"), text);
+    }
+    status = hub_plugin_need(&transforms->user->registry, found->plugin);
+    if (status != CKPT_OK)
+        return status;
+    applied = hub_arena_allocate(&transforms->arena, sizeof *applied);
+    if (applied == NULL)
+        return report->status;
+    applied->transform = found;
+    applied->text = hub_arena_text(&transforms->arena, text, strlen(text));
+    if (applied->text == NULL)
+        return report->status;
+    report->plugin = found->info.id;
+    status = applied_open(transforms, applied);
+    if (status != CKPT_OK)
+        return status;
+    hub_graph_init(&applied->graph, &transforms->user->budget);
+    **end = applied;
+    *end = &applied->next;
+    report->plugin = NULL;
+    return CKPT_OK;
+}
+
+int
+hub_transforms_init(struct hub_transforms *transforms, struct ckpt *user,
+                    const char *const *texts)
+{
+    struct hub_applied **end = &transforms->applied;
+    const char *file = user->report.file;
+    int status = CKPT_OK;
+
+    transforms->user = user;
+    transforms->arena.budget = &user->budget;
+    hub_host_init(&transforms->host, &user->budget);
+    transforms->host.user = user->settings.user;
+    transforms->host.cancelled = user->settings.cancelled;
+    user->report.file = NULL;
+    for (; texts != NULL && *texts != NULL && status == CKPT_OK; texts++)
+        status = transforms_add(transforms, *texts, &end);
+    user->report.file = file;
+    return status;
+}
+
+static void
+applied_tell(struct hub_transforms *transforms,
+             const struct hub_applied *applied, const struct ckpt_edits *edits)
+{
+    struct hub_report *report = &transforms->user->report;
+
+    transforms->unmatched += edits->unmatched;
+    if (edits->count > 0) {
+        hub_note(report, CKPT_MESSAGE_STEP, NULL, CKPT_NOWHERE,
+                 "'%s' makes %llu edit%s", applied->text,
+                 (unsigned long long)edits->count,
+                 edits->count == 1 ? "" : "s");
+    } else if (edits->unmatched == 0) {
+        transforms->unmatched++;
+        hub_note(report, CKPT_MESSAGE_WARNING, NULL, CKPT_NOWHERE,
+                 "'%s' matches nothing", applied->text);
+    }
+}
+
+static int
+applied_apply(struct hub_transforms *transforms, struct hub_applied *applied,
+              const struct ckpt_graph **graph)
+{
+    const struct ckpt_transform *table = &applied->transform->table;
+    struct ckpt_edits edits;
+    int status = hub_edits_init(&edits, &applied->graph, *graph);
+
+    if (status == CKPT_OK)
+        status = applied_blame(transforms,
+                               table->apply(&transforms->host.table,
+                                            applied->self, graph, 1, &edits));
+    if (status == CKPT_OK && edits.count > 0) {
+        status = hub_edits_apply(&edits);
+        if (status == CKPT_OK)
+            *graph = &applied->graph.public;
+    }
+    if (status == CKPT_OK)
+        applied_tell(transforms, applied, &edits);
+    hub_edits_fini(&edits);
+    return status;
+}
+
+int
+hub_transforms_apply(struct hub_transforms *transforms,
+                     const struct ckpt_graph **graph)
+{
+    struct hub_report *report = &transforms->user->report;
+    const char *plugin = report->plugin;
+    struct hub_applied *applied = transforms->applied;
+    int status = CKPT_OK;
+
+    for (; applied != NULL && status == CKPT_OK; applied = applied->next) {
+        report->plugin = applied->transform->info.id;
+        status = applied_apply(transforms, applied, graph);
+    }
+    if (status == CKPT_OK)
+        report->plugin = plugin;
+    return status;
+}
+
+void
+hub_transforms_fini(struct hub_transforms *transforms)
+{
+    struct hub_applied *applied = transforms->applied;
+
+    if (transforms->user == NULL)
+        return;
+    for (; applied != NULL; applied = applied->next) {
+        hub_graph_fini(&applied->graph);
+        applied->transform->table.close(&transforms->host.table, applied->self);
+    }
+    hub_host_fini(&transforms->host);
+    hub_arena_fini(&transforms->arena);
+    transforms->user = NULL;
+}

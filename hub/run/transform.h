@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The transforms between reading and what comes of it.
+ */
+#ifndef HUB_RUN_TRANSFORM_H
+#define HUB_RUN_TRANSFORM_H
+
+#include "hub/run/user.h"
+
+/* One transform of the list, in order. */
+struct hub_applied {
+    struct hub_applied *next;
+    const char *text; /* as it was asked for */
+    const struct hub_transform *transform;
+    void *self;             /* of the plugin */
+    struct hub_graph graph; /* what it made of the graph before it */
+};
+
+struct hub_transforms {
+    struct ckpt *user;
+    struct hub_host host;
+    struct hub_arena arena;
+    struct hub_applied *applied; /* those that are open */
+    uint64_t unmatched;          /* transforms, or parts of one */
+};
+
+/* Opens each of the list, so that a wrong argument is told before a file is
+ * read. `transforms` must be zeroed and may be given to fini whatever comes
+ * of it; `texts` is NULL-ended or NULL. */
+int hub_transforms_init(struct hub_transforms *transforms, struct ckpt *user,
+                        const char *const *texts);
+
+/* Applies them in turn; `*graph` becomes what the last one made. */
+int hub_transforms_apply(struct hub_transforms *transforms,
+                         const struct ckpt_graph **graph);
+
+void hub_transforms_fini(struct hub_transforms *transforms);
+
+/* The transform that "NAME" or "NAME:ARGUMENT" asks for, or NULL. Plugins
+ * without a description are loaded, if none of the others has it. */
+struct hub_transform *hub_transform_find(struct ckpt *user, const char *text);
+
+#endif

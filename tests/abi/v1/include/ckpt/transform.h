@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The transform role: from graphs to edits. A transform sees constant graphs
+ * and records what is to become different; the hub makes the edited graph, and
+ * the next transform sees that one.
+ *
+ * Edits are told by identity: a value of the graph, or a place in it, which is
+ * a container and an index. A container that is met under two names is one
+ * container, and what is edited in it is edited under both.
+ *
+ * A transform is asked for as `NAME` or `NAME:ARGUMENT`. Options come behind
+ * the argument: `resize:fc.weight,dim=0,size=21`. One begins at a comma, or at
+ * the colon, that the name of a declared option and `=` follow, and goes on
+ * until the next begins; all before the first is the argument.
+ */
+#ifndef CKPT_TRANSFORM_H
+#define CKPT_TRANSFORM_H
+
+#include "ckpt/host.h"
+#include "ckpt/option.h"
+
+struct ckpt_transform {
+    size_t size;    /* sizeof(struct ckpt_transform) where it was built */
+    const char *id; /* what stands before the colon: "strip-prefix" */
+    const char *summary; /* one line */
+    /* The argument as help shows it: "PREFIX", "DEVICE|FROM=TO,..."; in
+     * brackets if it may be left out. NULL: it takes none. */
+    const char *argument;
+    const struct ckpt_option *options; /* NULL: none */
+    uint32_t inputs_min, inputs_max;   /* how many graphs; 0 is 1 */
+
+    /* Begins, before any input is read. [serial] `argument` and `options`,
+     * one value per declared option, live until close; the argument is NULL
+     * if none was given. CKPT_OPTION: the argument is wrong, and the hub adds
+     * how it is written. On failure nothing is left behind, and close is not
+     * called. */
+    int (*open)(const struct ckpt_host *host, const char *argument,
+                const struct ckpt_option_value *options, void **self);
+
+    /* Records edits; see "Editing a graph" in host.h. [serial, once, after
+     * open] The graphs are finished and constant; they live until close. The
+     * first of `graph_count` is the one that is edited. A transform that
+     * records no edit has matched nothing, and the hub says so. After a
+     * failure nothing is edited. */
+    int (*apply)(const struct ckpt_host *host, void *self,
+                 const struct ckpt_graph *const *graphs, size_t graph_count,
+                 struct ckpt_edits *edits);
+
+    /* Ends. [serial, exactly once per successful open] Cannot fail. */
+    void (*close)(const struct ckpt_host *host, void *self);
+};
+
+#endif
