@@ -23,6 +23,9 @@ pickles_scan(const struct ckpt_host *host, const struct ckpt_source *source,
     work_left = WORK_LEAST + view.size_bytes / 4096 * WORK_PER_PAGE;
     view.work_left = &work_left;
     status = pickles_sweep(&view, PICKLES_FILE, 0, &known);
+    if (status == CKPT_OK && !known)
+        status =
+            pickles_text_file(&view, host->source_name(host, source), &known);
     if (status == CKPT_OK && work_left == 0)
         status = CKPT_LIMIT;
     if (status == CKPT_OK)

@@ -30,4 +30,11 @@ int pickles_zip(const struct pickles_view *view, enum pickles_mode mode,
 int pickles_tar(const struct pickles_view *view, unsigned depth, bool *known);
 int pickles_numpy(const struct pickles_view *view, unsigned depth, bool *known);
 
+/* ---- pickles_text.c ---- */
+
+/* Looks whether a whole file is plain text, and whether of a kind that is run.
+ */
+int pickles_text_file(const struct pickles_view *view, const char *name,
+                      bool *known);
+
 #endif

@@ -48,6 +48,38 @@ inflater_stop(struct pickles_inflater *self, const char *problem)
     self->problem = problem;
 }
 
+/* What follows a packed stream: nothing, or one more of its kind, which
+ * unpacks to the same run of bytes. */
+static int
+inflater_go_on(struct pickles_inflater *self)
+{
+    static const char *const marks[] = {[PICKLES_GZIP] = "\x1f\x8b",
+                                        [PICKLES_BZIP2] = "BZ",
+                                        [PICKLES_XZ] = "\xfd\x37",
+                                        [PICKLES_ZIP_LZMA] = NULL};
+    enum pickles_wrap wrap = self->codec.wrap;
+    unsigned char next[2];
+    size_t got = 0;
+    int status = pickles_copy(&self->packed, self->at, next, 2, &got);
+
+    if (status != CKPT_OK)
+        return status;
+    if (got == 0) {
+        inflater_stop(self, NULL);
+    } else if (got < 2 || marks[wrap] == NULL ||
+               memcmp(next, marks[wrap], 2) != 0) {
+        inflater_stop(self, "other bytes follow what is packed");
+    } else {
+        pickles_codec_end(&self->codec);
+        memset(&self->codec, 0, sizeof self->codec);
+        self->codec.wrap = wrap;
+        if (!pickles_codec_start(&self->codec))
+            inflater_stop(self, "what is packed goes on, but cannot be "
+                                "unpacked");
+    }
+    return CKPT_OK;
+}
+
 /* Unpacks what one span of the packed bytes gives. */
 static int
 inflater_step(const struct ckpt_host *host, struct pickles_inflater *self)
@@ -74,14 +106,15 @@ inflater_step(const struct ckpt_host *host, struct pickles_inflater *self)
     self->at += span.size_bytes - flow.in_bytes;
     self->size_bytes += room;
     if (self->codec.ended)
-        inflater_stop(self, NULL);
+        status = inflater_go_on(self);
     else if (!good)
         inflater_stop(self, "its packed bytes are damaged");
     else if (span.size_bytes == 0 && room == 0)
         inflater_stop(self, "its packed bytes end early");
     else if (self->size_bytes >= PICKLES_INFLATED_MAX)
         inflater_stop(self, "it unpacks to more than 64 MiB");
-    return pickles_charge(&self->packed, room + 64);
+    return status == CKPT_OK ? pickles_charge(&self->packed, room + 64)
+                             : status;
 }
 
 static int
