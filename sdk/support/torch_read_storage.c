@@ -7,8 +7,6 @@
  */
 #include "torch_read_storage.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "checked.h"
@@ -101,6 +99,19 @@ grow_entries(struct torch_reader *r)
         return CKPT_MEMORY;
     r->entries = entries;
     r->entry_capacity = wanted;
+    return CKPT_OK;
+}
+
+int
+sdk_torch_entry_add(struct torch_reader *r, const struct torch_entry *made,
+                    struct torch_entry **entry)
+{
+    int status = grow_entries(r);
+
+    if (status != CKPT_OK)
+        return status;
+    r->entries[r->entry_count] = *made;
+    *entry = &r->entries[r->entry_count++];
     return CKPT_OK;
 }
 
@@ -262,92 +273,6 @@ find_entry(struct torch_reader *r, uint32_t ref, uint32_t dtype,
     return CKPT_OK;
 }
 
-/* ---- Persistent ids of one name ---- */
-
-bool
-sdk_torch_is_named(const struct torch_reader *r, uint32_t ref)
-{
-    uint32_t pid;
-
-    if (r->source->ids != SDK_TORCH_IDS_TAR ||
-        sdk_pickled_kind(r->pickled, ref) != SDK_PICKLED_PERSISTENT)
-        return false;
-    pid = sdk_pickled_pid(r->pickled, ref);
-    return sdk_torch_is_text(r, pid) ||
-           sdk_pickled_kind(r->pickled, pid) == SDK_PICKLED_INT;
-}
-
-int
-sdk_torch_check_storage(struct torch_reader *r, uint32_t ref)
-{
-    struct ckpt_value *value;
-    int status = CKPT_OK;
-
-    if (!sdk_torch_is_named(r, ref))
-        return CKPT_OK;
-    status = sdk_torch_value_of(r, ref, 0, &value);
-    if (status == CKPT_OK && value->kind == CKPT_KIND_TENSOR)
-        return sdk_torch_fail(r, CKPT_FORMAT, ref,
-                              "a tensor that is rebuilt on a tensor");
-    return status;
-}
-
-static int
-make_named(struct torch_reader *r, uint32_t ref, struct ckpt_value **value)
-{
-    uint32_t pid = sdk_pickled_pid(r->pickled, ref);
-    struct sdk_torch_named named = {.tensor = sdk_torch_path(r),
-                                    .byte = sdk_torch_byte(r, ref)};
-    char digits[24];
-
-    if (sdk_torch_is_text(r, pid)) {
-        named.id = sdk_pickled_text(r->pickled, pid);
-    } else {
-        named.id.size_bytes =
-            (size_t)snprintf(digits, sizeof digits, "%" PRId64,
-                             sdk_pickled_at(r->pickled, pid)->as.integer);
-        named.id.data = digits;
-    }
-    return r->source->named(r->host, r->source->user, r->graph, &named, value);
-}
-
-/* The storage, or a part of it, that a bare storage is; the whole storage of
- * a tensor. */
-static int
-named_entry(struct torch_reader *r, uint32_t ref, struct torch_entry **found)
-{
-    const struct ckpt_tensor *view;
-    struct torch_entry made = {0};
-    struct ckpt_value *value;
-    int status = sdk_torch_value_of(r, ref, 0, &value);
-
-    if (status != CKPT_OK)
-        return status;
-    if (value->kind != CKPT_KIND_TENSOR &&
-        (value->kind != CKPT_KIND_OBJECT ||
-         value->as.object->made != CKPT_MADE_PERSISTENT))
-        return sdk_torch_fail(r, CKPT_UNSUPPORTED, ref,
-                              "a tensor on what is no storage");
-    view = value->kind == CKPT_KIND_TENSOR
-               ? value->as.tensor
-               : value->as.object->args->as.list.items[0]->as.tensor;
-    made.storage = view->storage;
-    made.dtype = (uint8_t)view->dtype;
-    made.size_bytes = view->storage->size_bytes;
-    if (value->kind != CKPT_KIND_TENSOR) {
-        made.start_bytes =
-            view->offset * ckpt_dtype_width_bits(view->dtype) / 8;
-        made.size_bytes = view->size_bytes;
-    }
-    made.root = (uint32_t)r->entry_count;
-    status = grow_entries(r);
-    if (status != CKPT_OK)
-        return status;
-    r->entries[r->entry_count] = made;
-    *found = &r->entries[r->entry_count++];
-    return CKPT_OK;
-}
-
 static int
 tell_roots(struct torch_reader *r)
 {
@@ -408,8 +333,8 @@ sdk_torch_entry_find(struct torch_reader *r, uint32_t ref, uint32_t dtype,
     struct torch_entry *entry = NULL;
     bool made = sdk_torch_is_named(r, ref) ||
                 sdk_pickled_kind(r->pickled, ref) != SDK_PICKLED_PERSISTENT;
-    int status =
-        made ? named_entry(r, ref, &entry) : find_entry(r, ref, dtype, &entry);
+    int status = made ? sdk_torch_named_entry(r, ref, &entry)
+                      : find_entry(r, ref, dtype, &entry);
 
     if (status == CKPT_OK)
         *found = entry;
@@ -482,7 +407,7 @@ sdk_torch_storage_object(struct torch_reader *r, uint32_t ref,
     int status;
 
     if (sdk_torch_is_named(r, ref))
-        return make_named(r, ref, value);
+        return sdk_torch_named_value(r, ref, value);
     status = find_entry(r, ref, CKPT_DTYPE_NONE, &entry);
     if (status != CKPT_OK)
         return status;

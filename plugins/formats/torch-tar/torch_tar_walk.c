@@ -38,9 +38,9 @@ walk_read(struct archive *archive, void *user, const void **data)
     uint64_t left = walk->size_bytes - walk->position;
     size_t size_bytes = left < WINDOW_BYTES ? (size_t)left : WINDOW_BYTES;
 
-    walk->status = walk->host->source_read(walk->host, walk->members->source,
-                                           walk->position, walk->window,
-                                           size_bytes);
+    walk->status =
+        walk->host->source_read(walk->host, walk->members->source,
+                                walk->position, walk->window, size_bytes);
     if (walk->status != CKPT_OK) {
         archive_set_error(archive, EIO, "the source failed");
         return -1;
@@ -156,7 +156,8 @@ block_agrees(const unsigned char *block, const char *name, uint64_t size_bytes)
            memcmp(block + 257, "ustar", 5) == 0 &&
            (block[156] == '0' || block[156] == 0) &&
            read_size(block + 124, &said) &&
-           (said == size_bytes || (said == 0 && size_bytes >= TORCH_TAR_SIZE_WIDE));
+           (said == size_bytes ||
+            (said == 0 && size_bytes >= TORCH_TAR_SIZE_WIDE));
 }
 
 static int
@@ -178,18 +179,16 @@ add_member(struct walk *walk, struct archive_entry *entry, int which,
                                 member->header_offset, "member '%s' is sparse",
                                 name);
     if (!sdk_within(member->offset, member->size_bytes, walk->size_bytes))
-        return walk->host->fail(walk->host, CKPT_FORMAT, NULL,
-                                member->header_offset,
-                                "member '%s' goes beyond the end of the file",
-                                name);
+        return walk->host->fail(
+            walk->host, CKPT_FORMAT, NULL, member->header_offset,
+            "member '%s' goes beyond the end of the file", name);
     status = walk->host->source_read(walk->host, walk->members->source,
                                      member->offset - BLOCK_BYTES, block,
                                      sizeof block);
     if (status == CKPT_OK && !block_agrees(block, name, member->size_bytes))
-        return walk->host->fail(walk->host, CKPT_FORMAT, NULL,
-                                member->offset - BLOCK_BYTES,
-                                "member '%s' is another thing by its header",
-                                name);
+        return walk->host->fail(
+            walk->host, CKPT_FORMAT, NULL, member->offset - BLOCK_BYTES,
+            "member '%s' is another thing by its header", name);
     return status;
 }
 
@@ -320,9 +319,9 @@ out:
 
 /* ---- Recognising ---- */
 
-static CKPT_PRINTF(5, 6) int
-say_nothing(const struct ckpt_host *host, int status, const char *tensor,
-            uint64_t byte, const char *format, ...)
+static CKPT_PRINTF(5, 6) int say_nothing(const struct ckpt_host *host,
+                                         int status, const char *tensor,
+                                         uint64_t byte, const char *format, ...)
 {
     (void)host;
     (void)tensor;
