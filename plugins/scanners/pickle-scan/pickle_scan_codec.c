@@ -2,7 +2,7 @@
  *
  * zlib, libbz2 and liblzma, each of which has its own word for the same.
  */
-#include "pickles_codec.h"
+#include "pickle_scan_codec.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -17,29 +17,29 @@ clipped(size_t size_bytes)
 }
 
 bool
-pickles_codec_start(struct pickles_codec *codec)
+pickle_scan_codec_start(struct pickle_scan_codec *codec)
 {
     static const lzma_stream lzma = LZMA_STREAM_INIT;
 
     switch (codec->wrap) {
-    case PICKLES_RAW_DEFLATE:
+    case PICKLE_SCAN_RAW_DEFLATE:
         codec->started = inflateInit2(&codec->z, -15) == Z_OK;
         break;
-    case PICKLES_GZIP:
+    case PICKLE_SCAN_GZIP:
         codec->started = inflateInit2(&codec->z, 31) == Z_OK;
         break;
-    case PICKLES_ZLIB:
+    case PICKLE_SCAN_ZLIB:
         codec->started = inflateInit2(&codec->z, 15) == Z_OK;
         break;
-    case PICKLES_BZIP2:
+    case PICKLE_SCAN_BZIP2:
         codec->started = BZ2_bzDecompressInit(&codec->bz, 0, 0) == BZ_OK;
         break;
-    case PICKLES_XZ:
+    case PICKLE_SCAN_XZ:
         codec->lzma = lzma;
         codec->started =
             lzma_auto_decoder(&codec->lzma, LZMA_MEMORY_MAX, 0) == LZMA_OK;
         break;
-    case PICKLES_ZIP_LZMA:
+    case PICKLE_SCAN_ZIP_LZMA:
         codec->lzma = lzma;
         codec->started = true;
         break;
@@ -48,13 +48,14 @@ pickles_codec_start(struct pickles_codec *codec)
 }
 
 void
-pickles_codec_end(struct pickles_codec *codec)
+pickle_scan_codec_end(struct pickle_scan_codec *codec)
 {
     if (!codec->started)
         return;
-    if (codec->wrap == PICKLES_BZIP2)
+    if (codec->wrap == PICKLE_SCAN_BZIP2)
         BZ2_bzDecompressEnd(&codec->bz);
-    else if (codec->wrap == PICKLES_XZ || codec->wrap == PICKLES_ZIP_LZMA)
+    else if (codec->wrap == PICKLE_SCAN_XZ ||
+             codec->wrap == PICKLE_SCAN_ZIP_LZMA)
         lzma_end(&codec->lzma);
     else
         inflateEnd(&codec->z);
@@ -62,7 +63,7 @@ pickles_codec_end(struct pickles_codec *codec)
 }
 
 static bool
-step_zlib(struct pickles_codec *codec, struct pickles_flow *flow)
+step_zlib(struct pickle_scan_codec *codec, struct pickle_scan_flow *flow)
 {
     int result;
 
@@ -80,7 +81,7 @@ step_zlib(struct pickles_codec *codec, struct pickles_flow *flow)
 }
 
 static bool
-step_bzip2(struct pickles_codec *codec, struct pickles_flow *flow)
+step_bzip2(struct pickle_scan_codec *codec, struct pickle_scan_flow *flow)
 {
     int result;
 
@@ -99,7 +100,7 @@ step_bzip2(struct pickles_codec *codec, struct pickles_flow *flow)
 }
 
 static bool
-step_lzma(struct pickles_codec *codec, struct pickles_flow *flow)
+step_lzma(struct pickle_scan_codec *codec, struct pickle_scan_flow *flow)
 {
     lzma_ret result;
 
@@ -118,7 +119,7 @@ step_lzma(struct pickles_codec *codec, struct pickles_flow *flow)
 
 /* The head: version, two bytes; size of the properties, 5; the properties. */
 static bool
-begin_lzma(struct pickles_codec *codec)
+begin_lzma(struct pickle_scan_codec *codec)
 {
     lzma_filter filters[2] = {{.id = LZMA_FILTER_LZMA1},
                               {.id = LZMA_VLI_UNKNOWN}};
@@ -134,13 +135,14 @@ begin_lzma(struct pickles_codec *codec)
 }
 
 bool
-pickles_codec_step(struct pickles_codec *codec, struct pickles_flow *flow)
+pickle_scan_codec_step(struct pickle_scan_codec *codec,
+                       struct pickle_scan_flow *flow)
 {
-    if (codec->wrap == PICKLES_BZIP2)
+    if (codec->wrap == PICKLE_SCAN_BZIP2)
         return step_bzip2(codec, flow);
-    if (codec->wrap == PICKLES_XZ)
+    if (codec->wrap == PICKLE_SCAN_XZ)
         return step_lzma(codec, flow);
-    if (codec->wrap != PICKLES_ZIP_LZMA)
+    if (codec->wrap != PICKLE_SCAN_ZIP_LZMA)
         return step_zlib(codec, flow);
     if (codec->head_bytes < sizeof codec->head) {
         size_t left = sizeof codec->head - codec->head_bytes;

@@ -3,7 +3,7 @@
  * Views, and the inflater behind some of them. A packed part that is damaged
  * is looked at as far as it goes.
  */
-#include "pickles_view.h"
+#include "pickle_scan_view.h"
 
 #include <string.h>
 
@@ -11,10 +11,10 @@
 
 #define CHUNK_BYTES ((size_t)64 << 10)
 
-struct pickles_inflater {
-    struct pickles_view packed;
+struct pickle_scan_inflater {
+    struct pickle_scan_view packed;
     uint64_t at; /* in `packed` */
-    struct pickles_codec codec;
+    struct pickle_scan_codec codec;
     unsigned char *data;
     size_t size_bytes, capacity_bytes;
     bool ended;
@@ -24,7 +24,7 @@ struct pickles_inflater {
 /* ---- Inflating ---- */
 
 static int
-inflater_room(const struct ckpt_host *host, struct pickles_inflater *self)
+inflater_room(const struct ckpt_host *host, struct pickle_scan_inflater *self)
 {
     size_t capacity = self->capacity_bytes * 2;
     void *grown;
@@ -42,7 +42,7 @@ inflater_room(const struct ckpt_host *host, struct pickles_inflater *self)
 }
 
 static void
-inflater_stop(struct pickles_inflater *self, const char *problem)
+inflater_stop(struct pickle_scan_inflater *self, const char *problem)
 {
     self->ended = true;
     self->problem = problem;
@@ -51,16 +51,16 @@ inflater_stop(struct pickles_inflater *self, const char *problem)
 /* What follows a packed stream: nothing, or one more of its kind, which
  * unpacks to the same run of bytes. */
 static int
-inflater_go_on(struct pickles_inflater *self)
+inflater_go_on(struct pickle_scan_inflater *self)
 {
-    static const char *const marks[] = {[PICKLES_GZIP] = "\x1f\x8b",
-                                        [PICKLES_BZIP2] = "BZ",
-                                        [PICKLES_XZ] = "\xfd\x37",
-                                        [PICKLES_ZIP_LZMA] = NULL};
-    enum pickles_wrap wrap = self->codec.wrap;
+    static const char *const marks[] = {[PICKLE_SCAN_GZIP] = "\x1f\x8b",
+                                        [PICKLE_SCAN_BZIP2] = "BZ",
+                                        [PICKLE_SCAN_XZ] = "\xfd\x37",
+                                        [PICKLE_SCAN_ZIP_LZMA] = NULL};
+    enum pickle_scan_wrap wrap = self->codec.wrap;
     unsigned char next[2];
     size_t got = 0;
-    int status = pickles_copy(&self->packed, self->at, next, 2, &got);
+    int status = pickle_scan_copy(&self->packed, self->at, next, 2, &got);
 
     if (status != CKPT_OK)
         return status;
@@ -70,10 +70,10 @@ inflater_go_on(struct pickles_inflater *self)
                memcmp(next, marks[wrap], 2) != 0) {
         inflater_stop(self, "other bytes follow what is packed");
     } else {
-        pickles_codec_end(&self->codec);
+        pickle_scan_codec_end(&self->codec);
         memset(&self->codec, 0, sizeof self->codec);
         self->codec.wrap = wrap;
-        if (!pickles_codec_start(&self->codec))
+        if (!pickle_scan_codec_start(&self->codec))
             inflater_stop(self, "what is packed goes on, but cannot be "
                                 "unpacked");
     }
@@ -82,16 +82,16 @@ inflater_go_on(struct pickles_inflater *self)
 
 /* Unpacks what one span of the packed bytes gives. */
 static int
-inflater_step(const struct ckpt_host *host, struct pickles_inflater *self)
+inflater_step(const struct ckpt_host *host, struct pickle_scan_inflater *self)
 {
-    struct pickles_flow flow = {0};
+    struct pickle_scan_flow flow = {0};
     struct ckpt_span span;
     int status = inflater_room(host, self);
     size_t room;
     bool good;
 
     if (status == CKPT_OK)
-        status = pickles_peek(&self->packed, self->at, CHUNK_BYTES, &span);
+        status = pickle_scan_peek(&self->packed, self->at, CHUNK_BYTES, &span);
     if (status != CKPT_OK)
         return status;
     if (span.size_bytes > CHUNK_BYTES)
@@ -101,7 +101,7 @@ inflater_step(const struct ckpt_host *host, struct pickles_inflater *self)
     flow.in_bytes = span.size_bytes;
     flow.out = self->data + self->size_bytes;
     flow.out_bytes = room;
-    good = pickles_codec_step(&self->codec, &flow);
+    good = pickle_scan_codec_step(&self->codec, &flow);
     room -= flow.out_bytes;
     self->at += span.size_bytes - flow.in_bytes;
     self->size_bytes += room;
@@ -111,14 +111,14 @@ inflater_step(const struct ckpt_host *host, struct pickles_inflater *self)
         inflater_stop(self, "its packed bytes are damaged");
     else if (span.size_bytes == 0 && room == 0)
         inflater_stop(self, "its packed bytes end early");
-    else if (self->size_bytes >= PICKLES_INFLATED_MAX)
+    else if (self->size_bytes >= PICKLE_SCAN_INFLATED_MAX)
         inflater_stop(self, "it unpacks to more than 64 MiB");
-    return status == CKPT_OK ? pickles_charge(&self->packed, room + 64)
+    return status == CKPT_OK ? pickle_scan_charge(&self->packed, room + 64)
                              : status;
 }
 
 static int
-inflater_fill(const struct ckpt_host *host, struct pickles_inflater *self,
+inflater_fill(const struct ckpt_host *host, struct pickle_scan_inflater *self,
               uint64_t until)
 {
     int status = CKPT_OK;
@@ -130,17 +130,18 @@ inflater_fill(const struct ckpt_host *host, struct pickles_inflater *self,
 }
 
 int
-pickles_inflate(const struct pickles_view *packed, enum pickles_wrap wrap,
-                const char *place, struct pickles_view *view)
+pickle_scan_inflate(const struct pickle_scan_view *packed,
+                    enum pickle_scan_wrap wrap, const char *place,
+                    struct pickle_scan_view *view)
 {
     const struct ckpt_host *host = packed->host;
-    struct pickles_inflater *made = host->allocate(host, sizeof *made);
+    struct pickle_scan_inflater *made = host->allocate(host, sizeof *made);
 
     if (made == NULL)
         return CKPT_MEMORY;
     made->packed = *packed;
     made->codec.wrap = wrap;
-    if (!pickles_codec_start(&made->codec)) {
+    if (!pickle_scan_codec_start(&made->codec)) {
         host->release(host, made);
         return host->fail(host, CKPT_MEMORY, NULL, CKPT_NOWHERE,
                           "unpacking cannot be started");
@@ -154,20 +155,20 @@ pickles_inflate(const struct pickles_view *packed, enum pickles_wrap wrap,
 }
 
 void
-pickles_inflate_end(struct pickles_view *view)
+pickle_scan_inflate_end(struct pickle_scan_view *view)
 {
-    struct pickles_inflater *self = view->inflater;
+    struct pickle_scan_inflater *self = view->inflater;
 
     if (self == NULL)
         return;
-    pickles_codec_end(&self->codec);
+    pickle_scan_codec_end(&self->codec);
     view->host->release(view->host, self->data);
     view->host->release(view->host, self);
     view->inflater = NULL;
 }
 
 const char *
-pickles_inflate_problem(const struct pickles_view *view)
+pickle_scan_inflate_problem(const struct pickle_scan_view *view)
 {
     return view->inflater != NULL ? view->inflater->problem : NULL;
 }
@@ -175,7 +176,7 @@ pickles_inflate_problem(const struct pickles_view *view)
 /* ---- Views ---- */
 
 int
-pickles_charge(const struct pickles_view *view, uint64_t cost)
+pickle_scan_charge(const struct pickle_scan_view *view, uint64_t cost)
 {
     uint64_t *left = view->work_left;
 
@@ -192,10 +193,10 @@ pickles_charge(const struct pickles_view *view, uint64_t cost)
 }
 
 static int
-peek_inflated(const struct pickles_view *view, uint64_t at, size_t wanted,
+peek_inflated(const struct pickle_scan_view *view, uint64_t at, size_t wanted,
               struct ckpt_span *span)
 {
-    struct pickles_inflater *self = view->inflater;
+    struct pickle_scan_inflater *self = view->inflater;
     uint64_t from = view->offset + at;
     int status;
 
@@ -212,11 +213,11 @@ peek_inflated(const struct pickles_view *view, uint64_t at, size_t wanted,
 }
 
 int
-pickles_peek(const struct pickles_view *view, uint64_t at, size_t wanted,
-             struct ckpt_span *span)
+pickle_scan_peek(const struct pickle_scan_view *view, uint64_t at,
+                 size_t wanted, struct ckpt_span *span)
 {
     uint64_t left;
-    int status = pickles_charge(view, 256 + wanted / 8);
+    int status = pickle_scan_charge(view, 256 + wanted / 8);
 
     if (status != CKPT_OK)
         return status;
@@ -247,11 +248,11 @@ pickles_peek(const struct pickles_view *view, uint64_t at, size_t wanted,
 }
 
 int
-pickles_copy(const struct pickles_view *view, uint64_t at, void *to,
-             size_t wanted, size_t *got)
+pickle_scan_copy(const struct pickle_scan_view *view, uint64_t at, void *to,
+                 size_t wanted, size_t *got)
 {
     struct ckpt_span span;
-    int status = pickles_peek(view, at, wanted, &span);
+    int status = pickle_scan_peek(view, at, wanted, &span);
 
     if (status != CKPT_OK)
         return status;
@@ -261,7 +262,7 @@ pickles_copy(const struct pickles_view *view, uint64_t at, void *to,
 }
 
 int
-pickles_size(const struct pickles_view *view, uint64_t *size_bytes)
+pickle_scan_size(const struct pickle_scan_view *view, uint64_t *size_bytes)
 {
     struct ckpt_span span;
     int status = CKPT_OK;
@@ -269,23 +270,23 @@ pickles_size(const struct pickles_view *view, uint64_t *size_bytes)
     *size_bytes = view->size_bytes;
     if (view->inflater == NULL || view->size_bytes > 0)
         return CKPT_OK;
-    status = pickles_peek(view, PICKLES_INFLATED_MAX, 1, &span);
+    status = pickle_scan_peek(view, PICKLE_SCAN_INFLATED_MAX, 1, &span);
     if (status == CKPT_OK && view->inflater->size_bytes > view->offset)
         *size_bytes = view->inflater->size_bytes - view->offset;
     return status;
 }
 
 uint64_t
-pickles_byte(const struct pickles_view *view, uint64_t at)
+pickle_scan_byte(const struct pickle_scan_view *view, uint64_t at)
 {
     return view->source != NULL ? view->offset + at : CKPT_NOWHERE;
 }
 
-struct pickles_view
-pickles_part(const struct pickles_view *view, uint64_t at, uint64_t size_bytes,
-             const char *place)
+struct pickle_scan_view
+pickle_scan_part(const struct pickle_scan_view *view, uint64_t at,
+                 uint64_t size_bytes, const char *place)
 {
-    struct pickles_view part = *view;
+    struct pickle_scan_view part = *view;
 
     if (view->inflater == NULL) {
         at = at < view->size_bytes ? at : view->size_bytes;

@@ -8,8 +8,8 @@
 #include <zlib.h>
 
 #include "false_host.h"
-#include "plugins/scanners/pickles/pickles_names.h"
-#include "plugins/scanners/pickles/pickles_sweep.h"
+#include "plugins/scanners/pickle-scan/pickle_scan_names.h"
+#include "plugins/scanners/pickle-scan/pickle_scan_sweep.h"
 
 struct fixture {
     struct false_host host;
@@ -103,7 +103,8 @@ test_names(void **state)
 
     (void)state;
     for (i = 0; i < COUNT_OF(judged); i++) {
-        uint32_t got = pickles_judge(judged[i].module, judged[i].name, &why);
+        uint32_t got =
+            pickle_scan_judge(judged[i].module, judged[i].name, &why);
 
         if (got != judged[i].severity)
             fail_msg("%s.%s: %u is not %u", judged[i].module, judged[i].name,
@@ -116,16 +117,16 @@ static void
 test_identifiers(void **state)
 {
     (void)state;
-    assert_true(pickles_identifier("torch._utils"));
-    assert_true(pickles_identifier("a1.b2"));
-    assert_true(pickles_identifier("\xc3\xa4"));
-    assert_false(pickles_identifier(""));
-    assert_false(pickles_identifier("a."));
-    assert_false(pickles_identifier(".a"));
-    assert_false(pickles_identifier("a..b"));
-    assert_false(pickles_identifier("1a"));
-    assert_false(pickles_identifier("a b"));
-    assert_false(pickles_identifier("a/b"));
+    assert_true(pickle_scan_identifier("torch._utils"));
+    assert_true(pickle_scan_identifier("a1.b2"));
+    assert_true(pickle_scan_identifier("\xc3\xa4"));
+    assert_false(pickle_scan_identifier(""));
+    assert_false(pickle_scan_identifier("a."));
+    assert_false(pickle_scan_identifier(".a"));
+    assert_false(pickle_scan_identifier("a..b"));
+    assert_false(pickle_scan_identifier("1a"));
+    assert_false(pickle_scan_identifier("a b"));
+    assert_false(pickle_scan_identifier("a/b"));
 }
 
 /* ---- Bytes ---- */
@@ -134,10 +135,10 @@ static int
 sweep(struct fixture *fixture, const void *bytes, size_t size_bytes,
       bool *known)
 {
-    struct pickles_view view = {
+    struct pickle_scan_view view = {
         .host = host_of(fixture), .memory = bytes, .size_bytes = size_bytes};
 
-    return pickles_sweep(&view, PICKLES_FILE, 0, known);
+    return pickle_scan_sweep(&view, PICKLE_SCAN_FILE, 0, known);
 }
 
 /* Packs a pickle that says None after very many NONE and POP. */

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "pickles_sweep.h"
+#include "pickle_scan_sweep.h"
 
 #define BLOCK_BYTES 512
 #define MEMBERS_MAX 100000
@@ -45,35 +45,36 @@ is_header(const unsigned char *block)
 }
 
 static int
-look_at_member(const struct pickles_view *view, const unsigned char *block,
+look_at_member(const struct pickle_scan_view *view, const unsigned char *block,
                uint64_t at, uint64_t size, unsigned depth)
 {
-    struct pickles_view part;
+    struct pickle_scan_view part;
     char place[500];
     bool known = false;
 
     snprintf(place, sizeof place, "%.300s%s%.100s",
              view->place != NULL ? view->place : "",
              view->place != NULL ? ": " : "", (const char *)block);
-    part = pickles_part(view, at, size, place);
-    return pickles_sweep(&part, PICKLES_STREAM, depth + 1, &known);
+    part = pickle_scan_part(view, at, size, place);
+    return pickle_scan_sweep(&part, PICKLE_SCAN_STREAM, depth + 1, &known);
 }
 
 int
-pickles_tar(const struct pickles_view *view, unsigned depth, bool *known)
+pickle_scan_tar(const struct pickle_scan_view *view, unsigned depth,
+                bool *known)
 {
     unsigned char block[BLOCK_BYTES];
     uint64_t at = 0, size, count = 0, all = 0;
     size_t got = 0;
-    int status = pickles_copy(view, 0, block, sizeof block, &got);
+    int status = pickle_scan_copy(view, 0, block, sizeof block, &got);
 
     if (status != CKPT_OK || got < sizeof block || !is_header(block))
         return status;
     *known = true;
-    status = pickles_size(view, &all);
+    status = pickle_scan_size(view, &all);
     if (status == CKPT_OK)
-        status = pickles_find(view, CKPT_SEVERITY_NOTE, "scanned", NULL, 0,
-                              "a tar archive");
+        status = pickle_scan_find(view, CKPT_SEVERITY_NOTE, "scanned", NULL, 0,
+                                  "a tar archive");
     while (status == CKPT_OK && got == sizeof block && is_header(block) &&
            count++ < MEMBERS_MAX) {
         if (!number_of(block + 124, 12, &size) || at + BLOCK_BYTES > all)
@@ -85,7 +86,7 @@ pickles_tar(const struct pickles_view *view, unsigned depth, bool *known)
             status = look_at_member(view, block, at, size, depth);
         at += (size + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES;
         if (status == CKPT_OK)
-            status = pickles_copy(view, at, block, sizeof block, &got);
+            status = pickle_scan_copy(view, at, block, sizeof block, &got);
         if (status == CKPT_OK && view->host->cancelled(view->host))
             status = CKPT_CANCELLED;
     }

@@ -9,13 +9,13 @@
  *   end record        "PK\5\6", 18 bytes, comment; before it perhaps
  *   zip64 locator     "PK\6\7", 16 bytes, and its record "PK\6\6", 52 bytes
  */
-#ifndef PICKLES_ZIP_H
-#define PICKLES_ZIP_H
+#ifndef PICKLE_SCAN_ZIP_H
+#define PICKLE_SCAN_ZIP_H
 
-#include "pickles_sweep.h"
+#include "pickle_scan_sweep.h"
 
 /* One record that names a member: of a directory, or a local header. */
-struct pickles_entry {
+struct pickle_scan_entry {
     uint64_t at;     /* of the record itself */
     uint64_t header; /* of the local header, in the view */
     uint64_t packed_bytes, size_bytes;
@@ -26,38 +26,38 @@ struct pickles_entry {
     char name[]; /* cut to what is shown, with a NUL */
 };
 
-struct pickles_range {
+struct pickle_scan_range {
     uint64_t from, to;
 };
 
-struct pickles_archive {
+struct pickle_scan_archive {
     const struct ckpt_host *host;
-    const struct pickles_view *view;
-    enum pickles_mode mode;
+    const struct pickle_scan_view *view;
+    enum pickle_scan_mode mode;
     unsigned depth;
     uint64_t size_bytes;
-    struct pickles_entry **entries;
+    struct pickle_scan_entry **entries;
     size_t entry_count, entry_capacity;
-    struct pickles_range *ranges; /* that belong to something known */
+    struct pickle_scan_range *ranges; /* that belong to something known */
     size_t range_count, range_capacity;
     uint64_t end_count; /* end records */
     bool known;         /* a member is of a kind that is known here */
     bool script;        /* it has the records of TorchScript */
 };
 
-/* ---- pickles_zip_find.c ---- */
+/* ---- pickle_scan_zip_find.c ---- */
 
 /* Finds all records. The archive is zeroed but for its head, and freed by
- * pickles_archive_end whatever comes. */
-int pickles_archive_find(struct pickles_archive *archive);
-void pickles_archive_end(struct pickles_archive *archive);
+ * pickle_scan_archive_end whatever comes. */
+int pickle_scan_archive_find(struct pickle_scan_archive *archive);
+void pickle_scan_archive_end(struct pickle_scan_archive *archive);
 
-int pickles_archive_cover(struct pickles_archive *archive, uint64_t from,
-                          uint64_t size_bytes);
+int pickle_scan_archive_cover(struct pickle_scan_archive *archive,
+                              uint64_t from, uint64_t size_bytes);
 
 /* Reads the record at `at`: a local header, or an entry of a directory.
  * *entry is NULL if there is none that makes sense. */
-int pickles_entry_read(struct pickles_archive *archive, uint64_t at,
-                       struct pickles_entry **entry);
+int pickle_scan_entry_read(struct pickle_scan_archive *archive, uint64_t at,
+                           struct pickle_scan_entry **entry);
 
 #endif

@@ -4,7 +4,7 @@
  * it; a name for itself. Facts, from what has been used against loaders of
  * pickles and from what other scanners know.
  */
-#include "pickles_names.h"
+#include "pickle_scan_names.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -285,7 +285,7 @@ static const char *const old_types[] = {"basestring", "buffer", "long",
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 
 bool
-pickles_identifier(const char *text)
+pickle_scan_identifier(const char *text)
 {
     const unsigned char *p = (const unsigned char *)text;
     bool first = true;
@@ -384,7 +384,7 @@ say(uint32_t severity, const char *text, const char **why)
 }
 
 uint32_t
-pickles_judge(const char *module, const char *name, const char **why)
+pickle_scan_judge(const char *module, const char *name, const char **why)
 {
     const char *harm;
     uint32_t trust;

@@ -4,17 +4,17 @@
  * tables.
  */
 #include "ckpt/plugin.h"
-#include "pickles_sweep.h"
+#include "pickle_scan_sweep.h"
 
 /* In bytes that are looked at once; a good file takes a few for each. */
 #define WORK_LEAST (UINT64_C(4) << 30)
 #define WORK_PER_PAGE (UINT64_C(32) * 4096)
 
 static int
-pickles_scan(const struct ckpt_host *host, const struct ckpt_source *source,
-             struct ckpt_scanned *scanned)
+pickle_scan_scan(const struct ckpt_host *host, const struct ckpt_source *source,
+                 struct ckpt_scanned *scanned)
 {
-    struct pickles_view view = {.host = host, .source = source};
+    struct pickle_scan_view view = {.host = host, .source = source};
     uint64_t work_left;
     bool known = false;
     int status;
@@ -22,10 +22,10 @@ pickles_scan(const struct ckpt_host *host, const struct ckpt_source *source,
     view.size_bytes = host->source_size(host, source);
     work_left = WORK_LEAST + view.size_bytes / 4096 * WORK_PER_PAGE;
     view.work_left = &work_left;
-    status = pickles_sweep(&view, PICKLES_FILE, 0, &known);
+    status = pickle_scan_sweep(&view, PICKLE_SCAN_FILE, 0, &known);
     if (status == CKPT_OK && !known)
-        status =
-            pickles_text_file(&view, host->source_name(host, source), &known);
+        status = pickle_scan_text_file(&view, host->source_name(host, source),
+                                       &known);
     if (status == CKPT_OK && work_left == 0)
         status = CKPT_LIMIT;
     if (status == CKPT_OK)
@@ -33,19 +33,20 @@ pickles_scan(const struct ckpt_host *host, const struct ckpt_source *source,
     return status;
 }
 
-static const struct ckpt_scanner pickles_scanner = {
-    .size = sizeof pickles_scanner,
-    .id = "pickles",
+static const struct ckpt_scanner pickle_scan_scanner = {
+    .size = sizeof pickle_scan_scanner,
+    .id = "pickle-scan",
     .summary = "pickles, alone and in archives of every kind",
-    .scan = pickles_scan,
+    .scan = pickle_scan_scan,
 };
 
-static const struct ckpt_scanner *const scanners[] = {&pickles_scanner, NULL};
+static const struct ckpt_scanner *const scanners[] = {&pickle_scan_scanner,
+                                                      NULL};
 
-CKPT_PLUGIN(pickles) = {
+CKPT_PLUGIN(pickle_scan) = {
     .abi = CKPT_ABI,
     .size = sizeof(struct ckpt_plugin),
-    .id = "pickles",
+    .id = "pickle-scan",
     .version = "0.1.0",
     .summary = "Scans for pickles and what they would import and call",
     .scanners = scanners,

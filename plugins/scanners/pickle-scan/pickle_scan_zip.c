@@ -3,7 +3,7 @@
  * The members of a zip archive, each looked at for what it is, and all that
  * two readers of the archive could see differently.
  */
-#include "pickles_zip.h"
+#include "pickle_scan_zip.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -30,11 +30,11 @@ ends_in(const char *name, const char *end)
 }
 
 static bool
-holds(const struct pickles_view *view, const char *text)
+holds(const struct pickle_scan_view *view, const char *text)
 {
     struct ckpt_span span;
 
-    return pickles_peek(view, 0, PICKLES_PEEK_MAX, &span) == CKPT_OK &&
+    return pickle_scan_peek(view, 0, PICKLE_SCAN_PEEK_MAX, &span) == CKPT_OK &&
            span.size_bytes > 0 &&
            memmem(span.data, span.size_bytes, text, strlen(text)) != NULL;
 }
@@ -42,41 +42,43 @@ holds(const struct pickles_view *view, const char *text)
 /* Source code. That of TorchScript is a language of its own, which reaches
  * no Python, but has operators that reach files. */
 static int
-look_at_code(const struct pickles_archive *archive,
-             const struct pickles_view *part, const char *name)
+look_at_code(const struct pickle_scan_archive *archive,
+             const struct pickle_scan_view *part, const char *name)
 {
     static const char *const operators[] = {"aten.save(", "from_file(",
                                             "torch.save("};
     size_t i;
 
     if (!archive->script || strstr(name, "code/") == NULL)
-        return pickles_find(part, CKPT_SEVERITY_SUSPICIOUS, "code", NULL, 0,
-                            "Python source, which a loader of packages runs");
+        return pickle_scan_find(
+            part, CKPT_SEVERITY_SUSPICIOUS, "code", NULL, 0,
+            "Python source, which a loader of packages runs");
     for (i = 0; i < sizeof operators / sizeof *operators; i++)
         if (holds(part, operators[i]))
-            return pickles_find(part, CKPT_SEVERITY_DANGEROUS, "code",
-                                operators[i], 0,
-                                "code that torch.jit runs, which reads or "
-                                "writes files");
-    return pickles_find(part, CKPT_SEVERITY_NOTE, "code", NULL, 0,
-                        "code that torch.jit runs");
+            return pickle_scan_find(part, CKPT_SEVERITY_DANGEROUS, "code",
+                                    operators[i], 0,
+                                    "code that torch.jit runs, which reads or "
+                                    "writes files");
+    return pickle_scan_find(part, CKPT_SEVERITY_NOTE, "code", NULL, 0,
+                            "code that torch.jit runs");
 }
 
 static int
-look_at_part(struct pickles_archive *archive, const struct pickles_view *part,
-             const char *name)
+look_at_part(struct pickle_scan_archive *archive,
+             const struct pickle_scan_view *part, const char *name)
 {
     const char *problem;
     char text[120];
     bool known = false;
     int status;
 
-    status = pickles_sweep(part, PICKLES_MEMBER, archive->depth + 1, &known);
-    problem = pickles_inflate_problem(part);
+    status =
+        pickle_scan_sweep(part, PICKLE_SCAN_MEMBER, archive->depth + 1, &known);
+    problem = pickle_scan_inflate_problem(part);
     if (status == CKPT_OK && problem != NULL && known) {
         snprintf(text, sizeof text, "not looked at to its end: %s", problem);
-        status = pickles_find(part, CKPT_SEVERITY_SUSPICIOUS, "unscanned", NULL,
-                              0, text);
+        status = pickle_scan_find(part, CKPT_SEVERITY_SUSPICIOUS, "unscanned",
+                                  NULL, 0, text);
     }
     if (status == CKPT_OK && !known && ends_in(name, ".py")) {
         known = true;
@@ -85,26 +87,26 @@ look_at_part(struct pickles_archive *archive, const struct pickles_view *part,
     archive->known = archive->known || known;
     if (status == CKPT_OK && !known &&
         (ends_in(name, ".pkl") || ends_in(name, ".pickle")))
-        status = pickles_find(part, CKPT_SEVERITY_SUSPICIOUS, "damaged", NULL,
-                              0, "named as a pickle, but it is none");
+        status = pickle_scan_find(part, CKPT_SEVERITY_SUSPICIOUS, "damaged",
+                                  NULL, 0, "named as a pickle, but it is none");
     return status;
 }
 
 static bool
-wrap_of(unsigned method, enum pickles_wrap *wrap)
+wrap_of(unsigned method, enum pickle_scan_wrap *wrap)
 {
     switch (method) {
     case SDK_ZIP_DEFLATED:
-        *wrap = PICKLES_RAW_DEFLATE;
+        *wrap = PICKLE_SCAN_RAW_DEFLATE;
         return true;
     case 12:
-        *wrap = PICKLES_BZIP2;
+        *wrap = PICKLE_SCAN_BZIP2;
         return true;
     case 14:
-        *wrap = PICKLES_ZIP_LZMA;
+        *wrap = PICKLE_SCAN_ZIP_LZMA;
         return true;
     case 95:
-        *wrap = PICKLES_XZ;
+        *wrap = PICKLE_SCAN_XZ;
         return true;
     default:
         return false;
@@ -113,11 +115,11 @@ wrap_of(unsigned method, enum pickles_wrap *wrap)
 
 /* The data as one reader takes it: by that method, of that size. */
 static int
-look_at_data(struct pickles_archive *archive, const char *name, uint64_t at,
+look_at_data(struct pickle_scan_archive *archive, const char *name, uint64_t at,
              uint64_t packed_bytes, unsigned method)
 {
-    struct pickles_view part, inner = {0};
-    enum pickles_wrap wrap;
+    struct pickle_scan_view part, inner = {0};
+    enum pickle_scan_wrap wrap;
     char place[PLACE_BYTES];
     int status;
 
@@ -126,26 +128,27 @@ look_at_data(struct pickles_archive *archive, const char *name, uint64_t at,
     snprintf(place, sizeof place, "%.300s%s%.300s",
              archive->view->place != NULL ? archive->view->place : "",
              archive->view->place != NULL ? ": " : "", name);
-    part = pickles_part(archive->view, at, packed_bytes, place);
+    part = pickle_scan_part(archive->view, at, packed_bytes, place);
     if (method == SDK_ZIP_STORED)
         return look_at_part(archive, &part, name);
     if (!wrap_of(method, &wrap))
-        return pickles_find(&part, CKPT_SEVERITY_SUSPICIOUS, "unscanned", NULL,
-                            0, "packed in a way that nobody here can unpack");
-    status = pickles_inflate(&part, wrap, place, &inner);
+        return pickle_scan_find(&part, CKPT_SEVERITY_SUSPICIOUS, "unscanned",
+                                NULL, 0,
+                                "packed in a way that nobody here can unpack");
+    status = pickle_scan_inflate(&part, wrap, place, &inner);
     if (status == CKPT_OK)
         status = look_at_part(archive, &inner, name);
-    pickles_inflate_end(&inner);
+    pickle_scan_inflate_end(&inner);
     return status;
 }
 
-static int mismatch(const struct pickles_archive *archive, uint64_t at,
+static int mismatch(const struct pickle_scan_archive *archive, uint64_t at,
                     const char *name, const char *format, ...)
     CKPT_PRINTF(4, 5);
 
 static int
-mismatch(const struct pickles_archive *archive, uint64_t at, const char *name,
-         const char *format, ...)
+mismatch(const struct pickle_scan_archive *archive, uint64_t at,
+         const char *name, const char *format, ...)
 {
     va_list arguments;
     char text[500];
@@ -153,14 +156,15 @@ mismatch(const struct pickles_archive *archive, uint64_t at, const char *name,
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    return pickles_find(archive->view, CKPT_SEVERITY_SUSPICIOUS, "mismatch",
-                        name, at, text);
+    return pickle_scan_find(archive->view, CKPT_SEVERITY_SUSPICIOUS, "mismatch",
+                            name, at, text);
 }
 
 /* What the directory and the local header say of one member. */
 static int
-compare(const struct pickles_archive *archive,
-        const struct pickles_entry *entry, const struct pickles_entry *local)
+compare(const struct pickle_scan_archive *archive,
+        const struct pickle_scan_entry *entry,
+        const struct pickle_scan_entry *local)
 {
     bool later = (local->flags & FLAG_DESCRIPTOR) != 0;
     int status = CKPT_OK;
@@ -192,9 +196,9 @@ compare(const struct pickles_archive *archive,
 }
 
 static int
-look_at_listed(struct pickles_archive *archive,
-               const struct pickles_entry *entry,
-               const struct pickles_entry *local, uint64_t data)
+look_at_listed(struct pickle_scan_archive *archive,
+               const struct pickle_scan_entry *entry,
+               const struct pickle_scan_entry *local, uint64_t data)
 {
     const char *name = entry->name;
     uint64_t left = data < archive->size_bytes ? archive->size_bytes - data : 0;
@@ -213,27 +217,27 @@ look_at_listed(struct pickles_archive *archive,
 }
 
 static int
-look_at_entry(struct pickles_archive *archive,
-              const struct pickles_entry *entry)
+look_at_entry(struct pickle_scan_archive *archive,
+              const struct pickle_scan_entry *entry)
 {
     unsigned char lengths[4];
-    struct pickles_entry *local = NULL;
+    struct pickle_scan_entry *local = NULL;
     uint64_t data = entry->header + LOCAL_BYTES;
     size_t got = 0;
-    int status = pickles_entry_read(archive, entry->header, &local);
+    int status = pickle_scan_entry_read(archive, entry->header, &local);
 
     if (status == CKPT_OK && (local == NULL || local->listed))
         status = mismatch(archive, entry->at, entry->name,
                           "listed in the directory, but not there");
     else if (status == CKPT_OK)
-        status =
-            pickles_copy(archive->view, entry->header + 26, lengths, 4, &got);
+        status = pickle_scan_copy(archive->view, entry->header + 26, lengths, 4,
+                                  &got);
     if (status == CKPT_OK && got == 4) {
         data += (uint64_t)sdk_load_le16(lengths) + sdk_load_le16(lengths + 2);
         if (!entry->listed)
-            status = pickles_find(archive->view, CKPT_SEVERITY_SUSPICIOUS,
-                                  "hidden", entry->name, entry->at,
-                                  "a member that no directory lists");
+            status = pickle_scan_find(archive->view, CKPT_SEVERITY_SUSPICIOUS,
+                                      "hidden", entry->name, entry->at,
+                                      "a member that no directory lists");
         if (status == CKPT_OK && entry->listed)
             status = look_at_listed(archive, entry, local, data);
         else if (status == CKPT_OK && data < archive->size_bytes)
@@ -251,7 +255,7 @@ look_at_entry(struct pickles_archive *archive,
 /* ---- Bytes that belong to nothing ---- */
 
 static int
-only_zeros(const struct pickles_view *view, uint64_t from, uint64_t to,
+only_zeros(const struct pickle_scan_view *view, uint64_t from, uint64_t to,
            bool *zeros)
 {
     struct ckpt_span span;
@@ -259,7 +263,7 @@ only_zeros(const struct pickles_view *view, uint64_t from, uint64_t to,
 
     *zeros = true;
     while (from < to && *zeros) {
-        int status = pickles_peek(view, from, 1, &span);
+        int status = pickle_scan_peek(view, from, 1, &span);
 
         if (status != CKPT_OK || span.size_bytes == 0)
             return status;
@@ -271,10 +275,11 @@ only_zeros(const struct pickles_view *view, uint64_t from, uint64_t to,
 }
 
 static int
-look_at_gap(const struct pickles_archive *archive, uint64_t from, uint64_t to)
+look_at_gap(const struct pickle_scan_archive *archive, uint64_t from,
+            uint64_t to)
 {
     bool ends = from == 0 || to == archive->size_bytes, zeros, known = false;
-    struct pickles_view part;
+    struct pickle_scan_view part;
     char text[120];
     int status;
 
@@ -288,17 +293,18 @@ look_at_gap(const struct pickles_archive *archive, uint64_t from, uint64_t to)
              from == 0 ? "before the archive"
              : ends    ? "behind the archive"
                        : "that belong to no member");
-    part = pickles_part(archive->view, from, to - from, archive->view->place);
-    status =
-        pickles_find(&part, CKPT_SEVERITY_SUSPICIOUS, "hidden", NULL, 0, text);
+    part =
+        pickle_scan_part(archive->view, from, to - from, archive->view->place);
+    status = pickle_scan_find(&part, CKPT_SEVERITY_SUSPICIOUS, "hidden", NULL,
+                              0, text);
     if (status == CKPT_OK)
-        status =
-            pickles_sequence(&part, 0, PICKLES_STREAM, archive->depth, &known);
+        status = pickle_scan_sequence(&part, 0, PICKLE_SCAN_STREAM,
+                                      archive->depth, &known);
     return status;
 }
 
 static int
-look_at_gaps(const struct pickles_archive *archive)
+look_at_gaps(const struct pickle_scan_archive *archive)
 {
     uint64_t at = 0;
     size_t i;
@@ -339,9 +345,9 @@ static int CKPT_PRINTF(5, 6)
 /* Opens the archive as strictly as the readers here do: whatever they refuse
  * can be read in two ways, or is damaged. */
 static int
-look_strictly(const struct pickles_archive *archive)
+look_strictly(const struct pickle_scan_archive *archive)
 {
-    const struct pickles_view *view = archive->view;
+    const struct pickle_scan_view *view = archive->view;
     struct quiet quiet = {.text = ""};
     struct sdk_zip zip = {0};
     int status;
@@ -355,15 +361,15 @@ look_strictly(const struct pickles_archive *archive)
     status = sdk_zip_open(&quiet.table, view->source, &zip);
     sdk_zip_close(&quiet.table, &zip);
     if (status == CKPT_FORMAT || status == CKPT_UNSUPPORTED)
-        return pickles_find(view, CKPT_SEVERITY_SUSPICIOUS, "mismatch", NULL,
-                            CKPT_NOWHERE, quiet.text);
+        return pickle_scan_find(view, CKPT_SEVERITY_SUSPICIOUS, "mismatch",
+                                NULL, CKPT_NOWHERE, quiet.text);
     return status;
 }
 
 /* ---- The whole ---- */
 
 static int
-look_at_all(struct pickles_archive *archive)
+look_at_all(struct pickle_scan_archive *archive)
 {
     struct sdk_table seen = {0};
     char text[120];
@@ -373,18 +379,18 @@ look_at_all(struct pickles_archive *archive)
 
     snprintf(text, sizeof text, "a zip archive; entries %zu",
              archive->entry_count);
-    status = pickles_find(archive->view, CKPT_SEVERITY_NOTE, "scanned", NULL, 0,
-                          text);
+    status = pickle_scan_find(archive->view, CKPT_SEVERITY_NOTE, "scanned",
+                              NULL, 0, text);
     if (status == CKPT_OK && archive->end_count == 0)
-        status =
-            pickles_find(archive->view, CKPT_SEVERITY_SUSPICIOUS, "damaged",
-                         NULL, CKPT_NOWHERE, "the archive has no end record");
+        status = pickle_scan_find(archive->view, CKPT_SEVERITY_SUSPICIOUS,
+                                  "damaged", NULL, CKPT_NOWHERE,
+                                  "the archive has no end record");
     for (i = 0; i < archive->entry_count; i++)
         if (ends_in(archive->entries[i]->name, "/constants.pkl") ||
             ends_in(archive->entries[i]->name, "/model.json"))
             archive->script = true;
     for (i = 0; i < archive->entry_count && status == CKPT_OK; i++) {
-        struct pickles_entry *entry = archive->entries[i];
+        struct pickle_scan_entry *entry = archive->entries[i];
 
         if (sdk_table_add(archive->host, &seen, &entry->header,
                           sizeof entry->header, &added) == NULL)
@@ -399,22 +405,22 @@ look_at_all(struct pickles_archive *archive)
 }
 
 int
-pickles_zip(const struct pickles_view *view, enum pickles_mode mode,
-            unsigned depth, bool *known)
+pickle_scan_zip(const struct pickle_scan_view *view, enum pickle_scan_mode mode,
+                unsigned depth, bool *known)
 {
-    struct pickles_archive archive = {
+    struct pickle_scan_archive archive = {
         .host = view->host, .view = view, .mode = mode, .depth = depth};
     unsigned char start[4] = {0};
     size_t got = 0;
-    int status = pickles_copy(view, 0, start, sizeof start, &got);
+    int status = pickle_scan_copy(view, 0, start, sizeof start, &got);
 
     /* To look for an end, all of an inflated view must be inflated. */
     if (status != CKPT_OK ||
         (view->inflater != NULL && memcmp(start, "PK\3\4", 4) != 0))
         return status;
-    status = pickles_size(view, &archive.size_bytes);
+    status = pickle_scan_size(view, &archive.size_bytes);
     if (status == CKPT_OK)
-        status = pickles_archive_find(&archive);
+        status = pickle_scan_archive_find(&archive);
     if (status == CKPT_OK && archive.entry_count > 0) {
         status = look_at_all(&archive);
         *known = archive.known;
@@ -423,6 +429,6 @@ pickles_zip(const struct pickles_view *view, enum pickles_mode mode,
         if (status == CKPT_OK)
             status = look_strictly(&archive);
     }
-    pickles_archive_end(&archive);
+    pickle_scan_archive_end(&archive);
     return status;
 }

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "endian.h"
-#include "pickles_sweep.h"
+#include "pickle_scan_sweep.h"
 
 #define HEADER_MAX 4096
 
@@ -29,31 +29,33 @@ holds_objects(const char *header)
 }
 
 int
-pickles_numpy(const struct pickles_view *view, unsigned depth, bool *known)
+pickle_scan_numpy(const struct pickle_scan_view *view, unsigned depth,
+                  bool *known)
 {
     unsigned char start[12];
     char header[HEADER_MAX + 1];
     size_t got = 0;
     uint64_t at, size;
-    int status = pickles_copy(view, 0, start, sizeof start, &got);
+    int status = pickle_scan_copy(view, 0, start, sizeof start, &got);
 
     if (status != CKPT_OK || got < sizeof start ||
         memcmp(start, "\x93NUMPY", 6) != 0)
         return status;
     at = start[6] > 1 ? 12 : 10;
     size = start[6] > 1 ? sdk_load_le32(start + 8) : sdk_load_le16(start + 8);
-    status = pickles_copy(view, at, header,
-                          size < HEADER_MAX ? (size_t)size : HEADER_MAX, &got);
+    status = pickle_scan_copy(
+        view, at, header, size < HEADER_MAX ? (size_t)size : HEADER_MAX, &got);
     if (status != CKPT_OK)
         return status;
     header[got] = '\0';
     *known = true;
     if (!holds_objects(header))
-        return pickles_find(view, CKPT_SEVERITY_NOTE, "scanned", NULL, 0,
-                            "an array of numbers");
-    status = pickles_find(view, CKPT_SEVERITY_NOTE, "scanned", NULL, 0,
-                          "an array of objects, which is a pickle");
+        return pickle_scan_find(view, CKPT_SEVERITY_NOTE, "scanned", NULL, 0,
+                                "an array of numbers");
+    status = pickle_scan_find(view, CKPT_SEVERITY_NOTE, "scanned", NULL, 0,
+                              "an array of objects, which is a pickle");
     if (status == CKPT_OK)
-        status = pickles_sequence(view, at + size, PICKLES_FILE, depth, known);
+        status = pickle_scan_sequence(view, at + size, PICKLE_SCAN_FILE, depth,
+                                      known);
     return status;
 }

@@ -3,7 +3,7 @@
  * Telling what bytes are by the bytes alone. Several answers may be true at
  * once, and then all are followed: a file that is two things is made so.
  */
-#include "pickles_sweep.h"
+#include "pickle_scan_sweep.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -34,7 +34,7 @@ static const struct {
  * numbers begin like a pickle of one value now and then: what imports nothing
  * does nothing. */
 static bool
-counts(const struct pickles_walk *walk, enum pickles_mode mode)
+counts(const struct pickle_scan_walk *walk, enum pickle_scan_mode mode)
 {
     bool calls = false, harms = false;
     bool imports = walk->global_count > 0 || walk->oddities[ODD_EXTENSION] ||
@@ -45,18 +45,18 @@ counts(const struct pickles_walk *walk, enum pickles_mode mode)
         calls = calls || walk->globals[i]->call_count > 0;
         harms = harms || walk->globals[i]->severity == CKPT_SEVERITY_DANGEROUS;
     }
-    if (mode == PICKLES_FILE)
+    if (mode == PICKLE_SCAN_FILE)
         return true;
-    if (mode == PICKLES_ELSE)
+    if (mode == PICKLE_SCAN_ELSE)
         return calls && harms;
-    if (mode == PICKLES_VALUE && !walk->proto)
+    if (mode == PICKLE_SCAN_VALUE && !walk->proto)
         return calls && (harms || walk->stopped);
     return imports || (walk->proto && walk->stopped);
 }
 
 struct sequence {
-    const struct pickles_view *view;
-    enum pickles_mode mode;
+    const struct pickle_scan_view *view;
+    enum pickle_scan_mode mode;
     unsigned depth;
     uint64_t at, count, passed_count; /* passed: not worth a word */
     uint64_t end;                     /* of the last one that was */
@@ -68,15 +68,15 @@ struct sequence {
 static int
 sequence_step(struct sequence *self, bool *found)
 {
-    struct pickles_walk walk = {0};
-    int status = pickles_walk(self->view->host, self->view, self->at,
-                              self->depth, &walk);
+    struct pickle_scan_walk walk = {0};
+    int status = pickle_scan_walk(self->view->host, self->view, self->at,
+                                  self->depth, &walk);
     bool counted;
 
-    *found = status == CKPT_OK && pickles_is_pickle(&walk);
+    *found = status == CKPT_OK && pickle_scan_is_pickle(&walk);
     counted = *found && counts(&walk, self->mode);
     if (counted)
-        status = pickles_report(&walk);
+        status = pickle_scan_report(&walk);
     if (*found) {
         self->magic =
             self->magic || (self->at == 0 && walk.result.kind == VALUE_MAGIC);
@@ -87,7 +87,7 @@ sequence_step(struct sequence *self, bool *found)
     }
     if (counted)
         self->end = walk.at;
-    pickles_walk_end(&walk);
+    pickle_scan_walk_end(&walk);
     return status;
 }
 
@@ -102,7 +102,7 @@ sequence_seek(struct sequence *self, bool *more)
     for (;;) {
         const unsigned char *p, *end;
 
-        status = pickles_peek(self->view, self->at, 4096, &span);
+        status = pickle_scan_peek(self->view, self->at, 4096, &span);
         if (status != CKPT_OK || span.size_bytes < 2)
             return status;
         end = span.data + span.size_bytes - 1;
@@ -130,26 +130,27 @@ sequence_rest(const struct sequence *self)
     int status = CKPT_OK;
 
     if (self->magic && total >= STREAM_PICKLES)
-        return pickles_find(self->view, CKPT_SEVERITY_NOTE, "scanned", NULL,
-                            self->at, "storages of a legacy stream");
+        return pickle_scan_find(self->view, CKPT_SEVERITY_NOTE, "scanned", NULL,
+                                self->at, "storages of a legacy stream");
     if (total > 1 && !self->magic) {
         snprintf(text, sizeof text,
                  "%llu pickles follow each other; a loader sees the first",
                  (unsigned long long)total);
-        status = pickles_find(self->view, CKPT_SEVERITY_SUSPICIOUS, "hidden",
-                              NULL, CKPT_NOWHERE, text);
+        status = pickle_scan_find(self->view, CKPT_SEVERITY_SUSPICIOUS,
+                                  "hidden", NULL, CKPT_NOWHERE, text);
     }
     if (status == CKPT_OK)
-        status = pickles_peek(self->view, self->end, 1, &span);
+        status = pickle_scan_peek(self->view, self->end, 1, &span);
     if (status != CKPT_OK || span.size_bytes == 0 || !self->whole)
         return status;
-    return pickles_find(self->view, CKPT_SEVERITY_SUSPICIOUS, "hidden", NULL,
-                        self->end, "bytes that are no pickle follow STOP");
+    return pickle_scan_find(self->view, CKPT_SEVERITY_SUSPICIOUS, "hidden",
+                            NULL, self->end,
+                            "bytes that are no pickle follow STOP");
 }
 
 int
-pickles_sequence(const struct pickles_view *view, uint64_t at,
-                 enum pickles_mode mode, unsigned depth, bool *known)
+pickle_scan_sequence(const struct pickle_scan_view *view, uint64_t at,
+                     enum pickle_scan_mode mode, unsigned depth, bool *known)
 {
     struct sequence self = {
         .view = view, .mode = mode, .depth = depth, .at = at};
@@ -165,7 +166,7 @@ pickles_sequence(const struct pickles_view *view, uint64_t at,
         status = sequence_step(&self, &found);
         if (status != CKPT_OK || (found && self.at > from && self.whole))
             continue;
-        if (mode != PICKLES_STREAM)
+        if (mode != PICKLE_SCAN_STREAM)
             break;
         self.at = (found ? self.at : from) + !found;
         status = sequence_seek(&self, &found);
@@ -173,7 +174,7 @@ pickles_sequence(const struct pickles_view *view, uint64_t at,
     if (self.count > 0)
         *known = true;
     if (status == CKPT_OK && self.count > 0 &&
-        (mode == PICKLES_FILE || mode == PICKLES_MEMBER))
+        (mode == PICKLE_SCAN_FILE || mode == PICKLE_SCAN_MEMBER))
         status = sequence_rest(&self);
     return status;
 }
@@ -181,10 +182,10 @@ pickles_sequence(const struct pickles_view *view, uint64_t at,
 /* ---- Packed bytes ---- */
 
 static int
-sweep_packed(const struct pickles_view *view, enum pickles_wrap wrap,
-             enum pickles_mode mode, unsigned depth, bool *known)
+sweep_packed(const struct pickle_scan_view *view, enum pickle_scan_wrap wrap,
+             enum pickle_scan_mode mode, unsigned depth, bool *known)
 {
-    struct pickles_view inner = {0};
+    struct pickle_scan_view inner = {0};
     const char *problem;
     char place[400], text[120];
     bool inside = false;
@@ -193,22 +194,22 @@ sweep_packed(const struct pickles_view *view, enum pickles_wrap wrap,
     snprintf(place, sizeof place, "%.300s%sunpacked",
              view->place != NULL ? view->place : "",
              view->place != NULL ? ", " : "");
-    status = pickles_inflate(view, wrap, place, &inner);
+    status = pickle_scan_inflate(view, wrap, place, &inner);
     if (status == CKPT_OK)
-        status = pickles_sweep(&inner, mode, depth + 1, &inside);
-    problem = pickles_inflate_problem(&inner);
+        status = pickle_scan_sweep(&inner, mode, depth + 1, &inside);
+    problem = pickle_scan_inflate_problem(&inner);
     if (status == CKPT_OK && inside && problem != NULL) {
         snprintf(text, sizeof text, "not looked at to its end: %s", problem);
-        status = pickles_find(view, CKPT_SEVERITY_SUSPICIOUS, "unscanned", NULL,
-                              0, text);
+        status = pickle_scan_find(view, CKPT_SEVERITY_SUSPICIOUS, "unscanned",
+                                  NULL, 0, text);
     }
     *known = *known || inside;
-    pickles_inflate_end(&inner);
+    pickle_scan_inflate_end(&inner);
     return status;
 }
 
 static int
-sweep_packers(const struct pickles_view *view, const unsigned char *start,
+sweep_packers(const struct pickle_scan_view *view, const unsigned char *start,
               size_t got, bool *known)
 {
     char text[120];
@@ -222,8 +223,8 @@ sweep_packers(const struct pickles_view *view, const unsigned char *start,
         *known = true;
         snprintf(text, sizeof text, "%s, which nobody here can look into",
                  packers[i].text);
-        return pickles_find(view, CKPT_SEVERITY_SUSPICIOUS, "unscanned", NULL,
-                            0, text);
+        return pickle_scan_find(view, CKPT_SEVERITY_SUSPICIOUS, "unscanned",
+                                NULL, 0, text);
     }
     return CKPT_OK;
 }
@@ -231,7 +232,7 @@ sweep_packers(const struct pickles_view *view, const unsigned char *start,
 /* ---- Everything ---- */
 
 static int
-say_several(const struct pickles_view *view, const bool kinds[4])
+say_several(const struct pickle_scan_view *view, const bool kinds[4])
 {
     static const char *const words[4] = {"a zip archive", "a tar archive",
                                          "an array", "a pickle"};
@@ -246,48 +247,48 @@ say_several(const struct pickles_view *view, const bool kinds[4])
     }
     if (count < 2)
         return CKPT_OK;
-    return pickles_find(view, CKPT_SEVERITY_SUSPICIOUS, "hidden", NULL, 0,
-                        text);
+    return pickle_scan_find(view, CKPT_SEVERITY_SUSPICIOUS, "hidden", NULL, 0,
+                            text);
 }
 
 static bool
-is_wrapped(const unsigned char *start, size_t got, enum pickles_wrap *wrap)
+is_wrapped(const unsigned char *start, size_t got, enum pickle_scan_wrap *wrap)
 {
     if (got < 6)
         return false;
     if (memcmp(start, "\x1f\x8b\x08", 3) == 0)
-        *wrap = PICKLES_GZIP;
+        *wrap = PICKLE_SCAN_GZIP;
     else if (start[0] == 0x78 && (start[0] * 256 + start[1]) % 31 == 0)
-        *wrap = PICKLES_ZLIB;
+        *wrap = PICKLE_SCAN_ZLIB;
     else if (memcmp(start, "BZh", 3) == 0 && start[3] >= '1' && start[3] <= '9')
-        *wrap = PICKLES_BZIP2;
+        *wrap = PICKLE_SCAN_BZIP2;
     else if (memcmp(start, "\xfd\x37zXZ", 6) == 0 ||
              memcmp(start, "\x5d\0\0", 3) == 0)
-        *wrap = PICKLES_XZ;
+        *wrap = PICKLE_SCAN_XZ;
     else
         return false;
     return true;
 }
 
 static int
-sweep_kinds(const struct pickles_view *view, enum pickles_mode mode,
+sweep_kinds(const struct pickle_scan_view *view, enum pickle_scan_mode mode,
             unsigned depth, const unsigned char *start, size_t got, bool *known)
 {
     bool kinds[4] = {false, false, false, false};
-    enum pickles_wrap wrap;
+    enum pickle_scan_wrap wrap;
     int status = CKPT_OK;
 
-    if (mode != PICKLES_VALUE || memcmp(start, "PK\3\4", 4) == 0)
-        status = pickles_zip(view, mode, depth, &kinds[0]);
-    if (status == CKPT_OK && mode != PICKLES_VALUE)
-        status = pickles_tar(view, depth, &kinds[1]);
+    if (mode != PICKLE_SCAN_VALUE || memcmp(start, "PK\3\4", 4) == 0)
+        status = pickle_scan_zip(view, mode, depth, &kinds[0]);
+    if (status == CKPT_OK && mode != PICKLE_SCAN_VALUE)
+        status = pickle_scan_tar(view, depth, &kinds[1]);
     if (status == CKPT_OK)
-        status = pickles_numpy(view, depth, &kinds[2]);
+        status = pickle_scan_numpy(view, depth, &kinds[2]);
     if (status == CKPT_OK && !kinds[1] && !kinds[2])
         /* The mark of a zip archive is an opcode with a line, which ends
          * somewhere amidst its first member. */
-        status = pickles_sequence(view, 0, kinds[0] ? PICKLES_ELSE : mode,
-                                  depth, &kinds[3]);
+        status = pickle_scan_sequence(
+            view, 0, kinds[0] ? PICKLE_SCAN_ELSE : mode, depth, &kinds[3]);
     if (status == CKPT_OK)
         status = say_several(view, kinds);
     *known = *known || kinds[0] || kinds[1] || kinds[2] || kinds[3];
@@ -299,19 +300,20 @@ sweep_kinds(const struct pickles_view *view, enum pickles_mode mode,
 }
 
 int
-pickles_sweep(const struct pickles_view *view, enum pickles_mode mode,
-              unsigned depth, bool *known)
+pickle_scan_sweep(const struct pickle_scan_view *view,
+                  enum pickle_scan_mode mode, unsigned depth, bool *known)
 {
     unsigned char start[SNIFF_BYTES] = {0};
     size_t got = 0;
     int status;
 
-    if (depth > PICKLES_DEPTH_MAX) {
+    if (depth > PICKLE_SCAN_DEPTH_MAX) {
         *known = true;
-        return pickles_find(view, CKPT_SEVERITY_SUSPICIOUS, "unscanned", NULL,
-                            0, "too many things one within the other");
+        return pickle_scan_find(view, CKPT_SEVERITY_SUSPICIOUS, "unscanned",
+                                NULL, 0,
+                                "too many things one within the other");
     }
-    status = pickles_copy(view, 0, start, sizeof start, &got);
+    status = pickle_scan_copy(view, 0, start, sizeof start, &got);
     if (status == CKPT_OK && got > 0)
         status = sweep_kinds(view, mode, depth, start, got, known);
     return status;
@@ -356,12 +358,12 @@ decode(const unsigned char *from, size_t size, bool quoted, unsigned char *to)
 }
 
 static int
-look_decoded(const struct pickles_walk *walk, const struct pickles_view *part,
-             bool quoted)
+look_decoded(const struct pickle_scan_walk *walk,
+             const struct pickle_scan_view *part, bool quoted)
 {
     const struct ckpt_host *host = walk->host;
     size_t size = (size_t)part->size_bytes, done = 0, got;
-    struct pickles_view inner = *part;
+    struct pickle_scan_view inner = *part;
     unsigned char *bytes;
     bool known = false;
     int status = CKPT_OK;
@@ -374,9 +376,9 @@ look_decoded(const struct pickles_walk *walk, const struct pickles_view *part,
     for (; done < size && status == CKPT_OK; done += got) {
         size_t left = size - done;
 
-        status = pickles_copy(part, done, bytes + done,
-                              left < PICKLES_PEEK_MAX ? left : PICKLES_PEEK_MAX,
-                              &got);
+        status = pickle_scan_copy(
+            part, done, bytes + done,
+            left < PICKLE_SCAN_PEEK_MAX ? left : PICKLE_SCAN_PEEK_MAX, &got);
         if (status != CKPT_OK || got == 0)
             break;
     }
@@ -390,7 +392,8 @@ look_decoded(const struct pickles_walk *walk, const struct pickles_view *part,
     inner.inflater = NULL;
     inner.offset = 0;
     if (status == CKPT_OK)
-        status = pickles_sweep(&inner, PICKLES_VALUE, walk->depth + 1, &known);
+        status = pickle_scan_sweep(&inner, PICKLE_SCAN_VALUE, walk->depth + 1,
+                                   &known);
     host->release(host, bytes);
     return status;
 }
@@ -399,7 +402,7 @@ look_decoded(const struct pickles_walk *walk, const struct pickles_view *part,
 static bool
 may_be(const unsigned char *p, size_t size)
 {
-    enum pickles_wrap wrap;
+    enum pickle_scan_wrap wrap;
 
     if (size < 4)
         return false;
@@ -414,18 +417,20 @@ may_be(const unsigned char *p, size_t size)
 }
 
 int
-pickles_look_inside(struct pickles_walk *walk, struct pickles_value value)
+pickle_scan_look_inside(struct pickle_scan_walk *walk,
+                        struct pickle_scan_value value)
 {
     unsigned char start[256];
-    struct pickles_view part;
+    struct pickle_scan_view part;
     bool quoted = value.kind == VALUE_QUOTED, known = false;
     size_t got = 0, skip = quoted;
     char place[400];
     int status;
 
-    part = pickles_part(walk->view, value.at, value.size, walk->view->place);
+    part =
+        pickle_scan_part(walk->view, value.at, value.size, walk->view->place);
     walk->span.size_bytes = 0;
-    status = pickles_copy(&part, 0, start, sizeof start, &got);
+    status = pickle_scan_copy(&part, 0, start, sizeof start, &got);
     if (status != CKPT_OK || got < 4 + skip)
         return status;
     snprintf(place, sizeof place, "%.300s%sa value at byte %llu",
@@ -438,5 +443,5 @@ pickles_look_inside(struct pickles_walk *walk, struct pickles_value value)
                    : CKPT_OK;
     if (!may_be(start, got))
         return CKPT_OK;
-    return pickles_sweep(&part, PICKLES_VALUE, walk->depth + 1, &known);
+    return pickle_scan_sweep(&part, PICKLE_SCAN_VALUE, walk->depth + 1, &known);
 }

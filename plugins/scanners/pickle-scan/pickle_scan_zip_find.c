@@ -8,7 +8,7 @@
 
 #include "checked.h"
 #include "endian.h"
-#include "pickles_zip.h"
+#include "pickle_scan_zip.h"
 
 #define LOCAL_BYTES 30
 #define ENTRY_BYTES 46
@@ -38,10 +38,10 @@ grow(const struct ckpt_host *host, void *array, size_t *capacity, size_t width)
 }
 
 int
-pickles_archive_cover(struct pickles_archive *archive, uint64_t from,
-                      uint64_t size_bytes)
+pickle_scan_archive_cover(struct pickle_scan_archive *archive, uint64_t from,
+                          uint64_t size_bytes)
 {
-    struct pickles_range *range;
+    struct pickle_scan_range *range;
     int status = CKPT_OK;
 
     if (from >= archive->size_bytes || size_bytes == 0)
@@ -60,7 +60,7 @@ pickles_archive_cover(struct pickles_archive *archive, uint64_t from,
 }
 
 static int
-entry_keep(struct pickles_archive *archive, struct pickles_entry *entry)
+entry_keep(struct pickle_scan_archive *archive, struct pickle_scan_entry *entry)
 {
     int status = CKPT_OK;
 
@@ -75,7 +75,7 @@ entry_keep(struct pickles_archive *archive, struct pickles_entry *entry)
 }
 
 void
-pickles_archive_end(struct pickles_archive *archive)
+pickle_scan_archive_end(struct pickle_scan_archive *archive)
 {
     size_t i;
 
@@ -88,18 +88,18 @@ pickles_archive_end(struct pickles_archive *archive)
 /* ---- Records ---- */
 
 static bool
-has_mark(struct pickles_archive *archive, uint64_t at, const char *mark)
+has_mark(struct pickle_scan_archive *archive, uint64_t at, const char *mark)
 {
     unsigned char bytes[4];
     size_t got = 0;
 
-    return pickles_copy(archive->view, at, bytes, 4, &got) == CKPT_OK &&
+    return pickle_scan_copy(archive->view, at, bytes, 4, &got) == CKPT_OK &&
            got == 4 && memcmp(bytes, mark, 4) == 0;
 }
 
 /* Sizes and places of 64 bits, in the extra field of id 1. */
 static void
-widen(struct pickles_entry *entry, const unsigned char *extra, size_t left,
+widen(struct pickle_scan_entry *entry, const unsigned char *extra, size_t left,
       uint64_t *offset)
 {
     uint64_t *wanted[3] = {&entry->size_bytes, &entry->packed_bytes, offset};
@@ -128,7 +128,7 @@ widen(struct pickles_entry *entry, const unsigned char *extra, size_t left,
 
 /* The record's numbers; `fixed` is where its name begins. */
 static uint64_t
-parse_numbers(struct pickles_entry *entry, const unsigned char *p,
+parse_numbers(struct pickle_scan_entry *entry, const unsigned char *p,
               size_t left_bytes)
 {
     size_t fixed = entry->listed ? ENTRY_BYTES : LOCAL_BYTES;
@@ -152,21 +152,21 @@ parse_numbers(struct pickles_entry *entry, const unsigned char *p,
 
 /* Whether a local header could be one: marks occur by chance too. */
 static bool
-makes_sense(const struct pickles_entry *entry, const unsigned char *p)
+makes_sense(const struct pickle_scan_entry *entry, const unsigned char *p)
 {
     return entry->name_bytes > 0 && entry->name_bytes < 4096 &&
            sdk_load_le16(p + 4) < 256 && entry->method < 100;
 }
 
 int
-pickles_entry_read(struct pickles_archive *archive, uint64_t at,
-                   struct pickles_entry **entry)
+pickle_scan_entry_read(struct pickle_scan_archive *archive, uint64_t at,
+                       struct pickle_scan_entry **entry)
 {
     size_t shown, fixed;
     struct ckpt_span span;
-    struct pickles_entry *made;
+    struct pickle_scan_entry *made;
     bool listed;
-    int status = pickles_peek(archive->view, at, ENTRY_BYTES + 8192, &span);
+    int status = pickle_scan_peek(archive->view, at, ENTRY_BYTES + 8192, &span);
 
     *entry = NULL;
     if (status != CKPT_OK || span.size_bytes < LOCAL_BYTES)
@@ -200,13 +200,14 @@ pickles_entry_read(struct pickles_archive *archive, uint64_t at,
 
 /* Where the data of an entry lies, and the header before it. */
 static int
-cover_entry(struct pickles_archive *archive, const struct pickles_entry *entry)
+cover_entry(struct pickle_scan_archive *archive,
+            const struct pickle_scan_entry *entry)
 {
     unsigned char local[LOCAL_BYTES];
     uint64_t size = LOCAL_BYTES;
     size_t got = 0;
-    int status =
-        pickles_copy(archive->view, entry->header, local, sizeof local, &got);
+    int status = pickle_scan_copy(archive->view, entry->header, local,
+                                  sizeof local, &got);
 
     if (status != CKPT_OK || got < sizeof local ||
         memcmp(local, "PK\3\4", 4) != 0)
@@ -217,22 +218,22 @@ cover_entry(struct pickles_archive *archive, const struct pickles_entry *entry)
         return CKPT_OK;
     if (has_mark(archive, entry->header + size, "PK\7\10"))
         size += 16;
-    return pickles_archive_cover(archive, entry->header, size);
+    return pickle_scan_archive_cover(archive, entry->header, size);
 }
 
 /* Reads entries from `at` as long as there are any. Their offsets may be
  * meant from a place behind the file's start. */
 static int
-read_directory(struct pickles_archive *archive, uint64_t at, uint64_t base)
+read_directory(struct pickle_scan_archive *archive, uint64_t at, uint64_t base)
 {
-    struct pickles_entry *entry;
+    struct pickle_scan_entry *entry;
     unsigned char lengths[6];
     size_t got = 0;
     int status;
 
     while (archive->entry_count < ENTRIES_MAX &&
            has_mark(archive, at, "PK\1\2")) {
-        status = pickles_entry_read(archive, at, &entry);
+        status = pickle_scan_entry_read(archive, at, &entry);
         if (status != CKPT_OK || entry == NULL)
             return status;
         if (base > 0 && entry->header <= UINT64_MAX - base &&
@@ -242,13 +243,13 @@ read_directory(struct pickles_archive *archive, uint64_t at, uint64_t base)
         if (status == CKPT_OK)
             status = cover_entry(archive, entry);
         if (status == CKPT_OK)
-            status = pickles_copy(archive->view, at + 28, lengths,
-                                  sizeof lengths, &got);
+            status = pickle_scan_copy(archive->view, at + 28, lengths,
+                                      sizeof lengths, &got);
         if (status != CKPT_OK || got < sizeof lengths)
             return status;
         got = ENTRY_BYTES + (size_t)sdk_load_le16(lengths) +
               sdk_load_le16(lengths + 2) + sdk_load_le16(lengths + 4);
-        status = pickles_archive_cover(archive, at, got);
+        status = pickle_scan_archive_cover(archive, at, got);
         at += got;
         if (status != CKPT_OK || archive->host->cancelled(archive->host))
             return status != CKPT_OK ? status : CKPT_CANCELLED;
@@ -258,7 +259,7 @@ read_directory(struct pickles_archive *archive, uint64_t at, uint64_t base)
 
 /* Where the zip64 record says that the directory is; false: there is none. */
 static bool
-find_wide(struct pickles_archive *archive, uint64_t end, uint64_t *offset,
+find_wide(struct pickle_scan_archive *archive, uint64_t end, uint64_t *offset,
           uint64_t *size)
 {
     unsigned char bytes[END64_BYTES];
@@ -266,19 +267,19 @@ find_wide(struct pickles_archive *archive, uint64_t end, uint64_t *offset,
     size_t got = 0;
 
     if (end < LOCATOR_BYTES || !has_mark(archive, end - 20, "PK\6\7") ||
-        pickles_copy(archive->view, end - 20, bytes, 20, &got) != CKPT_OK ||
+        pickle_scan_copy(archive->view, end - 20, bytes, 20, &got) != CKPT_OK ||
         got < 20)
         return false;
     record = sdk_load_le64(bytes + 8);
     if (!has_mark(archive, record, "PK\6\6") && end >= 20 + END64_BYTES)
         record = end - 20 - END64_BYTES;
     if (!has_mark(archive, record, "PK\6\6") ||
-        pickles_copy(archive->view, record, bytes, END64_BYTES, &got) !=
+        pickle_scan_copy(archive->view, record, bytes, END64_BYTES, &got) !=
             CKPT_OK ||
         got < END64_BYTES)
         return false;
-    pickles_archive_cover(archive, record, END64_BYTES);
-    pickles_archive_cover(archive, end - 20, 20);
+    pickle_scan_archive_cover(archive, record, END64_BYTES);
+    pickle_scan_archive_cover(archive, end - 20, 20);
     *size = sdk_load_le64(bytes + 40);
     *offset = sdk_load_le64(bytes + 48);
     return true;
@@ -287,19 +288,19 @@ find_wide(struct pickles_archive *archive, uint64_t end, uint64_t *offset,
 /* Both places where readers look for the directory of one end record: where
  * it says, and right before it. */
 static int
-read_end(struct pickles_archive *archive, uint64_t at)
+read_end(struct pickle_scan_archive *archive, uint64_t at)
 {
     unsigned char bytes[END_BYTES];
     uint64_t offset, size, before = at;
     size_t got = 0;
-    int status = pickles_copy(archive->view, at, bytes, sizeof bytes, &got);
+    int status = pickle_scan_copy(archive->view, at, bytes, sizeof bytes, &got);
 
     if (status != CKPT_OK || got < sizeof bytes)
         return status;
     archive->end_count++;
     size = sdk_load_le32(bytes + 12);
     offset = sdk_load_le32(bytes + 16);
-    status = pickles_archive_cover(
+    status = pickle_scan_archive_cover(
         archive, at, END_BYTES + (uint64_t)sdk_load_le16(bytes + 20));
     if (find_wide(archive, at, &offset, &size))
         before -= LOCATOR_BYTES + END64_BYTES;
@@ -313,9 +314,9 @@ read_end(struct pickles_archive *archive, uint64_t at)
 }
 
 static int
-find_ends(struct pickles_archive *archive)
+find_ends(struct pickle_scan_archive *archive)
 {
-    bool whole = archive->mode == PICKLES_FILE;
+    bool whole = archive->mode == PICKLE_SCAN_FILE;
     uint64_t tail = whole ? TAIL_BYTES : END_BYTES, base;
     uint64_t ends[ENDS_MAX];
     struct ckpt_span span;
@@ -327,7 +328,7 @@ find_ends(struct pickles_archive *archive)
     if (tail > archive->size_bytes)
         tail = archive->size_bytes;
     base = archive->size_bytes - tail;
-    status = pickles_peek(archive->view, base, (size_t)tail, &span);
+    status = pickle_scan_peek(archive->view, base, (size_t)tail, &span);
     if (status != CKPT_OK || span.size_bytes < tail)
         return status;
     for (at = (size_t)tail - END_BYTES + 1; at-- > 0 && count < ENDS_MAX;)
@@ -343,13 +344,13 @@ find_ends(struct pickles_archive *archive)
 static int
 compare_ranges(const void *left, const void *right)
 {
-    const struct pickles_range *a = left, *b = right;
+    const struct pickle_scan_range *a = left, *b = right;
 
     return (a->from > b->from) - (a->from < b->from);
 }
 
 static void
-sort_ranges(struct pickles_archive *archive)
+sort_ranges(struct pickle_scan_archive *archive)
 {
     if (archive->range_count > 1)
         qsort(archive->ranges, archive->range_count, sizeof *archive->ranges,
@@ -358,14 +359,14 @@ sort_ranges(struct pickles_archive *archive)
 
 /* The next mark of a header or an entry in [from, to), or `to`. */
 static int
-next_mark(struct pickles_archive *archive, uint64_t from, uint64_t to,
+next_mark(struct pickle_scan_archive *archive, uint64_t from, uint64_t to,
           uint64_t *found)
 {
     struct ckpt_span span;
 
     while (from + 4 <= to) {
         const unsigned char *p, *end;
-        int status = pickles_peek(archive->view, from, 4096, &span);
+        int status = pickle_scan_peek(archive->view, from, 4096, &span);
 
         if (status != CKPT_OK)
             return status;
@@ -394,8 +395,8 @@ next_mark(struct pickles_archive *archive, uint64_t from, uint64_t to,
 /* A local header that no directory lists: its data ends where it says, or
  * where the next record begins. */
 static int
-take_hidden(struct pickles_archive *archive, struct pickles_entry *entry,
-            uint64_t to, uint64_t *next)
+take_hidden(struct pickle_scan_archive *archive,
+            struct pickle_scan_entry *entry, uint64_t to, uint64_t *next)
 {
     uint64_t data = entry->at + LOCAL_BYTES + entry->name_bytes, end = to;
     int status = CKPT_OK;
@@ -409,7 +410,7 @@ take_hidden(struct pickles_archive *archive, struct pickles_entry *entry,
         entry->packed_bytes = end > data ? end - data : 0;
     *next = end;
     if (status == CKPT_OK)
-        status = pickles_archive_cover(archive, entry->at, end - entry->at);
+        status = pickle_scan_archive_cover(archive, entry->at, end - entry->at);
     if (status == CKPT_OK)
         return entry_keep(archive, entry);
     archive->host->release(archive->host, entry);
@@ -417,9 +418,9 @@ take_hidden(struct pickles_archive *archive, struct pickles_entry *entry,
 }
 
 static int
-find_between(struct pickles_archive *archive, uint64_t from, uint64_t to)
+find_between(struct pickle_scan_archive *archive, uint64_t from, uint64_t to)
 {
-    struct pickles_entry *entry;
+    struct pickle_scan_entry *entry;
     int status = CKPT_OK;
 
     while (status == CKPT_OK && from < to &&
@@ -432,7 +433,7 @@ find_between(struct pickles_archive *archive, uint64_t from, uint64_t to)
             from += 4;
             continue;
         }
-        status = pickles_entry_read(archive, from, &entry);
+        status = pickle_scan_entry_read(archive, from, &entry);
         if (status == CKPT_OK && entry != NULL)
             status = take_hidden(archive, entry, to, &from);
         else
@@ -442,7 +443,7 @@ find_between(struct pickles_archive *archive, uint64_t from, uint64_t to)
 }
 
 int
-pickles_archive_find(struct pickles_archive *archive)
+pickle_scan_archive_find(struct pickle_scan_archive *archive)
 {
     uint64_t at = 0;
     size_t i, count;

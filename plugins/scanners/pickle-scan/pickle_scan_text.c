@@ -6,7 +6,7 @@
  */
 #include <string.h>
 
-#include "pickles_sweep.h"
+#include "pickle_scan_sweep.h"
 #include "utf8.h"
 
 #define TEXT_MAX (UINT64_C(64) << 20)
@@ -27,7 +27,7 @@ is_plain(const unsigned char *bytes, size_t size_bytes)
 /* Reads the text through. A code point may lie across two windows, so that
  * of each window only what is whole is looked at. */
 static int
-read_text(const struct pickles_view *view, bool *plain, bool *layers)
+read_text(const struct pickle_scan_view *view, bool *plain, bool *layers)
 {
     static const char word[] = "\"Lambda\"";
     struct ckpt_span span;
@@ -35,7 +35,7 @@ read_text(const struct pickles_view *view, bool *plain, bool *layers)
 
     *plain = true;
     while (*plain) {
-        int status = pickles_peek(view, at, 4096, &span);
+        int status = pickle_scan_peek(view, at, 4096, &span);
         size_t whole;
 
         if (status != CKPT_OK || span.size_bytes == 0)
@@ -55,8 +55,8 @@ read_text(const struct pickles_view *view, bool *plain, bool *layers)
 }
 
 int
-pickles_text_file(const struct pickles_view *view, const char *name,
-                  bool *known)
+pickle_scan_text_file(const struct pickle_scan_view *view, const char *name,
+                      bool *known)
 {
     bool plain = false, layers = false;
     size_t length = strlen(name);
@@ -69,11 +69,12 @@ pickles_text_file(const struct pickles_view *view, const char *name,
         return status;
     *known = true;
     if (length > 3 && strcmp(name + length - 3, ".py") == 0)
-        return pickles_find(view, CKPT_SEVERITY_SUSPICIOUS, "code", NULL, 0,
-                            "Python source, which some loaders run");
+        return pickle_scan_find(view, CKPT_SEVERITY_SUSPICIOUS, "code", NULL, 0,
+                                "Python source, which some loaders run");
     if (layers)
-        return pickles_find(view, CKPT_SEVERITY_SUSPICIOUS, "code", NULL, 0,
-                            "text with a Lambda, in which Keras keeps code");
-    return pickles_find(view, CKPT_SEVERITY_NOTE, "scanned", NULL, 0,
-                        "plain text");
+        return pickle_scan_find(
+            view, CKPT_SEVERITY_SUSPICIOUS, "code", NULL, 0,
+            "text with a Lambda, in which Keras keeps code");
+    return pickle_scan_find(view, CKPT_SEVERITY_NOTE, "scanned", NULL, 0,
+                            "plain text");
 }

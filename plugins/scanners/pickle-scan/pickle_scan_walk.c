@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
  * The walk: its window, its stack and memo, its list of globals. The opcodes
- * are in pickles_opcodes.c.
+ * are in pickle_scan_opcodes.c.
  */
-#include "pickles_walk.h"
+#include "pickle_scan_walk.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "pickles_names.h"
+#include "pickle_scan_names.h"
 
 #define STACK_MAX ((size_t)1 << 20)
 #define MEMO_MAX ((uint64_t)4 << 20)
@@ -22,7 +22,7 @@
 /* Makes the span hold `wanted` bytes from `at`, if there are as many; else
  * what there is. */
 int
-pickles_need(struct pickles_walk *walk, size_t wanted)
+pickle_scan_need(struct pickle_scan_walk *walk, size_t wanted)
 {
     uint64_t past = walk->at - walk->span_at;
     int status;
@@ -30,9 +30,9 @@ pickles_need(struct pickles_walk *walk, size_t wanted)
     if (walk->span.size_bytes > 0 && past <= walk->span.size_bytes &&
         walk->span.size_bytes - past >= wanted)
         return CKPT_OK;
-    status = pickles_peek(walk->view, walk->at,
-                          wanted > WINDOW_BYTES ? wanted : WINDOW_BYTES,
-                          &walk->span);
+    status = pickle_scan_peek(walk->view, walk->at,
+                              wanted > WINDOW_BYTES ? wanted : WINDOW_BYTES,
+                              &walk->span);
     walk->span_at = walk->at;
     if (status != CKPT_OK)
         walk->span.size_bytes = 0;
@@ -40,14 +40,14 @@ pickles_need(struct pickles_walk *walk, size_t wanted)
 }
 
 void
-pickles_odd(struct pickles_walk *walk, enum pickles_oddity oddity)
+pickle_scan_odd(struct pickle_scan_walk *walk, enum pickle_scan_oddity oddity)
 {
     if (walk->oddities[oddity]++ == 0)
         walk->odd_bytes[oddity] = walk->opcode;
 }
 
 static int
-grow(struct pickles_walk *walk, void *array, size_t *capacity, size_t width)
+grow(struct pickle_scan_walk *walk, void *array, size_t *capacity, size_t width)
 {
     size_t wanted = *capacity * 2 + 64;
     void *old, *more;
@@ -64,13 +64,13 @@ grow(struct pickles_walk *walk, void *array, size_t *capacity, size_t width)
 /* ---- The stack ---- */
 
 int
-pickles_push(struct pickles_walk *walk, struct pickles_value value)
+pickle_scan_push(struct pickle_scan_walk *walk, struct pickle_scan_value value)
 {
     int status = CKPT_OK;
 
     if (walk->stack_count >= STACK_MAX) {
         /* The lower half is given up: what is imported later is still seen. */
-        pickles_odd(walk, ODD_DEEP);
+        pickle_scan_odd(walk, ODD_DEEP);
         walk->stack_count /= 2;
         memmove(walk->stack, walk->stack + walk->stack_count,
                 walk->stack_count * sizeof *walk->stack);
@@ -83,21 +83,22 @@ pickles_push(struct pickles_walk *walk, struct pickles_value value)
     return status;
 }
 
-struct pickles_value
-pickles_pop(struct pickles_walk *walk)
+struct pickle_scan_value
+pickle_scan_pop(struct pickle_scan_walk *walk)
 {
-    struct pickles_value nothing = {.kind = VALUE_UNKNOWN};
+    struct pickle_scan_value nothing = {.kind = VALUE_UNKNOWN};
 
     if (walk->stack_count > 0)
         return walk->stack[--walk->stack_count];
-    pickles_odd(walk, ODD_UNDERFLOW);
+    pickle_scan_odd(walk, ODD_UNDERFLOW);
     return nothing;
 }
 
 /* ---- The memo ---- */
 
 static int
-far_put(struct pickles_walk *walk, uint64_t index, struct pickles_value value)
+far_put(struct pickle_scan_walk *walk, uint64_t index,
+        struct pickle_scan_value value)
 {
     size_t i, entry_bytes = sizeof *walk->far + sizeof *walk->far_index;
 
@@ -110,7 +111,7 @@ far_put(struct pickles_walk *walk, uint64_t index, struct pickles_value value)
     for (i = 0; i < walk->far_count && walk->far_index[i] != index; i++)
         continue;
     if (i == FAR_MAX) {
-        pickles_odd(walk, ODD_DEEP);
+        pickle_scan_odd(walk, ODD_DEEP);
         return CKPT_OK;
     }
     walk->far_index[i] = index;
@@ -121,15 +122,15 @@ far_put(struct pickles_walk *walk, uint64_t index, struct pickles_value value)
 }
 
 int
-pickles_memo_put(struct pickles_walk *walk, uint64_t index)
+pickle_scan_memo_put(struct pickle_scan_walk *walk, uint64_t index)
 {
-    struct pickles_value value = {.kind = VALUE_UNKNOWN};
+    struct pickle_scan_value value = {.kind = VALUE_UNKNOWN};
     int status = CKPT_OK;
 
     if (walk->stack_count > 0)
         value = walk->stack[walk->stack_count - 1];
     else
-        pickles_odd(walk, ODD_UNDERFLOW);
+        pickle_scan_odd(walk, ODD_UNDERFLOW);
     /* Writers count up; what is far beyond their count would cost memory. */
     if (index >= MEMO_MAX || index > 2 * walk->opcode_count + 1024)
         return far_put(walk, index, value);
@@ -144,9 +145,9 @@ pickles_memo_put(struct pickles_walk *walk, uint64_t index)
 }
 
 int
-pickles_memo_get(struct pickles_walk *walk, uint64_t index)
+pickle_scan_memo_get(struct pickle_scan_walk *walk, uint64_t index)
 {
-    struct pickles_value value = {.kind = VALUE_NOTHING};
+    struct pickle_scan_value value = {.kind = VALUE_NOTHING};
     size_t i;
 
     if (index < walk->memo_capacity)
@@ -155,10 +156,10 @@ pickles_memo_get(struct pickles_walk *walk, uint64_t index)
         if (walk->far_index[i] == index)
             value = walk->far[i];
     if (value.kind == VALUE_NOTHING) {
-        pickles_odd(walk, ODD_MEMO);
+        pickle_scan_odd(walk, ODD_MEMO);
         value.kind = VALUE_UNKNOWN;
     }
-    return pickles_push(walk, value);
+    return pickle_scan_push(walk, value);
 }
 
 /* ---- Texts ---- */
@@ -222,7 +223,8 @@ unquote(char *text)
 }
 
 int
-pickles_text(struct pickles_walk *walk, struct pickles_value value, char **text)
+pickle_scan_text(struct pickle_scan_walk *walk, struct pickle_scan_value value,
+                 char **text)
 {
     size_t got = 0;
     char *made;
@@ -237,7 +239,7 @@ pickles_text(struct pickles_walk *walk, struct pickles_value value, char **text)
     if (made == NULL)
         return CKPT_MEMORY;
     walk->span.size_bytes = 0;
-    status = pickles_copy(walk->view, value.at, made, value.size, &got);
+    status = pickle_scan_copy(walk->view, value.at, made, value.size, &got);
     if (status != CKPT_OK) {
         walk->host->release(walk->host, made);
         return status;
@@ -252,11 +254,11 @@ pickles_text(struct pickles_walk *walk, struct pickles_value value, char **text)
 /* ---- Globals ---- */
 
 static int
-global_new(struct pickles_walk *walk, const char *module, const char *name,
+global_new(struct pickle_scan_walk *walk, const char *module, const char *name,
            size_t *number)
 {
     size_t module_bytes = strlen(module) + 1, name_bytes = strlen(name) + 1;
-    struct pickles_global *made;
+    struct pickle_scan_global *made;
     uint64_t *slot;
     bool added;
     int status = CKPT_OK;
@@ -274,8 +276,9 @@ global_new(struct pickles_walk *walk, const char *module, const char *name,
     made->name = made->module + module_bytes;
     memcpy(made->module, module, module_bytes);
     memcpy(made->name, name, name_bytes);
-    made->severity = pickles_judge(module, name, &made->why);
-    made->plain = pickles_identifier(module) && pickles_identifier(name);
+    made->severity = pickle_scan_judge(module, name, &made->why);
+    made->plain =
+        pickle_scan_identifier(module) && pickle_scan_identifier(name);
     walk->globals[walk->global_count] = made;
     slot = sdk_table_add(walk->host, &walk->index, made->module,
                          module_bytes + name_bytes - 1, &added);
@@ -289,7 +292,7 @@ global_new(struct pickles_walk *walk, const char *module, const char *name,
 }
 
 static int
-global_find(struct pickles_walk *walk, const char *module, const char *name,
+global_find(struct pickle_scan_walk *walk, const char *module, const char *name,
             size_t *number)
 {
     char key[2 * NAME_MAX_BYTES + 2];
@@ -306,17 +309,17 @@ global_find(struct pickles_walk *walk, const char *module, const char *name,
 }
 
 int
-pickles_import(struct pickles_walk *walk, char *module, char *name)
+pickle_scan_import(struct pickle_scan_walk *walk, char *module, char *name)
 {
-    struct pickles_value value = {.kind = VALUE_UNKNOWN};
-    struct pickles_global *global;
+    struct pickle_scan_value value = {.kind = VALUE_UNKNOWN};
+    struct pickle_scan_global *global;
     size_t number = 0;
     int status = CKPT_OK;
 
     if (module == NULL || name == NULL) {
-        pickles_odd(walk, ODD_COMPUTED);
+        pickle_scan_odd(walk, ODD_COMPUTED);
     } else if (walk->global_count >= GLOBALS_MAX) {
-        pickles_odd(walk, ODD_DEEP);
+        pickle_scan_odd(walk, ODD_DEEP);
     } else {
         status = global_find(walk, module, name, &number);
         if (status == CKPT_OK) {
@@ -329,15 +332,15 @@ pickles_import(struct pickles_walk *walk, char *module, char *name)
     }
     walk->host->release(walk->host, module);
     walk->host->release(walk->host, name);
-    return status == CKPT_OK ? pickles_push(walk, value) : status;
+    return status == CKPT_OK ? pickle_scan_push(walk, value) : status;
 }
 
 /* ---- The whole ---- */
 
 static int
-take_step(struct pickles_walk *walk, bool *done)
+take_step(struct pickle_scan_walk *walk, bool *done)
 {
-    int status = pickles_need(walk, 16);
+    int status = pickle_scan_need(walk, 16);
 
     if (status != CKPT_OK)
         return status;
@@ -349,13 +352,14 @@ take_step(struct pickles_walk *walk, bool *done)
         return CKPT_OK;
     }
     walk->opcode_count++;
-    return pickles_step(walk, walk->span.data[walk->at++ - walk->span_at],
-                        done);
+    return pickle_scan_step(walk, walk->span.data[walk->at++ - walk->span_at],
+                            done);
 }
 
 int
-pickles_walk(const struct ckpt_host *host, const struct pickles_view *view,
-             uint64_t at, unsigned depth, struct pickles_walk *walk)
+pickle_scan_walk(const struct ckpt_host *host,
+                 const struct pickle_scan_view *view, uint64_t at,
+                 unsigned depth, struct pickle_scan_walk *walk)
 {
     bool done = false;
     int status = CKPT_OK;
@@ -367,7 +371,7 @@ pickles_walk(const struct ckpt_host *host, const struct pickles_view *view,
     while (status == CKPT_OK && !done) {
         status = take_step(walk, &done);
         if (status == CKPT_OK && (walk->opcode_count & 0xff) == 0xff)
-            status = pickles_charge(view, 16 * 0x100);
+            status = pickle_scan_charge(view, 16 * 0x100);
         if ((walk->opcode_count & 0xfffff) == 0xfffff && host->cancelled(host))
             status = CKPT_CANCELLED;
     }
@@ -375,7 +379,7 @@ pickles_walk(const struct ckpt_host *host, const struct pickles_view *view,
 }
 
 void
-pickles_walk_end(struct pickles_walk *walk)
+pickle_scan_walk_end(struct pickle_scan_walk *walk)
 {
     const struct ckpt_host *host = walk->host;
     size_t i;
@@ -397,13 +401,13 @@ pickles_walk_end(struct pickles_walk *walk)
 /* Bytes of another kind often begin with something that could be an opcode,
  * seldom with several, and they call nothing. */
 bool
-pickles_is_pickle(const struct pickles_walk *walk)
+pickle_scan_is_pickle(const struct pickle_scan_walk *walk)
 {
     bool sound = walk->oddities[ODD_UNDERFLOW] == 0;
     size_t i;
 
     for (i = 0; i < walk->global_count; i++) {
-        const struct pickles_global *global = walk->globals[i];
+        const struct pickle_scan_global *global = walk->globals[i];
 
         if (global->plain &&
             (walk->proto || walk->stopped || global->call_count > 0 ||

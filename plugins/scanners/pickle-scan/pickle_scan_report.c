@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "pickles_walk.h"
+#include "pickle_scan_walk.h"
 
 #define NAME_BYTES 400
 #define TEXT_BYTES 400
@@ -35,19 +35,20 @@ static const struct {
 };
 
 static int
-find(const struct pickles_view *view, const struct ckpt_finding *like,
+find(const struct pickle_scan_view *view, const struct ckpt_finding *like,
      uint64_t at)
 {
     struct ckpt_finding finding = *like;
 
     finding.place = view->place;
-    finding.byte = pickles_byte(view, at);
+    finding.byte = pickle_scan_byte(view, at);
     return view->host->finding_add(view->host, &finding, sizeof finding);
 }
 
 int
-pickles_find(const struct pickles_view *view, uint32_t severity,
-             const char *kind, const char *name, uint64_t at, const char *text)
+pickle_scan_find(const struct pickle_scan_view *view, uint32_t severity,
+                 const char *kind, const char *name, uint64_t at,
+                 const char *text)
 {
     struct ckpt_finding finding = {
         .severity = severity, .kind = kind, .name = name, .text = text};
@@ -56,8 +57,9 @@ pickles_find(const struct pickles_view *view, uint32_t severity,
 }
 
 static int
-report_call(const struct pickles_view *view,
-            const struct pickles_global *global, struct ckpt_finding *finding)
+report_call(const struct pickle_scan_view *view,
+            const struct pickle_scan_global *global,
+            struct ckpt_finding *finding)
 {
     char text[TEXT_BYTES];
 
@@ -72,8 +74,8 @@ report_call(const struct pickles_view *view,
 }
 
 static int
-report_global(const struct pickles_view *view,
-              const struct pickles_global *global)
+report_global(const struct pickle_scan_view *view,
+              const struct pickle_scan_global *global)
 {
     char name[NAME_BYTES];
     struct ckpt_finding finding = {.severity = global->severity,
@@ -101,7 +103,7 @@ report_global(const struct pickles_view *view,
 }
 
 static int
-report_oddities(const struct pickles_walk *walk)
+report_oddities(const struct pickle_scan_walk *walk)
 {
     int status = CKPT_OK;
     size_t i;
@@ -119,7 +121,7 @@ report_oddities(const struct pickles_walk *walk)
 }
 
 int
-pickles_report(const struct pickles_walk *walk)
+pickle_scan_report(const struct pickle_scan_walk *walk)
 {
     char text[TEXT_BYTES];
     size_t i;
@@ -127,8 +129,8 @@ pickles_report(const struct pickles_walk *walk)
 
     snprintf(text, sizeof text, "a pickle; opcodes %llu, imports %zu",
              (unsigned long long)walk->opcode_count, walk->global_count);
-    status = pickles_find(walk->view, CKPT_SEVERITY_NOTE, "scanned", NULL,
-                          walk->begin, text);
+    status = pickle_scan_find(walk->view, CKPT_SEVERITY_NOTE, "scanned", NULL,
+                              walk->begin, text);
     for (i = 0; i < walk->global_count && status == CKPT_OK; i++)
         status = report_global(walk->view, walk->globals[i]);
     if (status == CKPT_OK)
@@ -137,8 +139,8 @@ pickles_report(const struct pickles_walk *walk)
         snprintf(text, sizeof text,
                  "a pickle that breaks off: %s; what comes before is loaded",
                  walk->broken);
-        status = pickles_find(walk->view, CKPT_SEVERITY_SUSPICIOUS, "damaged",
-                              NULL, walk->opcode, text);
+        status = pickle_scan_find(walk->view, CKPT_SEVERITY_SUSPICIOUS,
+                                  "damaged", NULL, walk->opcode, text);
     }
     return status;
 }

@@ -3,9 +3,9 @@
  * What each opcode does to the stack, as far as it matters here.
  *
  *   operands   none, 1 to 8 bytes, a line, or a length and as many bytes
- *   values     see enum pickles_value_kind
+ *   values     see enum pickle_scan_value_kind
  */
-#include "pickles_walk.h"
+#include "pickle_scan_walk.h"
 
 #include <string.h>
 
@@ -18,15 +18,15 @@ static const unsigned char magic_bytes[10] = {0x6c, 0xfc, 0x9c, 0x46, 0xf9,
                                               0x20, 0x6a, 0xa8, 0x50, 0x19};
 static const char magic_text[] = "119547037146038801333356";
 
-static const struct pickles_value unknown = {.kind = VALUE_UNKNOWN};
-static const struct pickles_value data = {.kind = VALUE_DATA};
-static const struct pickles_value empty = {.kind = VALUE_BAG};
-static const struct pickles_value mark = {.kind = VALUE_MARK};
+static const struct pickle_scan_value unknown = {.kind = VALUE_UNKNOWN};
+static const struct pickle_scan_value data = {.kind = VALUE_DATA};
+static const struct pickle_scan_value empty = {.kind = VALUE_BAG};
+static const struct pickle_scan_value mark = {.kind = VALUE_MARK};
 
 /* ---- Operands ---- */
 
 static int
-breaks(struct pickles_walk *walk, const char *what, bool *done)
+breaks(struct pickle_scan_walk *walk, const char *what, bool *done)
 {
     walk->broken = what;
     *done = true;
@@ -35,10 +35,11 @@ breaks(struct pickles_walk *walk, const char *what, bool *done)
 
 /* Reads a number of `width` bytes; *done if it is cut. */
 static int
-number(struct pickles_walk *walk, unsigned width, uint64_t *value, bool *done)
+number(struct pickle_scan_walk *walk, unsigned width, uint64_t *value,
+       bool *done)
 {
     unsigned char bytes[8] = {0};
-    int status = pickles_need(walk, width);
+    int status = pickle_scan_need(walk, width);
     uint64_t past = walk->at - walk->span_at;
 
     if (status != CKPT_OK)
@@ -55,7 +56,7 @@ number(struct pickles_walk *walk, unsigned width, uint64_t *value, bool *done)
 
 /* Passes over `size_bytes`; whether they are there shows at the next look. */
 static int
-skip(struct pickles_walk *walk, uint64_t size_bytes, bool *done)
+skip(struct pickle_scan_walk *walk, uint64_t size_bytes, bool *done)
 {
     struct ckpt_span last;
     int status;
@@ -64,12 +65,13 @@ skip(struct pickles_walk *walk, uint64_t size_bytes, bool *done)
         return CKPT_OK;
     if (size_bytes > UINT64_MAX / 4)
         return breaks(walk, "an absurd length", done);
-    status = pickles_need(walk, 1);
+    status = pickle_scan_need(walk, 1);
     if (status != CKPT_OK)
         return status;
     if (walk->at - walk->span_at + size_bytes > walk->span.size_bytes) {
         walk->span.size_bytes = 0;
-        status = pickles_peek(walk->view, walk->at + size_bytes - 1, 1, &last);
+        status =
+            pickle_scan_peek(walk->view, walk->at + size_bytes - 1, 1, &last);
         if (status == CKPT_OK && last.size_bytes == 0) {
             walk->cut = true;
             return breaks(walk, "it ends within a value", done);
@@ -81,7 +83,7 @@ skip(struct pickles_walk *walk, uint64_t size_bytes, bool *done)
 
 /* A line: its place and size without the newline. */
 static int
-line(struct pickles_walk *walk, struct pickles_value *text, bool *done)
+line(struct pickle_scan_walk *walk, struct pickle_scan_value *text, bool *done)
 {
     const unsigned char *end = NULL;
     struct ckpt_span span;
@@ -90,7 +92,7 @@ line(struct pickles_walk *walk, struct pickles_value *text, bool *done)
 
     walk->span.size_bytes = 0;
     for (;; to += span.size_bytes) {
-        status = pickles_peek(walk->view, to, 1, &span);
+        status = pickle_scan_peek(walk->view, to, 1, &span);
         if (status != CKPT_OK)
             return status;
         if (span.size_bytes == 0) {
@@ -113,19 +115,19 @@ line(struct pickles_walk *walk, struct pickles_value *text, bool *done)
 }
 
 static int
-push_number(struct pickles_walk *walk, unsigned width, bool *done)
+push_number(struct pickle_scan_walk *walk, unsigned width, bool *done)
 {
     uint64_t value;
     int status = number(walk, width, &value, done);
 
-    return status == CKPT_OK && !*done ? pickles_push(walk, data) : status;
+    return status == CKPT_OK && !*done ? pickle_scan_push(walk, data) : status;
 }
 
 /* A length of `width` bytes and the bytes; what they hold is looked at. */
 static int
-push_bytes(struct pickles_walk *walk, unsigned width, bool *done)
+push_bytes(struct pickle_scan_walk *walk, unsigned width, bool *done)
 {
-    struct pickles_value value = {.kind = VALUE_TEXT};
+    struct pickle_scan_value value = {.kind = VALUE_TEXT};
     uint64_t size = 0;
     int status = number(walk, width, &size, done);
 
@@ -135,19 +137,19 @@ push_bytes(struct pickles_walk *walk, unsigned width, bool *done)
     value.size = size < UINT32_MAX ? (uint32_t)size : UINT32_MAX;
     status = skip(walk, size, done);
     if (status == CKPT_OK && !*done && size >= 4)
-        status = pickles_look_inside(walk, value);
-    return status == CKPT_OK && !*done ? pickles_push(walk, value) : status;
+        status = pickle_scan_look_inside(walk, value);
+    return status == CKPT_OK && !*done ? pickle_scan_push(walk, value) : status;
 }
 
 static int
-push_long(struct pickles_walk *walk, unsigned width, bool *done)
+push_long(struct pickle_scan_walk *walk, unsigned width, bool *done)
 {
-    struct pickles_value value = data;
+    struct pickle_scan_value value = data;
     uint64_t size = 0;
     int status = number(walk, width, &size, done);
 
     if (status == CKPT_OK && !*done && size == sizeof magic_bytes)
-        status = pickles_need(walk, sizeof magic_bytes);
+        status = pickle_scan_need(walk, sizeof magic_bytes);
     if (status != CKPT_OK || *done)
         return status;
     if (size == sizeof magic_bytes &&
@@ -156,25 +158,26 @@ push_long(struct pickles_walk *walk, unsigned width, bool *done)
                sizeof magic_bytes) == 0)
         value.kind = VALUE_MAGIC;
     status = skip(walk, size, done);
-    return status == CKPT_OK && !*done ? pickles_push(walk, value) : status;
+    return status == CKPT_OK && !*done ? pickle_scan_push(walk, value) : status;
 }
 
 static int
-push_line(struct pickles_walk *walk, unsigned opcode, bool *done)
+push_line(struct pickle_scan_walk *walk, unsigned opcode, bool *done)
 {
-    struct pickles_value value = {0};
+    struct pickle_scan_value value = {0};
     int status = line(walk, &value, done);
 
     if (status != CKPT_OK || *done)
         return status;
     if (opcode == 'S' || opcode == 'V') {
         value.kind = VALUE_QUOTED;
-        status = value.size >= 4 ? pickles_look_inside(walk, value) : CKPT_OK;
+        status =
+            value.size >= 4 ? pickle_scan_look_inside(walk, value) : CKPT_OK;
     } else if (opcode == 'L' && value.size >= sizeof magic_text - 1 &&
-               pickles_need(walk, 1) == CKPT_OK) {
+               pickle_scan_need(walk, 1) == CKPT_OK) {
         char *text = NULL;
 
-        status = pickles_text(walk, value, &text);
+        status = pickle_scan_text(walk, value, &text);
         value.kind = text != NULL && strncmp(text, magic_text,
                                              sizeof magic_text - 1) == 0
                          ? VALUE_MAGIC
@@ -183,15 +186,15 @@ push_line(struct pickles_walk *walk, unsigned opcode, bool *done)
     } else {
         value.kind = VALUE_DATA;
     }
-    return status == CKPT_OK ? pickles_push(walk, value) : status;
+    return status == CKPT_OK ? pickle_scan_push(walk, value) : status;
 }
 
 /* ---- Imports ---- */
 
 static int
-import_lines(struct pickles_walk *walk, bool *done)
+import_lines(struct pickle_scan_walk *walk, bool *done)
 {
-    struct pickles_value module = {0}, name = {0};
+    struct pickle_scan_value module = {0}, name = {0};
     char *texts[2] = {NULL, NULL};
     int status = line(walk, &module, done);
 
@@ -199,54 +202,55 @@ import_lines(struct pickles_walk *walk, bool *done)
         status = line(walk, &name, done);
     if (status != CKPT_OK || *done)
         return status;
-    status = pickles_text(walk, module, &texts[0]);
+    status = pickle_scan_text(walk, module, &texts[0]);
     if (status == CKPT_OK)
-        status = pickles_text(walk, name, &texts[1]);
+        status = pickle_scan_text(walk, name, &texts[1]);
     if (status == CKPT_OK)
-        return pickles_import(walk, texts[0], texts[1]);
+        return pickle_scan_import(walk, texts[0], texts[1]);
     walk->host->release(walk->host, texts[0]);
     return status;
 }
 
 static int
-import_stack(struct pickles_walk *walk)
+import_stack(struct pickle_scan_walk *walk)
 {
-    struct pickles_value name = pickles_pop(walk), module = pickles_pop(walk);
+    struct pickle_scan_value name = pickle_scan_pop(walk),
+                             module = pickle_scan_pop(walk);
     char *texts[2] = {NULL, NULL};
     int status = CKPT_OK;
 
     if (module.kind == VALUE_TEXT || module.kind == VALUE_QUOTED)
-        status = pickles_text(walk, module, &texts[0]);
+        status = pickle_scan_text(walk, module, &texts[0]);
     if (status == CKPT_OK &&
         (name.kind == VALUE_TEXT || name.kind == VALUE_QUOTED))
-        status = pickles_text(walk, name, &texts[1]);
+        status = pickle_scan_text(walk, name, &texts[1]);
     if (status == CKPT_OK)
-        return pickles_import(walk, texts[0], texts[1]);
+        return pickle_scan_import(walk, texts[0], texts[1]);
     walk->host->release(walk->host, texts[0]);
     return status;
 }
 
 static int
-import_number(struct pickles_walk *walk, unsigned width, bool *done)
+import_number(struct pickle_scan_walk *walk, unsigned width, bool *done)
 {
     uint64_t code;
     int status = number(walk, width, &code, done);
 
     if (status != CKPT_OK || *done)
         return status;
-    pickles_odd(walk, ODD_EXTENSION);
-    return pickles_push(walk, unknown);
+    pickle_scan_odd(walk, ODD_EXTENSION);
+    return pickle_scan_push(walk, unknown);
 }
 
 /* ---- Calls ---- */
 
 /* `callee` is called; pushes what it makes. */
 static int
-call(struct pickles_walk *walk, struct pickles_value callee,
-     struct pickles_value arguments)
+call(struct pickle_scan_walk *walk, struct pickle_scan_value callee,
+     struct pickle_scan_value arguments)
 {
-    struct pickles_value made = unknown;
-    struct pickles_global *global;
+    struct pickle_scan_value made = unknown;
+    struct pickle_scan_global *global;
     int status = CKPT_OK;
 
     if (callee.kind == VALUE_GLOBAL || callee.kind == VALUE_MADE) {
@@ -254,30 +258,30 @@ call(struct pickles_walk *walk, struct pickles_value callee,
         if (global->call_count++ == 0) {
             global->call_byte = walk->opcode;
             if (global->severity > CKPT_SEVERITY_NOTE)
-                status = pickles_text(walk, arguments, &global->argument);
+                status = pickle_scan_text(walk, arguments, &global->argument);
         }
         made.kind = VALUE_MADE;
         made.at = callee.at;
     } else {
-        pickles_odd(walk, ODD_CALL);
+        pickle_scan_odd(walk, ODD_CALL);
     }
-    return status == CKPT_OK ? pickles_push(walk, made) : status;
+    return status == CKPT_OK ? pickle_scan_push(walk, made) : status;
 }
 
 /* The state or the items of something: its own code takes them. */
 static void
-set(struct pickles_walk *walk)
+set(struct pickle_scan_walk *walk)
 {
-    const struct pickles_value *target;
-    struct pickles_global *global;
+    const struct pickle_scan_value *target;
+    struct pickle_scan_global *global;
 
     if (walk->stack_count == 0) {
-        pickles_odd(walk, ODD_UNDERFLOW);
+        pickle_scan_odd(walk, ODD_UNDERFLOW);
         return;
     }
     target = &walk->stack[walk->stack_count - 1];
     if (target->kind == VALUE_GLOBAL)
-        pickles_odd(walk, ODD_CHANGED);
+        pickle_scan_odd(walk, ODD_CHANGED);
     if (target->kind != VALUE_MADE && target->kind != VALUE_GLOBAL)
         return;
     global = walk->globals[target->at];
@@ -288,7 +292,7 @@ set(struct pickles_walk *walk)
 /* Remembers the first text and the first global of a container, the values
  * coming last to first. */
 static void
-bag_add(struct pickles_value *bag, struct pickles_value value)
+bag_add(struct pickle_scan_value *bag, struct pickle_scan_value value)
 {
     if (value.kind == VALUE_TEXT || value.kind == VALUE_QUOTED) {
         bag->at = value.at;
@@ -300,78 +304,78 @@ bag_add(struct pickles_value *bag, struct pickles_value value)
 
 /* Takes all above the top mark, and the mark; `first` is the lowest. */
 static void
-take_marked(struct pickles_walk *walk, struct pickles_value *first,
-            struct pickles_value *contents)
+take_marked(struct pickle_scan_walk *walk, struct pickle_scan_value *first,
+            struct pickle_scan_value *contents)
 {
     *first = unknown;
     *contents = empty;
     while (walk->stack_count > 0) {
-        struct pickles_value value = walk->stack[--walk->stack_count];
+        struct pickle_scan_value value = walk->stack[--walk->stack_count];
 
         if (value.kind == VALUE_MARK)
             return;
         bag_add(contents, value);
         *first = value;
     }
-    pickles_odd(walk, ODD_UNDERFLOW);
+    pickle_scan_odd(walk, ODD_UNDERFLOW);
 }
 
 static int
-collect(struct pickles_walk *walk)
+collect(struct pickle_scan_walk *walk)
 {
-    struct pickles_value first, contents;
+    struct pickle_scan_value first, contents;
 
     take_marked(walk, &first, &contents);
-    return pickles_push(walk, contents);
+    return pickle_scan_push(walk, contents);
 }
 
 static int
-collect_few(struct pickles_walk *walk, unsigned count)
+collect_few(struct pickle_scan_walk *walk, unsigned count)
 {
-    struct pickles_value contents = empty;
+    struct pickle_scan_value contents = empty;
 
     while (count-- > 0)
-        bag_add(&contents, pickles_pop(walk));
-    return pickles_push(walk, contents);
+        bag_add(&contents, pickle_scan_pop(walk));
+    return pickle_scan_push(walk, contents);
 }
 
 /* What the container looks up: a class, if it is one that the key names. */
 static int
-persistent(struct pickles_walk *walk)
+persistent(struct pickle_scan_walk *walk)
 {
-    struct pickles_value key = pickles_pop(walk), found = data;
+    struct pickle_scan_value key = pickle_scan_pop(walk), found = data;
 
     if (key.kind == VALUE_BAG && key.inner > 0) {
         found.kind = VALUE_MADE;
         found.at = key.inner - 1;
     }
-    return pickles_push(walk, found);
+    return pickle_scan_push(walk, found);
 }
 
 static int
-call_top(struct pickles_walk *walk, bool keywords)
+call_top(struct pickle_scan_walk *walk, bool keywords)
 {
-    struct pickles_value arguments, callee;
+    struct pickle_scan_value arguments, callee;
 
     if (keywords)
-        pickles_pop(walk);
-    arguments = pickles_pop(walk);
-    callee = pickles_pop(walk);
+        pickle_scan_pop(walk);
+    arguments = pickle_scan_pop(walk);
+    callee = pickle_scan_pop(walk);
     return call(walk, callee, arguments);
 }
 
 /* OBJ: mark, class, arguments. INST: mark, arguments; the class in lines. */
 static int
-instance(struct pickles_walk *walk, bool named, bool *done)
+instance(struct pickle_scan_walk *walk, bool named, bool *done)
 {
-    struct pickles_value first, text, callee;
+    struct pickle_scan_value first, text, callee;
     int status = CKPT_OK;
 
     if (named) {
         status = import_lines(walk, done);
         if (status != CKPT_OK || *done)
             return status;
-        callee = pickles_pop(walk);
+        callee = pickle_scan_pop(walk);
         take_marked(walk, &first, &text);
     } else {
         take_marked(walk, &callee, &text);
@@ -380,9 +384,9 @@ instance(struct pickles_walk *walk, bool named, bool *done)
 }
 
 static int
-fill_marked(struct pickles_walk *walk)
+fill_marked(struct pickle_scan_walk *walk)
 {
-    struct pickles_value first, text;
+    struct pickle_scan_value first, text;
 
     take_marked(walk, &first, &text);
     set(walk);
@@ -390,10 +394,10 @@ fill_marked(struct pickles_walk *walk)
 }
 
 static int
-fill_top(struct pickles_walk *walk, unsigned count)
+fill_top(struct pickle_scan_walk *walk, unsigned count)
 {
     while (count-- > 0)
-        pickles_pop(walk);
+        pickle_scan_pop(walk);
     set(walk);
     return CKPT_OK;
 }
@@ -401,9 +405,9 @@ fill_top(struct pickles_walk *walk, unsigned count)
 /* ---- Memo and the rest ---- */
 
 static int
-memo(struct pickles_walk *walk, unsigned width, bool puts, bool *done)
+memo(struct pickle_scan_walk *walk, unsigned width, bool puts, bool *done)
 {
-    struct pickles_value text = {0};
+    struct pickle_scan_value text = {0};
     uint64_t index = 0;
     char *digits = NULL;
     const char *p;
@@ -411,17 +415,18 @@ memo(struct pickles_walk *walk, unsigned width, bool puts, bool *done)
         width > 0 ? number(walk, width, &index, done) : line(walk, &text, done);
 
     if (status == CKPT_OK && !*done && width == 0)
-        status = pickles_text(walk, text, &digits);
+        status = pickle_scan_text(walk, text, &digits);
     if (status != CKPT_OK || *done)
         return status;
     for (p = digits; p != NULL && *p >= '0' && *p <= '9'; p++)
         index = index * 10 + (uint64_t)(*p - '0');
     walk->host->release(walk->host, digits);
-    return puts ? pickles_memo_put(walk, index) : pickles_memo_get(walk, index);
+    return puts ? pickle_scan_memo_put(walk, index)
+                : pickle_scan_memo_get(walk, index);
 }
 
 static int
-protocol(struct pickles_walk *walk, bool *done)
+protocol(struct pickle_scan_walk *walk, bool *done)
 {
     uint64_t version = 0;
     int status = number(walk, 1, &version, done);
@@ -429,25 +434,25 @@ protocol(struct pickles_walk *walk, bool *done)
     if (walk->opcode == walk->begin)
         walk->proto = version <= PROTOCOL_MAX;
     else
-        pickles_odd(walk, ODD_PROTOCOL);
+        pickle_scan_odd(walk, ODD_PROTOCOL);
     if (version > PROTOCOL_MAX)
-        pickles_odd(walk, ODD_PROTOCOL);
+        pickle_scan_odd(walk, ODD_PROTOCOL);
     return status;
 }
 
 static int
-duplicate(struct pickles_walk *walk)
+duplicate(struct pickle_scan_walk *walk)
 {
-    struct pickles_value top = pickles_pop(walk);
-    int status = pickles_push(walk, top);
+    struct pickle_scan_value top = pickle_scan_pop(walk);
+    int status = pickle_scan_push(walk, top);
 
-    return status == CKPT_OK ? pickles_push(walk, top) : status;
+    return status == CKPT_OK ? pickle_scan_push(walk, top) : status;
 }
 
 static int
-stop(struct pickles_walk *walk, bool *done)
+stop(struct pickle_scan_walk *walk, bool *done)
 {
-    walk->result = pickles_pop(walk);
+    walk->result = pickle_scan_pop(walk);
     walk->stopped = true;
     *done = true;
     return CKPT_OK;
@@ -455,19 +460,19 @@ stop(struct pickles_walk *walk, bool *done)
 
 /* Values and their lengths. long: flat switch */
 static int
-step_value(struct pickles_walk *walk, unsigned opcode, bool *done)
+step_value(struct pickle_scan_walk *walk, unsigned opcode, bool *done)
 {
     switch (opcode) {
     case 'N':
     case 0x88:
     case 0x89:
     case 0x97:
-        return pickles_push(walk, data);
+        return pickle_scan_push(walk, data);
     case ')':
     case ']':
     case '}':
     case 0x8f:
-        return pickles_push(walk, empty);
+        return pickle_scan_push(walk, empty);
     case 'K':
         return push_number(walk, 1, done);
     case 'M':
@@ -505,18 +510,18 @@ step_value(struct pickles_walk *walk, unsigned opcode, bool *done)
 
 /* Whatever acts on the stack. long: flat switch */
 int
-pickles_step(struct pickles_walk *walk, unsigned opcode, bool *done)
+pickle_scan_step(struct pickle_scan_walk *walk, unsigned opcode, bool *done)
 {
-    struct pickles_value first, text;
+    struct pickle_scan_value first, text;
     uint64_t frame;
 
     switch (opcode) {
     case '.':
         return stop(walk, done);
     case '(':
-        return pickles_push(walk, mark);
+        return pickle_scan_push(walk, mark);
     case '0':
-        pickles_pop(walk);
+        pickle_scan_pop(walk);
         return CKPT_OK;
     case '1':
         take_marked(walk, &first, &text);
@@ -567,7 +572,7 @@ pickles_step(struct pickles_walk *walk, unsigned opcode, bool *done)
     case 'r':
         return memo(walk, 4, true, done);
     case 0x94:
-        return pickles_memo_put(walk, walk->memo_count);
+        return pickle_scan_memo_put(walk, walk->memo_count);
     case 'g':
         return memo(walk, 0, false, done);
     case 'h':
