@@ -7,7 +7,8 @@
 #   NAME            the module NAME.so, in lib/ckpt/plugins of the build tree
 #   NAME.plugin     its description, by which the hub tells whether to load it
 #   NAME-static     the same, to be linked into test programs
-#   fuzz-NAME       a fuzz target for its readers, seeded from fuzz/ and cases/
+#   fuzz-NAME       a fuzz target for its readers, seeded from fuzz/ and cases/,
+#                   or for its transforms, seeded from fuzz/
 #   and one test for each cases/*.case.
 
 find_package(PkgConfig REQUIRED)
@@ -79,7 +80,11 @@ endfunction()
 # tests/fuzz.
 function(ckpt_add_fuzz_target NAME symbol)
     set(target fuzz-${NAME})
-    add_executable(${target} ${PROJECT_SOURCE_DIR}/tests/fuzz/fuzz_reader.c)
+    set(harness fuzz_reader.c)
+    if(CMAKE_CURRENT_SOURCE_DIR MATCHES "/transforms/")
+        set(harness fuzz_transform.c)
+    endif()
+    add_executable(${target} ${PROJECT_SOURCE_DIR}/tests/fuzz/${harness})
     target_compile_definitions(${target} PRIVATE
                                FUZZ_PLUGIN=ckpt_plugin_${symbol})
     target_link_libraries(${target} PRIVATE ${NAME}-static hub-static

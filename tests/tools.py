@@ -8,6 +8,7 @@ import pathlib
 import pickle
 import struct
 import subprocess
+import tarfile
 import zipfile
 
 TOP = pathlib.Path(__file__).resolve().parents[1]
@@ -128,10 +129,11 @@ def torch_zip(**values):
 
 # ---- Legacy streams by hand ----
 
+LEGACY_INFO = pickle.dumps({
+    "protocol_version": 1001, "little_endian": True,
+    "type_sizes": {"short": 2, "int": 4, "long": 4}}, 2)
 LEGACY_HEAD = (b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
-               b"\x80\x02M\xe9\x03." + pickle.dumps({
-                   "protocol_version": 1001, "little_endian": True,
-                   "type_sizes": {"short": 2, "int": 4, "long": 4}}, 2))
+               b"\x80\x02M\xe9\x03." + LEGACY_INFO)
 
 
 def key_list(keys):
@@ -156,3 +158,35 @@ def legacy_stream(whole, data, listed=None, head=LEGACY_HEAD):
     for key in keys:
         out += struct.pack("<q", data[key][0]) + data[key][1]
     return out
+
+
+# ---- Tar archives by hand ----
+
+def p_key(key):
+    """The persistent id of a tensor or storage."""
+    return p_text(str(key)) + b"Q"
+
+
+def torch_tar(whole, storages, tensors):
+    """`storages`: key -> (class, count, bytes); `tensors`: key -> (storage,
+    class, shape, strides, offset). The archive ends with its end."""
+    count = {name: p_whole(p_int(len(table))) for name, table in
+             (("storages", storages), ("tensors", tensors))}
+    data = {"sys_info": LEGACY_INFO, "pickle": whole, **count}
+    for key, (kind, size, raw) in storages.items():
+        data["storages"] += p_whole(p_tuple(
+            p_int(key), p_text("cpu"), p_global("torch", kind))) + \
+            struct.pack("<q", size) + raw
+    data["storages"] += p_whole(b"]")
+    for key, (storage, kind, shape, strides, offset) in tensors.items():
+        data["tensors"] += p_whole(p_tuple(
+            p_int(key), p_int(storage), p_global("torch", kind))) + \
+            struct.pack(f"<ii{2 * len(shape) + 1}q", len(shape), 0,
+                        *shape, *strides, offset)
+    out = b""
+    for name in ("sys_info", "pickle", "tensors", "storages"):
+        entry = tarfile.TarInfo(name)
+        entry.size = len(data[name])
+        out += entry.tobuf(tarfile.USTAR_FORMAT) + data[name] + \
+            bytes(-len(data[name]) % tarfile.BLOCKSIZE)
+    return out + bytes(2 * tarfile.BLOCKSIZE)

@@ -31,8 +31,8 @@ const struct cli_option cli_global_options[] = {
     {NULL, 0, NULL, CLI_OPTION_END, 0, NULL},
 };
 
-static int
-args_list_add(struct cli_list *list, const char *item)
+int
+cli_list_add(struct cli_list *list, const char *item)
 {
     const char **items;
 
@@ -100,7 +100,7 @@ args_store(struct cli_parser *parser, const struct cli_option *option,
         *(const char **)member = value;
         return CKPT_OK;
     case CLI_OPTION_LIST:
-        return args_list_add((struct cli_list *)member, value);
+        return cli_list_add((struct cli_list *)member, value);
     default:
         if (args_size(value, (uint64_t *)member))
             return CKPT_OK;
@@ -248,7 +248,7 @@ cli_args_rest(struct cli_parser *parser)
         word = parser->words[parser->next];
         if (word == NULL)
             break;
-        status = args_list_add(&parser->args->operands, word);
+        status = cli_list_add(&parser->args->operands, word);
         if (status != CKPT_OK)
             return status;
         parser->next++;
@@ -259,6 +259,12 @@ cli_args_rest(struct cli_parser *parser)
 void
 cli_args_fini(struct cli_args *args)
 {
+    size_t i;
+
+    for (i = 0; i < args->step_own_count; i++)
+        free((char *)(uintptr_t)args->steps.items[i]);
+    free(args->steps.items);
+    free(args->recipes.items);
     free(args->operands.items);
     free(args->plugin_files.items);
     free(args->input_options.items);

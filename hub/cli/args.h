@@ -19,10 +19,16 @@ struct cli_list {
     size_t count;
 };
 
+/* CKPT_OK or CKPT_MEMORY. The item is borrowed. */
+int cli_list_add(struct cli_list *list, const char *item);
+
 /* What all commands together can be told. */
 struct cli_args {
     struct cli_list operands;
     struct cli_list plugin_files, input_options, output_options, transforms;
+    struct cli_list recipes;
+    struct cli_list steps; /* of the recipes, our own; then the transforms */
+    size_t step_own_count;
     const char *from, *to;
     uint64_t memory_max_bytes;
     unsigned verbose;

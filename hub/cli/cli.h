@@ -74,16 +74,19 @@ void cli_message(void *user, enum ckpt_message_level level, const char *text);
 
 /* ---- transforms.c ---- */
 
-/* The option of the commands that edit what they read. */
-#define CLI_TRANSFORM_OPTION                                     \
-    {                                                            \
-        "transform", 't', "NAME[:ARG]", CLI_OPTION_LIST,         \
-            offsetof(struct cli_args, transforms),               \
-            "edit what was read; may be repeated, done in order" \
-    }
+/* The options of the commands that edit what they read. */
+#define CLI_TRANSFORM_OPTIONS                                              \
+    {"transform", 't', "NAME[:ARG]", CLI_OPTION_LIST,                      \
+     offsetof(struct cli_args, transforms),                                \
+     "edit what was read; may be repeated, done in order"},                \
+        {"recipe", 0, "FILE", CLI_OPTION_LIST,                             \
+         offsetof(struct cli_args, recipes),                               \
+         "a YAML list of transforms, done before those of -t"}
 
-/* CLI_DONE, or says which of the -t is unknown. */
-int cli_transforms_check(struct cli *cli);
+/* Lists the transforms in `cli->args.steps`, before the sandbox is entered:
+ * CLI_DONE, or says what is wrong with a recipe, or which transform is
+ * unknown. */
+int cli_transforms_take(struct cli *cli);
 
 /* ---- cmd_help.c ---- */
 

@@ -34,14 +34,14 @@ convert_run(struct cli *cli)
     struct ckpt_conversion conversion = CKPT_CONVERSION;
     struct ckpt_summary summary = {.format = NULL};
     const struct cli_args *args = &cli->args;
-    int status = cli_transforms_check(cli);
+    int status = cli_transforms_take(cli);
 
     if (status != CLI_DONE)
         return status;
     conversion.input.path = args->operands.items[0];
     conversion.input.from = args->from;
     conversion.input.options = args->input_options.items;
-    conversion.input.transforms = args->transforms.items;
+    conversion.input.transforms = args->steps.items;
     conversion.output = args->operands.items[1];
     conversion.to = args->to;
     conversion.output_options = args->output_options.items;
@@ -61,7 +61,7 @@ convert_run(struct cli *cli)
 }
 
 static const struct cli_option convert_options[] = {
-    CLI_TRANSFORM_OPTION,
+    CLI_TRANSFORM_OPTIONS,
     {"from", 0, "FORMAT", CLI_OPTION_TEXT, offsetof(struct cli_args, from),
      "read as this format instead of telling it by content"},
     {"to", 0, "FORMAT", CLI_OPTION_TEXT, offsetof(struct cli_args, to),

@@ -231,7 +231,7 @@ info_open(struct cli *cli, struct cli_about *info, const char *path)
     input.path = path;
     input.from = cli->args.from;
     input.options = cli->args.input_options.items;
-    input.transforms = cli->args.transforms.items;
+    input.transforms = cli->args.steps.items;
     status = ckpt_open(cli->user, &input, &info->file);
     if (status != CKPT_OK)
         return status;
@@ -280,7 +280,7 @@ info_run(struct cli *cli)
 {
     const char *const *path = cli->args.operands.items;
     struct cli_json json = {.out = &cli->out};
-    int worst = cli_transforms_check(cli), exit_status;
+    int worst = cli_transforms_take(cli), exit_status;
 
     if (worst != CLI_DONE)
         return worst;
@@ -306,7 +306,7 @@ info_run(struct cli *cli)
 static const struct cli_option info_options[] = {
     {"json", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, json),
      "a JSON array with one object a file"},
-    CLI_TRANSFORM_OPTION,
+    CLI_TRANSFORM_OPTIONS,
     {"source", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, source),
      "the source of classes that old files carry, as text"},
     {"from", 0, "FORMAT", CLI_OPTION_TEXT, offsetof(struct cli_args, from),

@@ -132,7 +132,10 @@ ls_cell(struct cli_out *out, const struct cli_listing *listing, size_t nth,
             cli_out_u64(out, row->parameter_index);
         break;
     default:
-        cli_out_hex(out, listing->digests[nth], 32);
+        if (tensor->storage->place == CKPT_PLACE_ABSENT)
+            cli_out_char(out, '-');
+        else
+            cli_out_hex(out, listing->digests[nth], 32);
     }
 }
 
@@ -274,7 +277,7 @@ ls_run(struct cli *cli)
     char spool[PATH_MAX];
 
     if (exit_status == CLI_DONE)
-        exit_status = cli_transforms_check(cli);
+        exit_status = cli_transforms_take(cli);
     if (exit_status != CLI_DONE)
         return exit_status;
     cli_sandbox_enter(&cli->sandbox, cli->user, operands, 1,
@@ -282,7 +285,7 @@ ls_run(struct cli *cli)
     input.path = operands[0];
     input.from = cli->args.from;
     input.options = cli->args.input_options.items;
-    input.transforms = cli->args.transforms.items;
+    input.transforms = cli->args.steps.items;
     status = ckpt_open(cli->user, &input, &listing.file);
     if (status == CKPT_OK) {
         listing.info = ckpt_file_info(listing.file);
@@ -313,7 +316,7 @@ static const struct cli_option ls_options[] = {
      "SHA-256 of each tensor: contiguous, little-endian"},
     {"index", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, index),
      "positions from 0, among all and among parameters"},
-    CLI_TRANSFORM_OPTION,
+    CLI_TRANSFORM_OPTIONS,
     {"from", 0, "FORMAT", CLI_OPTION_TEXT, offsetof(struct cli_args, from),
      "read as this format instead of telling it by content"},
     {"in-option", 0, "KEY=VALUE", CLI_OPTION_LIST,

@@ -21,6 +21,16 @@ json_shape(struct cli_json *json, const uint64_t *shape, uint32_t rank)
     cli_out_shape(json->out, shape, rank);
 }
 
+/* Present only where signs are turned: the digest is of the values. */
+static void
+json_flips(struct cli_json *json, uint32_t flips)
+{
+    cli_json_key(json, "conjugate");
+    cli_json_bool(json, (flips & CKPT_FLIP_CONJUGATE) != 0);
+    cli_json_key(json, "negative");
+    cli_json_bool(json, (flips & CKPT_FLIP_NEGATIVE) != 0);
+}
+
 static void
 json_tensor(struct cli_json *json, const struct cli_row *row,
             const unsigned char digest[32])
@@ -50,7 +60,17 @@ json_tensor(struct cli_json *json, const struct cli_row *row,
     cli_json_string(json, json_role(tensor->role));
     cli_json_key(json, "requires_grad");
     cli_json_bool(json, tensor->requires_grad);
-    if (digest != NULL) {
+    if (tensor->type_name != NULL) {
+        cli_json_key(json, "class");
+        cli_json_string(json, tensor->type_name);
+    }
+    if (tensor->flips != 0)
+        json_flips(json, tensor->flips);
+    if (digest != NULL && tensor->storage->place == CKPT_PLACE_ABSENT) {
+        cli_json_key(json, "sha256");
+        cli_json_item(json);
+        cli_out_string(json->out, "null");
+    } else if (digest != NULL) {
         cli_json_key(json, "sha256");
         cli_json_item(json);
         cli_out_char(json->out, '"');

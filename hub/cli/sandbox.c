@@ -114,6 +114,8 @@ sandbox_allow_input(const struct sandbox_rules *rules, const char *path)
 
     sandbox_allow(rules, path, SANDBOX_READ);
     sandbox_allow_folder_of(rules, path, SANDBOX_READ);
+    if (ckpt_is_packed(path))
+        sandbox_allow(rules, ckpt_temporary_folder(), SANDBOX_WRITE);
     if (realpath(path, real) == NULL)
         return;
     sandbox_allow_folder_of(rules, real, SANDBOX_READ);

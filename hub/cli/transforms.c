@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * The transforms that -t asks for: whether there are such, and which was
- * meant if there are not. The library does the rest.
+ * The transforms that -t and recipes ask for: whether there are such, and which
+ * was meant if there are not. The library does the rest.
  */
 #include <string.h>
 
 #include "cli.h"
 #include "escape.h"
+#include "recipe.h"
 
 static const char *
 transforms_nearest(struct cli *cli, const char *name)
@@ -45,11 +46,32 @@ transforms_unknown(struct cli *cli, const char *text)
     return exit_status;
 }
 
-int
-cli_transforms_check(struct cli *cli)
+/* Recipes first; their texts are ours to free. */
+static int
+transforms_list(struct cli *cli)
 {
-    const char *const *text = cli->args.transforms.items;
+    struct cli_args *args = &cli->args;
+    int exit_status = CLI_DONE, status = CKPT_OK;
+    size_t i;
 
+    for (i = 0; i < args->recipes.count && exit_status == CLI_DONE; i++) {
+        exit_status =
+            cli_recipe_read(cli, args->recipes.items[i], &args->steps);
+        args->step_own_count = args->steps.count;
+    }
+    for (i = 0; i < args->transforms.count && status == CKPT_OK; i++)
+        status = cli_list_add(&args->steps, args->transforms.items[i]);
+    return status == CKPT_OK ? exit_status : cli_fail(cli, status);
+}
+
+int
+cli_transforms_take(struct cli *cli)
+{
+    int exit_status = transforms_list(cli);
+    const char *const *text = cli->args.steps.items;
+
+    if (exit_status != CLI_DONE)
+        return exit_status;
     for (; text != NULL && *text != NULL; text++)
         if (ckpt_transform_find(cli->user, *text) == NULL)
             return transforms_unknown(cli, *text);

@@ -132,6 +132,14 @@ tree_tensor(struct cli_out *out, const struct ckpt_tensor *tensor)
     }
     cli_out_char(out, ' ');
     cli_escape_string(out, tensor->storage->device);
+    if (tensor->type_name != NULL) {
+        cli_out_char(out, ' ');
+        cli_escape_string(out, tensor->type_name);
+    }
+    if (tensor->flips & CKPT_FLIP_CONJUGATE)
+        cli_out_string(out, " conjugate");
+    if (tensor->flips & CKPT_FLIP_NEGATIVE)
+        cli_out_string(out, " negative");
     if (tensor->role != CKPT_ROLE_UNKNOWN)
         cli_out_string(out, tensor->role == CKPT_ROLE_PARAMETER ? " parameter"
                                                                 : " buffer");

@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FOUND_MAX 5000
+#define NOTES_MAX 5000
+#define FOUND_MAX 10000
 #define TEXT_MAX 1000
 
 static int
@@ -76,7 +77,8 @@ hub_found_add(struct hub_found *found, const struct ckpt_finding *finding)
 {
     if (finding->severity > found->worst)
         found->worst = finding->severity;
-    if (found->count < FOUND_MAX)
+    if (found->count < NOTES_MAX ||
+        (finding->severity > CKPT_SEVERITY_NOTE && found->count < FOUND_MAX))
         return found_keep(found, finding);
     found->dropped++;
     return CKPT_OK;

@@ -9,7 +9,7 @@
 #include "hub/graph/validate.h"
 
 /* The most bytes that a graph keeps itself for one storage. */
-#define OWNED_MAX ((uint64_t)1 << 20)
+#define OWNED_MAX ((uint64_t)64 << 20)
 
 static int
 storage_keep(struct hub_graph *graph, const struct ckpt_storage *like,
@@ -50,10 +50,13 @@ int
 hub_storage_new(struct hub_graph *graph, const struct ckpt_storage *like,
                 uint64_t source_size, const struct ckpt_storage **storage)
 {
+    bool absent = like->place == CKPT_PLACE_ABSENT;
     struct hub_storage *kept;
     int status;
 
-    if (like->place < CKPT_PLACE_SPAN || like->place > CKPT_PLACE_OWNED ||
+    if (like->place < CKPT_PLACE_SPAN ||
+        (like->place > CKPT_PLACE_OWNED && !absent) ||
+        (absent && like->size_bytes != 0) ||
         (like->place == CKPT_PLACE_SPAN && like->source == NULL))
         return hub_fail(graph->report, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
                         "a storage without a place");
@@ -138,6 +141,10 @@ hub_tensor_new(struct hub_graph *graph, const struct ckpt_tensor *like,
     if (tensor == NULL)
         return graph->report->status;
     *tensor = *like;
+    tensor->type_name = NULL;
+    if (like->type_name != NULL)
+        tensor->type_name = hub_arena_text(&graph->arena, like->type_name,
+                                           strlen(like->type_name));
     status = tensor_dims(graph, like, tensor);
     if (status == CKPT_OK)
         status = hub_tensor_check(graph->report, tensor, name);

@@ -64,7 +64,8 @@ tensor_fits(struct hub_report *report, const struct ckpt_tensor *tensor,
     uint32_t width = ckpt_dtype_width_bits(tensor->dtype);
     uint64_t extent, bits, size;
 
-    if (tensor->element_count == 0)
+    if (tensor->element_count == 0 ||
+        tensor->storage->place == CKPT_PLACE_ABSENT)
         return CKPT_OK;
     if (!tensor_extent(tensor, &extent) || !sdk_mul_u64(extent, width, &bits))
         return hub_fail(report, CKPT_FORMAT, name, CKPT_NOWHERE,
@@ -76,6 +77,26 @@ tensor_fits(struct hub_report *report, const struct ckpt_tensor *tensor,
                         (unsigned long long)size,
                         (unsigned long long)tensor->storage->size_bytes);
     return CKPT_OK;
+}
+
+/* Whether the type has the signs that are to be turned, one a word. */
+static bool
+tensor_flips(const struct ckpt_tensor *tensor)
+{
+    switch (tensor->dtype) {
+    case CKPT_COMPLEX32:
+    case CKPT_COMPLEX64:
+    case CKPT_COMPLEX128:
+        return (tensor->flips &
+                ~(uint32_t)(CKPT_FLIP_CONJUGATE | CKPT_FLIP_NEGATIVE)) == 0;
+    case CKPT_FLOAT16:
+    case CKPT_BFLOAT16:
+    case CKPT_FLOAT32:
+    case CKPT_FLOAT64:
+        return tensor->flips == CKPT_FLIP_NEGATIVE;
+    default:
+        return false;
+    }
 }
 
 int
@@ -95,6 +116,12 @@ hub_tensor_check(struct hub_report *report, struct ckpt_tensor *tensor,
         return hub_fail(report, CKPT_FORMAT, name, CKPT_NOWHERE,
                         "the shape of a tensor overflows");
     tensor->size_bytes = (bits + 7) / 8;
+    if (tensor->storage->place == CKPT_PLACE_ABSENT)
+        tensor->size_bytes = 0;
+    if (tensor->flips != 0 && !tensor_flips(tensor))
+        return hub_fail(report, CKPT_FORMAT, name, CKPT_NOWHERE,
+                        "a tensor of %s whose signs are turned",
+                        ckpt_dtype_name(tensor->dtype));
     status = tensor_fits(report, tensor, name);
     if (status == CKPT_OK)
         tensor->contiguous = hub_tensor_contiguous(tensor);

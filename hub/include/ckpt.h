@@ -173,6 +173,10 @@ CKPT_API const struct ckpt_file_info *ckpt_file_info(const struct ckpt_file *);
  * $TMPDIR, else /tmp. A conversion uses the folder of its output. */
 CKPT_API const char *ckpt_temporary_folder(void);
 
+/* Whether the file begins as one that is packed by gzip: then ckpt_open and
+ * ckpt_convert first unpack it into a file without a name in that folder. */
+CKPT_API bool ckpt_is_packed(const char *path);
+
 /* SHA-256 of the tensor's contiguous little-endian bytes. */
 CKPT_API int ckpt_file_digest(struct ckpt_file *file,
                               const struct ckpt_tensor *tensor,

@@ -28,6 +28,7 @@ struct ckpt_source {
     uint64_t window_offset;
     size_t window_bytes;
     char **names;             /* of a folder, once listed */
+    bool unpacked;            /* made of another one, for the time being */
     struct ckpt_source *next; /* the owner's list */
 };
 

@@ -39,9 +39,8 @@ storage_is_whole(const struct ckpt_tensor *tensor)
            tensor->size_bytes == tensor->storage->size_bytes;
 }
 
-/* A file without a name in the spool's folder. */
-static int
-spool_file(struct hub_spool *spool, int *file)
+int
+hub_spool_file(struct hub_spool *spool, int *file)
 {
     char *path;
     int made = open(spool->folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
@@ -113,7 +112,7 @@ spool_storage(struct hub_spool *spool, const struct ckpt_storage *storage)
 
     if (cache->spool != NULL)
         return CKPT_OK;
-    status = spool_file(spool, &file);
+    status = hub_spool_file(spool, &file);
     if (status == CKPT_OK)
         status = spool_fill(spool, storage, file);
     if (status == CKPT_OK)
@@ -171,7 +170,9 @@ hub_stream_tensor(struct hub_stream *stream, struct hub_spool *spool,
     int status = CKPT_OK;
 
     hub_stream_storage(stream, spool, storage);
-    if (tensor->element_count == 0) {
+    stream->flips = tensor->flips;
+    stream->flip_word = ckpt_dtype_word_bytes(tensor->dtype);
+    if (storage->place == CKPT_PLACE_ABSENT || tensor->element_count == 0) {
         stream->end = 0;
         return CKPT_OK;
     }
@@ -399,6 +400,24 @@ swap_words(unsigned char *bytes, size_t size_bytes, uint32_t word_bytes)
     }
 }
 
+/* Turns the signs of the next bytes of a tensor, which are little-endian by
+ * now. An element is one word, or two if it has an imaginary part. */
+static void
+flip_signs(struct hub_stream *stream, unsigned char *bytes, size_t size_bytes)
+{
+    uint32_t word = stream->flip_word, at = stream->flip_at;
+    bool negative = (stream->flips & CKPT_FLIP_NEGATIVE) != 0;
+    bool conjugate = (stream->flips & CKPT_FLIP_CONJUGATE) != 0;
+    size_t i;
+
+    for (i = 0; i < size_bytes; i++) {
+        if (at % word == word - 1 && negative != (conjugate && at >= word))
+            bytes[i] ^= 0x80;
+        at = (at + 1) % (2 * word);
+    }
+    stream->flip_at = at;
+}
+
 /* Runs are whole words, so a buffer that is filled by whole words never cuts
  * one. */
 int
@@ -429,9 +448,41 @@ hub_stream_fill(struct hub_stream *stream, unsigned char *buffer,
             break;
         if (word > 1)
             swap_words(buffer + done, step, word);
+        if (stream->flips != 0)
+            flip_signs(stream, buffer + done, step);
         hub_stream_take(stream, step);
         done += step;
     }
     *filled_bytes = done;
     return status == CKPT_END && done > 0 ? CKPT_OK : status;
+}
+
+int
+hub_stream_read(struct hub_stream *stream, unsigned char *buffer,
+                uint64_t size_bytes)
+{
+    struct hub_report *report = stream->spool->budget->report;
+    unsigned char window[64];
+    uint64_t done = 0;
+    size_t room, filled = 0;
+    int status;
+
+    do {
+        done += filled;
+        room = (size_t)(size_bytes - done) & ~(size_t)15;
+        if (room > 0) {
+            status = hub_stream_fill(stream, buffer + done, room, &filled);
+            continue;
+        }
+        status = hub_stream_fill(stream, window, sizeof window, &filled);
+        if (status == CKPT_OK && filled > size_bytes - done)
+            return hub_fail(report, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
+                            "a tensor has more bytes than it should");
+        if (status == CKPT_OK)
+            memcpy(buffer + done, window, filled);
+    } while (status == CKPT_OK);
+    if (status == CKPT_END && done != size_bytes)
+        return hub_fail(report, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
+                        "a tensor has fewer bytes than it should");
+    return status == CKPT_END ? CKPT_OK : status;
 }

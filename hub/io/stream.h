@@ -27,6 +27,9 @@ struct hub_spool {
 
 void hub_spool_fini(struct hub_spool *spool);
 
+/* Makes a file without a name in the spool's folder. */
+int hub_spool_file(struct hub_spool *spool, int *file);
+
 struct hub_stream {
     struct hub_spool *spool;
     const struct hub_storage *storage;
@@ -36,6 +39,9 @@ struct hub_stream {
     size_t piece;             /* of a made storage: the next one */
     struct hub_stream *inner; /* over that piece's view */
     struct hub_run run;       /* what is left of the last run */
+    uint32_t flips;           /* of the tensor: see enum ckpt_flip */
+    uint32_t flip_word;       /* bytes of one of its words */
+    uint32_t flip_at;         /* where in an element the next byte is */
 };
 
 /* The bytes of a whole storage. */
@@ -47,7 +53,8 @@ int hub_stream_tensor(struct hub_stream *stream, struct hub_spool *spool,
                       const struct ckpt_tensor *tensor);
 
 /* What is left of the run at hand, or the next one. It lives until it is
- * taken whole. CKPT_END after the last. */
+ * taken whole. If the stream flips, its bytes are not the values yet: only
+ * fill and read turn them. CKPT_END after the last. */
 int hub_stream_run(struct hub_stream *stream, const struct hub_run **run);
 
 /* Marks the first bytes of the run as used. */
@@ -57,6 +64,10 @@ void hub_stream_take(struct hub_stream *stream, uint64_t size_bytes);
  * than it holds may come. CKPT_END after the last. */
 int hub_stream_fill(struct hub_stream *stream, unsigned char *buffer,
                     size_t capacity_bytes, size_t *filled_bytes);
+
+/* Reads exactly so many bytes, which must be all there are. */
+int hub_stream_read(struct hub_stream *stream, unsigned char *buffer,
+                    uint64_t size_bytes);
 
 void hub_stream_fini(struct hub_stream *stream);
 

@@ -8,7 +8,7 @@
 #include "ckpt/host.h"
 #include "hub/core/found.h"
 #include "hub/graph/graph.h"
-#include "hub/io/source.h"
+#include "hub/io/stream.h"
 
 struct hub_host {
     struct ckpt_host table; /* first: what plugins see */
@@ -19,6 +19,7 @@ struct hub_host {
     struct hub_found *found; /* where findings go, or NULL */
     void *user;
     bool (*cancelled)(void *user); /* may be NULL */
+    struct hub_spool *spool;       /* while there is an output, else NULL */
 };
 
 /* The functions for planning are lent by hub/run. */

@@ -2,10 +2,13 @@
  *
  * An open input, as the public sees it.
  */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "hub/io/check.h"
+#include "hub/io/unpack.h"
 #include "hub/run/reading.h"
 
 struct ckpt_file {
@@ -34,6 +37,8 @@ file_fill_info(struct ckpt_file *file)
     info->how = reading->evidence.how;
     info->plugin = file->plugin;
     for (source = reading->host.sources; source; source = source->next) {
+        if (source->unpacked)
+            continue;
         info->size_bytes += source->size_bytes;
         info->file_count += !source->folder;
     }
@@ -99,6 +104,20 @@ ckpt_temporary_folder(void)
     const char *folder = secure_getenv("TMPDIR");
 
     return folder != NULL && folder[0] != '\0' ? folder : "/tmp";
+}
+
+bool
+ckpt_is_packed(const char *path)
+{
+    unsigned char bytes[2] = {0, 0};
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+    if (file < 0)
+        return false;
+    if (pread(file, bytes, sizeof bytes, 0) < 0)
+        bytes[0] = 0;
+    close(file);
+    return hub_packed_bytes(bytes);
 }
 
 static int

@@ -51,10 +51,19 @@ fit_tree(struct hub_fit *fit)
 {
     const struct ckpt_limits *limits = &fit->writer->limits;
     const struct ckpt_tensor *tensor;
+    bool absent;
     size_t i;
 
     for (i = 0; i < fit->graph->entry_count; i++) {
         tensor = fit->graph->entries[i].value->as.tensor;
+        absent = tensor->storage->place == CKPT_PLACE_ABSENT;
+        if ((absent && !fit_holds(fit, CKPT_HOLDS_ABSENT)) ||
+            (tensor->flips != 0 && !fit_holds(fit, CKPT_HOLDS_FLIPS)))
+            return hub_fail(fit->report, CKPT_UNSUPPORTED,
+                            fit->graph->entries[i].name.data, CKPT_NOWHERE,
+                            "%s has no %s", fit->writer->id,
+                            absent ? "tensors without bytes"
+                                   : "conjugate and negative views");
         if ((limits->dtypes & CKPT_DTYPE_BIT(tensor->dtype)) == 0)
             return hub_fail(fit->report, CKPT_UNSUPPORTED,
                             fit->graph->entries[i].name.data, CKPT_NOWHERE,

@@ -17,6 +17,7 @@ struct hub_fit_entry {
     size_t kept;           /* the entry whose bytes these are; itself if no
                               twin came before */
     bool dropped;          /* told by name alone */
+    bool absent;           /* told in the record alone: it has no bytes */
     uint32_t dtype;        /* in the target */
     const struct ckpt_value *value; /* the tensor that the writer gets */
 };

@@ -28,7 +28,7 @@ static int
 twin_key(struct hub_fit *fit, const struct ckpt_tensor *tensor,
          const void **key, size_t *key_bytes)
 {
-    size_t words = 4 + 2 * (size_t)tensor->rank;
+    size_t words = 5 + 2 * (size_t)tensor->rank;
     uint64_t *packed = hub_fit_allocate(fit, words, sizeof *packed);
 
     if (packed == NULL)
@@ -37,8 +37,9 @@ twin_key(struct hub_fit *fit, const struct ckpt_tensor *tensor,
     packed[1] = tensor->dtype;
     packed[2] = tensor->offset;
     packed[3] = tensor->rank;
-    memcpy(packed + 4, tensor->shape, tensor->rank * sizeof *packed);
-    memcpy(packed + 4 + tensor->rank, tensor->strides,
+    packed[4] = tensor->flips;
+    memcpy(packed + 5, tensor->shape, tensor->rank * sizeof *packed);
+    memcpy(packed + 5 + tensor->rank, tensor->strides,
            tensor->rank * sizeof *packed);
     *key = packed;
     *key_bytes = words * sizeof *packed;
@@ -267,6 +268,7 @@ flat_tensor(struct hub_fit *fit, struct hub_fit_entry *entry,
     entry->dtype = flat_dtype(fit, tensor->dtype);
     like.role = CKPT_ROLE_UNKNOWN;
     like.requires_grad = false;
+    like.type_name = NULL;
     if (status == CKPT_OK && entry->dtype != tensor->dtype)
         status = flat_substitute(fit, entry, &like, dims);
     if (status == CKPT_OK)
@@ -296,6 +298,21 @@ flat_attr_names(struct hub_fit *fit)
     return CKPT_OK;
 }
 
+/* A shape without bytes is for the record: zeros would be a lie. */
+static int
+flat_absent(struct hub_fit *fit, struct hub_fit_entry *entry)
+{
+    if (!flat_holds(fit, CKPT_HOLDS_STRINGS))
+        return hub_fail(fit->report, CKPT_UNSUPPORTED, entry->name.data,
+                        CKPT_NOWHERE, "%s has no tensors without bytes",
+                        fit->writer->id);
+    hub_note(fit->report, CKPT_MESSAGE_STEP, entry->name.data, CKPT_NOWHERE,
+             "it has no bytes and is kept in the record alone");
+    entry->absent = true;
+    fit->record = true;
+    return CKPT_OK;
+}
+
 static int
 flat_entries(struct hub_fit *fit, struct ckpt_value *root)
 {
@@ -305,6 +322,11 @@ flat_entries(struct hub_fit *fit, struct ckpt_value *root)
 
     for (i = 0; i < fit->graph->entry_count && status == CKPT_OK; i++) {
         entry = &fit->entries[i];
+        if (entry->entry->value->as.tensor->storage->place ==
+            CKPT_PLACE_ABSENT) {
+            status = flat_absent(fit, entry);
+            continue;
+        }
         if (entry->kept != i)
             status = flat_drop(fit, entry);
         if (status == CKPT_OK && !entry->dropped)
@@ -322,6 +344,9 @@ flat_says_all(const struct hub_fit *fit, const struct ckpt_value *value)
     if (value->kind != CKPT_KIND_TENSOR || value->attrs != NULL)
         return false;
     tensor = value->as.tensor;
+    if (tensor->type_name != NULL ||
+        tensor->storage->place == CKPT_PLACE_ABSENT)
+        return false;
     return fit->storage_set[tensor->storage->id] == 0 &&
            (flat_holds(fit, CKPT_HOLDS_DEVICES) ||
             strcmp(tensor->storage->device, "cpu") == 0) &&

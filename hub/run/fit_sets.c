@@ -29,8 +29,22 @@ fit_tensor(const struct hub_fit *fit, size_t entry)
 static bool
 tensor_plain(const struct ckpt_tensor *tensor)
 {
+    if (tensor->storage->place == CKPT_PLACE_ABSENT)
+        return true;
     return tensor->contiguous && tensor->offset == 0 &&
            tensor->size_bytes == tensor->storage->size_bytes;
+}
+
+/* What is written are the values, and nothing else has those. */
+static void
+set_apart(struct hub_fit *fit, const struct ckpt_tensor *tensor)
+{
+    fit->alone[tensor->id] = true;
+    fit->stored_bytes += tensor->size_bytes;
+    hub_note(fit->report, CKPT_MESSAGE_LOSS,
+             fit->graph->entries[fit->first[tensor->id]].name.data,
+             CKPT_NOWHERE, "a %s view becomes a tensor of its own",
+             tensor->flips & CKPT_FLIP_CONJUGATE ? "conjugate" : "negative");
 }
 
 /* Counts, for each storage, its distinct tensors; marks those that need a
@@ -46,6 +60,10 @@ sets_count(struct hub_fit *fit, size_t *users)
         if (fit->first[tensor->id] != SIZE_MAX)
             continue;
         fit->first[tensor->id] = i;
+        if (tensor->flips != 0) {
+            set_apart(fit, tensor);
+            continue;
+        }
         if (users[tensor->storage->id]++ == 0)
             fit->stored_bytes += tensor->storage->size_bytes;
         if (users[tensor->storage->id] > 1 || !tensor_plain(tensor))
@@ -76,7 +94,7 @@ sets_fill(struct hub_fit *fit, const size_t *users)
     for (i = 0; i < fit->graph->entry_count; i++) {
         tensor = fit_tensor(fit, i);
         at = &fit->storage_set[tensor->storage->id];
-        if (fit->first[tensor->id] != i || *at == 0)
+        if (fit->first[tensor->id] != i || *at == 0 || tensor->flips != 0)
             continue;
         if (*at == SIZE_MAX) {
             status =

@@ -130,6 +130,9 @@ job_plan(struct job *job)
     }
     if (status != CKPT_OK)
         return status;
+    job->spool.budget = &job->user->budget;
+    job->spool.folder = job->folder;
+    host->spool = &job->spool;
     hub_plan_init(&job->plan, &job->user->budget, job->name);
     hub_plan_lend(&host->table);
     status = job_blame(job, job->format->writer.plan(&host->table, job->self,
@@ -199,8 +202,6 @@ job_pump(struct job *job)
     uint32_t i;
     int status = CKPT_OK;
 
-    job->spool.budget = &job->user->budget;
-    job->spool.folder = job->folder;
     job_report(job)->file = job->reading.path;
     for (i = 0; i < job->plan.file_count && status == CKPT_OK; i++) {
         status =

@@ -90,7 +90,7 @@ pump_stream(struct hub_pump *pump, struct hub_sink *sink,
 {
     uint64_t end = sink->position + size_bytes;
     const struct hub_run *run;
-    bool able = check->kinds == 0;
+    bool able = check->kinds == 0 && stream->flips == 0;
     int status;
 
     while ((status = hub_stream_run(stream, &run)) == CKPT_OK) {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "hub/core/options.h"
+#include "hub/io/unpack.h"
 #include "hub/load/detect.h"
 #include "hub/load/loader.h"
 #include "hub/run/restore.h"
@@ -76,6 +77,44 @@ reading_format(struct hub_reading *reading, const char *from)
                         "no plugin reads '%s'", from);
     }
     memcpy(reading->evidence.how, "told by the user", 17);
+    return CKPT_OK;
+}
+
+/* Says that what was seen lies within a packed file. */
+static void
+reading_say_packed(struct hub_reading *reading)
+{
+    static const char around[] = "gzip around ";
+    size_t room = sizeof reading->evidence.how - sizeof around;
+    char how[sizeof reading->evidence.how];
+
+    memcpy(how, reading->evidence.how, sizeof how);
+    how[room] = '\0';
+    memcpy(reading->evidence.how, around, sizeof around - 1);
+    memcpy(reading->evidence.how + sizeof around - 1, how, strlen(how) + 1);
+}
+
+/* A file that is packed as a whole is unpacked first. */
+static int
+reading_unpack(struct hub_reading *reading)
+{
+    const struct ckpt_settings *settings = &reading->user->settings;
+    struct hub_unpack unpack = {.budget = &reading->user->budget,
+                                .folder = ckpt_temporary_folder(),
+                                .cancelled = settings->cancelled,
+                                .user = settings->user};
+    struct ckpt_source *source;
+    int status;
+
+    if (!hub_packed(reading->source))
+        return reading->user->report.status;
+    status = hub_unpack(&unpack, reading->source, &source);
+    if (status != CKPT_OK)
+        return status;
+    source->unpacked = true;
+    hub_host_adopt(&reading->host, source);
+    reading->source = source;
+    reading->packed = true;
     return CKPT_OK;
 }
 
@@ -152,7 +191,11 @@ hub_reading_init(struct hub_reading *reading, struct ckpt *user,
     if (status == CKPT_OK)
         status = hub_host_open(&reading->host, input->path, &reading->source);
     if (status == CKPT_OK)
+        status = reading_unpack(reading);
+    if (status == CKPT_OK)
         status = reading_format(reading, input->from);
+    if (status == CKPT_OK && reading->packed)
+        reading_say_packed(reading);
     if (status == CKPT_OK)
         status = reading_open(reading, input->options);
     if (status == CKPT_OK)

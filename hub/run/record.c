@@ -17,6 +17,8 @@
  *            | {"tensor": name, "storage": index, "strides": [n, ...],
  *               "offset": n, "dtype": name, "shape": [n, ...],
  *               "device": label, "grad": true, "role": n, shared}
+ *            | {"absent": dtype, "shape": [n, ...], "strides": [n, ...],
+ *               "offset": n, "device": label, "grad": true, "role": n, shared}
  *     shared = "id": n, "class": name (both first),
  *              "attrs": [name, node, ...] (last)
  *
@@ -260,6 +262,16 @@ record_view(struct record *record, const struct ckpt_tensor *tensor, size_t set)
         record_number(record, "offset", tensor->offset - begin * 8 / width);
 }
 
+static void
+record_absent(struct record *record, const struct ckpt_tensor *tensor)
+{
+    record_named(record, "absent", ckpt_dtype_name(tensor->dtype));
+    record_numbers(record, "shape", tensor->shape, tensor->rank);
+    record_numbers(record, "strides", tensor->strides, tensor->rank);
+    if (tensor->offset > 0)
+        record_number(record, "offset", tensor->offset);
+}
+
 static int
 record_tensor(struct record *record, const struct ckpt_value *value)
 {
@@ -270,14 +282,21 @@ record_tensor(struct record *record, const struct ckpt_value *value)
     size_t set = fit->storage_set[tensor->storage->id];
     int status = record_shared(record, value);
 
-    record_key(record, "tensor");
-    if (status == CKPT_OK)
-        status = record_text(record, kept->name.data, kept->name.size_bytes);
+    if (tensor->type_name != NULL)
+        record_named(record, "class", tensor->type_name);
+    if (entry->absent) {
+        record_absent(record, tensor);
+    } else {
+        record_key(record, "tensor");
+        if (status == CKPT_OK)
+            status =
+                record_text(record, kept->name.data, kept->name.size_bytes);
+    }
     if (set > 0 && !fit->alone[tensor->id])
         record_view(record, tensor, set - 1);
     else if (strcmp(tensor->storage->device, "cpu") != 0)
         record_named(record, "device", tensor->storage->device);
-    if (kept->dtype != tensor->dtype) {
+    if (!entry->absent && kept->dtype != tensor->dtype) {
         record_named(record, "dtype", ckpt_dtype_name(tensor->dtype));
         record_numbers(record, "shape", tensor->shape, tensor->rank);
     }

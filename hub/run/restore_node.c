@@ -365,14 +365,15 @@ node_head(struct restore *restore, struct node *node)
 }
 
 static int
-node_tensor(struct restore *restore, struct node *node)
+node_tensor(struct restore *restore, struct node *node, bool absent)
 {
     int status = restore_expect(restore, SDK_JSON_STRING);
 
     if (status == CKPT_OK && node->value != NULL)
         return restore_refuse(restore, "a node is of two kinds");
     if (status == CKPT_OK)
-        status = restore_tensor_begin(restore, &node->tensor, &node->value);
+        status = (absent ? restore_absent_begin : restore_tensor_begin)(
+            restore, node->type_name, &node->tensor, &node->value);
     return status == CKPT_OK ? node_register(restore, node) : status;
 }
 
@@ -406,7 +407,9 @@ node_key(struct restore *restore, struct node *node)
             return status;
     }
     if (sdk_json_is(json, "tensor"))
-        return node_tensor(restore, node);
+        return node_tensor(restore, node, false);
+    if (sdk_json_is(json, "absent"))
+        return node_tensor(restore, node, true);
     if (sdk_json_is(json, "id") || sdk_json_is(json, "class"))
         return node_head(restore, node);
     if (sdk_json_is(json, "ref"))

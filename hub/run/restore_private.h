@@ -14,7 +14,8 @@
 struct restore_tensor {
     struct restore_tensor *next; /* in order of the record */
     struct ckpt_tensor *slot;    /* inside the value */
-    size_t flat;                 /* index among the described entries */
+    size_t flat;                 /* index among the described entries, or
+                                    SIZE_MAX: it has no bytes */
     size_t set;                  /* index of its storage, or SIZE_MAX */
     const char *device;
     struct ckpt_tensor view; /* as the record tells it */
@@ -64,7 +65,13 @@ int restore_text(struct restore *restore, struct ckpt_text *text);
 int restore_name(struct restore *restore, const char **name);
 
 /* The keys of a tensor node; `*taken` is false for a key of another kind. */
-int restore_tensor_begin(struct restore *restore, struct restore_tensor **made,
+int restore_tensor_begin(struct restore *restore, const char *type_name,
+                         struct restore_tensor **made,
+                         struct ckpt_value **value);
+
+/* The same for one without bytes; the text is its dtype. */
+int restore_absent_begin(struct restore *restore, const char *type_name,
+                         struct restore_tensor **made,
                          struct ckpt_value **value);
 int restore_tensor_key(struct restore *restore, struct restore_tensor *tensor,
                        bool *taken);

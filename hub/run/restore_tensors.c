@@ -24,12 +24,37 @@ tensors_allocate(struct restore *restore, size_t count, size_t width)
     return hub_arena_allocate(&restore->graph->arena, (count + 1) * width);
 }
 
-int
-restore_tensor_begin(struct restore *restore, struct restore_tensor **made,
-                     struct ckpt_value **value)
+static int
+tensor_begin(struct restore *restore, const char *type_name, size_t flat,
+             struct restore_tensor **made, struct ckpt_value **value)
 {
     struct ckpt_value like = {.kind = CKPT_KIND_TENSOR};
-    struct restore_tensor *tensor;
+    struct restore_tensor *tensor =
+        tensors_allocate(restore, 1, sizeof *tensor);
+    int status;
+
+    if (tensor != NULL)
+        tensor->slot = tensors_allocate(restore, 1, sizeof *tensor->slot);
+    if (tensor == NULL || tensor->slot == NULL)
+        return restore->report->status;
+    tensor->flat = flat;
+    tensor->set = SIZE_MAX;
+    tensor->device = "cpu";
+    tensor->view.type_name = type_name;
+    *restore->tensors_end = tensor;
+    restore->tensors_end = &tensor->next;
+    restore->tensor_count++;
+    like.as.tensor = tensor->slot;
+    status = hub_value_new(restore->graph, &like, value);
+    if (status == CKPT_OK)
+        *made = tensor;
+    return status;
+}
+
+int
+restore_tensor_begin(struct restore *restore, const char *type_name,
+                     struct restore_tensor **made, struct ckpt_value **value)
+{
     struct ckpt_text name;
     uint64_t *found;
     int status = restore_text(restore, &name);
@@ -39,22 +64,28 @@ restore_tensor_begin(struct restore *restore, struct restore_tensor **made,
     found = hub_table_find(&restore->names, name.data, name.size_bytes);
     if (found == NULL)
         return restore_refuse(restore, "it names a tensor that is not there");
-    tensor = tensors_allocate(restore, 1, sizeof *tensor);
-    if (tensor != NULL)
-        tensor->slot = tensors_allocate(restore, 1, sizeof *tensor->slot);
-    if (tensor == NULL || tensor->slot == NULL)
-        return restore->report->status;
-    tensor->flat = (size_t)*found;
-    tensor->set = SIZE_MAX;
-    tensor->device = "cpu";
-    restore->used[tensor->flat] = true;
-    *restore->tensors_end = tensor;
-    restore->tensors_end = &tensor->next;
-    restore->tensor_count++;
-    like.as.tensor = tensor->slot;
-    status = hub_value_new(restore->graph, &like, value);
-    if (status == CKPT_OK)
-        *made = tensor;
+    restore->used[*found] = true;
+    return tensor_begin(restore, type_name, (size_t)*found, made, value);
+}
+
+int
+restore_absent_begin(struct restore *restore, const char *type_name,
+                     struct restore_tensor **made, struct ckpt_value **value)
+{
+    struct ckpt_text name;
+    int status = restore_text(restore, &name);
+    uint32_t dtype;
+
+    if (status != CKPT_OK)
+        return status;
+    dtype = ckpt_dtype_from_name(name.data);
+    if (dtype == CKPT_DTYPE_NONE)
+        return restore_refuse(restore, "a dtype is not known");
+    status = tensor_begin(restore, type_name, SIZE_MAX, made, value);
+    if (status == CKPT_OK) {
+        (*made)->view.dtype = dtype;
+        (*made)->has_dtype = true;
+    }
     return status;
 }
 
@@ -255,13 +286,30 @@ tensor_kept(struct restore *restore, const struct restore_tensor *tensor,
 static int
 tensor_settle(struct restore *restore, struct restore_tensor *tensor)
 {
-    const struct ckpt_entry *entry = &restore->flat->entries[tensor->flat];
+    const char *name = tensor->flat == SIZE_MAX
+                           ? NULL
+                           : restore->flat->entries[tensor->flat].name.data;
     struct ckpt_value *value;
-    int status =
-        hub_tensor_new(restore->graph, &tensor->view, entry->name.data, &value);
+    int status = hub_tensor_new(restore->graph, &tensor->view, name, &value);
 
     if (status == CKPT_OK)
         *tensor->slot = *value->as.tensor;
+    return status;
+}
+
+/* A tensor on a storage of no bytes. */
+static int
+tensor_absent(struct restore *restore, struct restore_tensor *tensor)
+{
+    struct ckpt_storage like = {.place = CKPT_PLACE_ABSENT,
+                                .device = tensor->device};
+    int status;
+
+    if (!tensor->has_shape || !tensor->has_strides || tensor->set != SIZE_MAX)
+        return restore_refuse(restore, "a tensor without bytes is malformed");
+    status = hub_storage_new(restore->graph, &like, 0, &tensor->view.storage);
+    if (status == CKPT_OK)
+        status = tensor_settle(restore, tensor);
     return status;
 }
 
@@ -465,12 +513,13 @@ restore_tensors(struct restore *restore)
         return restore->report->status;
     for (tensor = restore->tensors; tensor != NULL && status == CKPT_OK;
          tensor = tensor->next)
-        status = tensor_complete(restore, tensor);
+        status = tensor->flat == SIZE_MAX ? tensor_absent(restore, tensor)
+                                          : tensor_complete(restore, tensor);
     if (status == CKPT_OK)
         status = sets_fill(restore, sets);
     for (tensor = restore->tensors; tensor != NULL && status == CKPT_OK;
          tensor = tensor->next)
-        if (tensor->set == SIZE_MAX)
+        if (tensor->set == SIZE_MAX && tensor->flat != SIZE_MAX)
             status = tensor_alone(restore, tensor, storages);
     for (i = 0; i < restore->set_count && status == CKPT_OK; i++)
         status = set_settle(restore, &sets[i], restore->set_devices[i]);

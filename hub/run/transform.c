@@ -217,8 +217,9 @@ applied_tell(struct hub_transforms *transforms,
     transforms->unmatched += edits->unmatched;
     if (edits->count > 0) {
         hub_note(report, CKPT_MESSAGE_STEP, NULL, CKPT_NOWHERE,
-                 "'%s' makes %llu edits", applied->text,
-                 (unsigned long long)edits->count);
+                 "'%s' makes %llu edit%s", applied->text,
+                 (unsigned long long)edits->count,
+                 edits->count == 1 ? "" : "s");
     } else if (edits->unmatched == 0) {
         transforms->unmatched++;
         hub_note(report, CKPT_MESSAGE_WARNING, NULL, CKPT_NOWHERE,

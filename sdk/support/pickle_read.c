@@ -61,6 +61,13 @@ sdk_unpickle_pool(struct machine *m, size_t size_bytes, char **room,
 
 /* ---- Failures ---- */
 
+static uint64_t
+pickle_place(const struct machine *m, size_t at)
+{
+    return sdk_unpickle_place(m->input->origin, m->input->gaps,
+                              m->input->gap_count, at);
+}
+
 /* No opcode is in hand: the data ended where one should be. */
 static int
 pickle_fail_between(const struct machine *m, int status, const char *what)
@@ -72,7 +79,7 @@ pickle_fail_between(const struct machine *m, int status, const char *what)
         m->host->fail(m->host, status, NULL, CKPT_NOWHERE,
                       "%s: at byte %zu of the pickle", what, at);
     else
-        m->host->fail(m->host, status, NULL, origin + at, "%s", what);
+        m->host->fail(m->host, status, NULL, pickle_place(m, at), "%s", what);
     return status;
 }
 
@@ -91,7 +98,7 @@ sdk_unpickle_fail(const struct machine *m, int status, const char *what)
                       "%s: opcode 0x%02x at byte %zu of the pickle", what,
                       opcode, at);
     else
-        m->host->fail(m->host, status, NULL, origin + at,
+        m->host->fail(m->host, status, NULL, pickle_place(m, at),
                       "%s: opcode 0x%02x of the pickle", what, opcode);
     return status;
 }
@@ -379,6 +386,8 @@ step(struct machine *m, int opcode)
     case 0x97:
     case 0x98:
         return sdk_unpickle_fail(m, CKPT_UNSUPPORTED, "an out-of-band buffer");
+    case SDK_PICKLE_LEFT:
+        return sdk_unpickle_left(m);
     default:
         return sdk_unpickle_fail_form(m, "an unknown opcode");
     }
@@ -461,6 +470,9 @@ sdk_pickled_parse(const struct ckpt_host *host,
     made.extras = m.extras;
     made.pool = m.pool;
     made.input = input->data;
+    made.map.origin = input->origin;
+    made.map.gaps = input->gaps;
+    made.map.gap_count = input->gap_count;
     host->release(host, m.stack);
     host->release(host, m.marks);
     host->release(host, m.memo);

@@ -66,6 +66,20 @@ struct sdk_pickled {
     struct sdk_pickled_extra *extras;
     char *pool;
     const char *input;
+    struct {
+        uint64_t origin;
+        const struct sdk_pickle_gap *gaps;
+        size_t gap_count;
+    } map;
+};
+
+/* An opcode of outlines: kind, then offset and size in the file, 8 bytes
+ * each. */
+#define SDK_PICKLE_LEFT 0xf0
+
+struct sdk_pickle_gap {
+    uint32_t at;         /* from here on */
+    uint64_t left_bytes; /* so many bytes of the file are not in the data */
 };
 
 struct sdk_pickled_input {
@@ -73,6 +87,11 @@ struct sdk_pickled_input {
     size_t size_bytes;
     /* Where the data starts in the file, for messages; or CKPT_NOWHERE. */
     uint64_t origin;
+    /* Places where the data is shorter than the file, by the position in the
+     * data; see pickle_outline.h. */
+    const struct sdk_pickle_gap *gaps;
+    size_t gap_count;
+    bool outlined; /* the data is an outline and may say what was left */
     /* The data may be the beginning of more: running out of it is CKPT_END
      * without a message, for the caller to come back with more. */
     bool partial;
@@ -106,6 +125,18 @@ sdk_pickled_kind(const struct sdk_pickled *pickled, uint32_t ref)
 /* Text, str, bytes, bytearray, wide int. No NUL follows. */
 struct ckpt_text sdk_pickled_text(const struct sdk_pickled *pickled,
                                   uint32_t ref);
+
+/* Whether the text was left in the file, by an outline: where it is. Its text
+ * above is empty. */
+bool sdk_pickled_left(const struct sdk_pickled *pickled, uint32_t ref,
+                      uint64_t *offset, uint64_t *size_bytes);
+
+/* Where text that was not left there is in the file, or CKPT_NOWHERE. */
+uint64_t sdk_pickled_text_place(const struct sdk_pickled *pickled,
+                                uint32_t ref);
+
+/* The position in the file of a position in the data, or CKPT_NOWHERE. */
+uint64_t sdk_pickled_place(const struct sdk_pickled *pickled, uint64_t at);
 
 /* The NUL-terminated module and name of a global. */
 const char *sdk_pickled_module(const struct sdk_pickled *pickled, uint32_t ref);

@@ -5,7 +5,7 @@
  *
  * How a node says what it holds (as.pair):
  *   text kinds   position and size in the input, or with FLAG_POOL in the
- *                pool
+ *                pool; with FLAG_LEFT of its place in the file
  *   containers   position and count in the references; before the position
  *                of a list, set or dict that holds anything is its capacity
  *   global       position in the pool and size of the module, then the name,
@@ -22,6 +22,7 @@
 
 #define FLAG_POOL 1
 #define FLAG_EXTRA 2
+#define FLAG_LEFT 4
 
 /* Where the shared nodes stand, after the ints 0 to 255. */
 enum {
@@ -78,6 +79,10 @@ int sdk_unpickle_grow(struct machine *m, void *array, size_t *capacity,
 int sdk_unpickle_pool(struct machine *m, size_t size_bytes, char **room,
                       uint32_t *position);
 
+/* The position in the file of one in the data. */
+uint64_t sdk_unpickle_place(uint64_t origin, const struct sdk_pickle_gap *gaps,
+                            size_t gap_count, uint64_t at);
+
 /* ---- Failures, with the place of the opcode in hand ---- */
 
 int sdk_unpickle_fail(const struct machine *m, int status, const char *what);
@@ -95,6 +100,7 @@ int sdk_unpickle_index(struct machine *m, uint64_t *index);
 /* ---- Opcodes: `width` is that of a length or number in bytes ---- */
 
 int sdk_unpickle_text(struct machine *m, int kind, unsigned width);
+int sdk_unpickle_left(struct machine *m); /* text that was left in the file */
 int sdk_unpickle_long(struct machine *m, unsigned width);
 int sdk_unpickle_int(struct machine *m, unsigned width);
 int sdk_unpickle_real(struct machine *m);

@@ -6,6 +6,55 @@
 
 #include <string.h>
 
+uint64_t
+sdk_unpickle_place(uint64_t origin, const struct sdk_pickle_gap *gaps,
+                   size_t gap_count, uint64_t at)
+{
+    size_t low = 0, high = gap_count, middle;
+
+    if (origin == CKPT_NOWHERE)
+        return CKPT_NOWHERE;
+    while (low < high) {
+        middle = low + (high - low) / 2;
+        if (gaps[middle].at <= at)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return origin + at + (low > 0 ? gaps[low - 1].left_bytes : 0);
+}
+
+uint64_t
+sdk_pickled_place(const struct sdk_pickled *pickled, uint64_t at)
+{
+    return sdk_unpickle_place(pickled->map.origin, pickled->map.gaps,
+                              pickled->map.gap_count, at);
+}
+
+uint64_t
+sdk_pickled_text_place(const struct sdk_pickled *pickled, uint32_t ref)
+{
+    const struct sdk_pickled_node *node = &pickled->nodes[ref];
+
+    return node->flags & (FLAG_POOL | FLAG_LEFT)
+               ? CKPT_NOWHERE
+               : sdk_pickled_place(pickled, node->as.pair.first);
+}
+
+bool
+sdk_pickled_left(const struct sdk_pickled *pickled, uint32_t ref,
+                 uint64_t *offset, uint64_t *size_bytes)
+{
+    const struct sdk_pickled_node *node = &pickled->nodes[ref];
+    const char *place = pickled->input + node->as.pair.first;
+
+    if (!(node->flags & FLAG_LEFT))
+        return false;
+    *offset = sdk_load_le64(place);
+    *size_bytes = sdk_load_le64(place + 8);
+    return true;
+}
+
 struct ckpt_text
 sdk_pickled_text(const struct sdk_pickled *pickled, uint32_t ref)
 {

@@ -42,6 +42,22 @@ sdk_unpickle_index(struct machine *m, uint64_t *index)
 }
 
 int
+sdk_unpickle_left(struct machine *m)
+{
+    const unsigned char *at;
+    struct sdk_pickled_node node = {.flags = FLAG_LEFT};
+
+    if (!m->input->outlined)
+        return sdk_unpickle_fail_form(m, "an unknown opcode");
+    at = sdk_unpickle_take(m, 17);
+    if (at == NULL)
+        return sdk_unpickle_fail_end(m);
+    node.kind = at[0];
+    node.as.pair.first = (uint32_t)(at + 1 - m->begin);
+    return sdk_unpickle_push_node(m, &node);
+}
+
+int
 sdk_unpickle_text(struct machine *m, int kind, unsigned width)
 {
     struct sdk_pickled_node node = {.kind = (uint8_t)kind};

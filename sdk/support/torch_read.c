@@ -4,35 +4,13 @@
  * made empty where it is met first and filled when the walk enters it, so
  * that it may contain itself; the path to it is kept on a stack.
  */
-#include "torch_module.h"
-#include "torch_read_storage.h"
+#include "torch_read_walk.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#define DEPTH_MAX 500 /* values within values, as the hub allows */
 #define LABEL_BYTES_MAX 200
-
-enum frame_kind {
-    FRAME_LIST,    /* the list goes into a list or tuple */
-    FRAME_PAIRS,   /* the list goes into a map */
-    FRAME_COUPLES, /* the list of lists of two goes into a map */
-    FRAME_ATTRS,   /* the list goes into the attributes of a value */
-    FRAME_OBJECT,  /* the parts of an object, one after the other */
-    FRAME_MODULE   /* a module is unfolded into a map */
-};
-
-struct torch_frame {
-    uint32_t kind;
-    uint32_t index; /* of the next item or part */
-    uint32_t node;  /* OBJECT */
-    uint32_t depth; /* of the target */
-    size_t path_bytes;
-    struct ckpt_value *target;
-    struct sdk_pickled_list list;
-    struct torch_modules *modules; /* MODULE; owned */
-};
 
 /* ---- Messages ---- */
 
@@ -49,9 +27,7 @@ sdk_torch_path(struct torch_reader *r)
 uint64_t
 sdk_torch_byte(const struct torch_reader *r, uint32_t ref)
 {
-    if (r->source->origin == CKPT_NOWHERE)
-        return CKPT_NOWHERE;
-    return r->source->origin + sdk_pickled_at(r->pickled, ref)->byte;
+    return sdk_pickled_place(r->pickled, sdk_pickled_at(r->pickled, ref)->byte);
 }
 
 int
@@ -71,145 +47,6 @@ sdk_torch_value(struct torch_reader *r, const struct ckpt_value *like,
 }
 
 /* ---- The walk ---- */
-
-/* Depth of a value that the walk is about to enter; attributes and pairs of
- * one value are entered one after the other. */
-static uint32_t
-depth_of(const struct torch_reader *r, const struct ckpt_value *target)
-{
-    const struct torch_frame *top;
-
-    if (r->frame_count == 0)
-        return 1;
-    top = &r->frames[r->frame_count - 1];
-    return top->target == target ? top->depth : top->depth + 1;
-}
-
-static int
-push_frame(struct torch_reader *r, uint32_t kind, uint32_t node,
-           struct ckpt_value *target, struct sdk_pickled_list list)
-{
-    struct torch_frame *frame;
-    uint32_t depth = depth_of(r, target);
-
-    if (depth > DEPTH_MAX)
-        return sdk_torch_fail(r, CKPT_LIMIT, node,
-                              "values nest deeper than 500");
-    if (r->frame_count == r->frame_capacity) {
-        size_t wanted = r->frame_capacity ? r->frame_capacity * 2 : 16;
-        struct torch_frame *frames =
-            r->host->reallocate(r->host, r->frames, wanted * sizeof *frames);
-
-        if (frames == NULL)
-            return CKPT_MEMORY;
-        r->frames = frames;
-        r->frame_capacity = wanted;
-    }
-    frame = &r->frames[r->frame_count++];
-    frame->kind = kind;
-    frame->index = 0;
-    frame->node = node;
-    frame->depth = depth;
-    frame->path_bytes = r->path.size_bytes;
-    frame->target = target;
-    frame->list = list;
-    frame->modules = NULL;
-    return CKPT_OK;
-}
-
-/* The list that a builtin of one argument is called with. */
-static struct ckpt_value *
-inner_list(const struct ckpt_value *value)
-{
-    return (struct ckpt_value *)(uintptr_t)
-        value->as.object->args->as.list.items[0];
-}
-
-/* The attributes of a tensor or map: the state it was built with. */
-static int
-push_attrs(struct torch_reader *r, uint32_t ref, struct ckpt_value *value,
-           uint32_t state)
-{
-    if (state == SDK_PICKLED_NOTHING)
-        return CKPT_OK;
-    return push_frame(r, FRAME_ATTRS, ref, value,
-                      sdk_pickled_list(r->pickled, state));
-}
-
-/* What the map was made of goes in first, then what was put into it; frames
- * are a stack. */
-static int
-enter_map(struct torch_reader *r, uint32_t ref, struct ckpt_value *value,
-          const struct sdk_pickled_call *call)
-{
-    struct sdk_pickled_list args = sdk_pickled_list(r->pickled, call->args);
-    int status = push_attrs(r, ref, value, call->state);
-
-    if (status == CKPT_OK)
-        status = push_frame(r, FRAME_PAIRS, ref, value, call->pairs);
-    if (status != CKPT_OK || args.count == 0)
-        return status;
-    return push_frame(r, FRAME_COUPLES, ref, value,
-                      sdk_pickled_list(r->pickled, args.refs[0]));
-}
-
-static int
-enter_module(struct torch_reader *r, uint32_t ref, struct ckpt_value *value)
-{
-    struct sdk_pickled_list none = {NULL, 0};
-    int status = push_frame(r, FRAME_MODULE, ref, value, none);
-
-    return status == CKPT_OK
-               ? sdk_torch_modules_open(r, ref, value,
-                                        &r->frames[r->frame_count - 1].modules)
-               : status;
-}
-
-static int
-enter_call(struct torch_reader *r, uint32_t ref, struct ckpt_value *value)
-{
-    struct sdk_pickled_call call = sdk_pickled_call(r->pickled, ref);
-    struct sdk_pickled_list args = {NULL, 0};
-    struct torch_module module;
-
-    if (value->kind == CKPT_KIND_MAP && sdk_torch_module_find(r, ref, &module))
-        return enter_module(r, ref, value);
-    if (value->kind == CKPT_KIND_MAP)
-        return enter_map(r, ref, value, &call);
-    if (value->kind == CKPT_KIND_TENSOR) {
-        args = sdk_pickled_list(r->pickled, call.args);
-        return push_attrs(r, ref, value, args.refs[3]);
-    }
-    return push_frame(r, FRAME_OBJECT, ref, value, args);
-}
-
-/* Goes into a container that has not been filled. */
-static int
-enter(struct torch_reader *r, uint32_t ref)
-{
-    struct ckpt_value *value;
-
-    ref = sdk_torch_class(r, ref);
-    if (!(r->numbers[ref] & TORCH_PENDING))
-        return CKPT_OK;
-    r->numbers[ref] &= ~TORCH_PENDING;
-    value = r->values[r->numbers[ref] - 1];
-    switch (sdk_pickled_kind(r->pickled, ref)) {
-    case SDK_PICKLED_TUPLE:
-    case SDK_PICKLED_LIST:
-        return push_frame(r, FRAME_LIST, ref, value,
-                          sdk_pickled_list(r->pickled, ref));
-    case SDK_PICKLED_SET:
-    case SDK_PICKLED_FROZENSET:
-        return push_frame(r, FRAME_LIST, ref, inner_list(value),
-                          sdk_pickled_list(r->pickled, ref));
-    case SDK_PICKLED_DICT:
-        return push_frame(r, FRAME_PAIRS, ref, value,
-                          sdk_pickled_list(r->pickled, ref));
-    default:
-        return enter_call(r, ref, value);
-    }
-}
 
 /* Sets the path to that of a frame and one label more. It is for messages,
  * and one long key may be met a million times: so it is cut. */
@@ -260,7 +97,7 @@ step_list(struct torch_reader *r, struct torch_frame *frame)
         status = sdk_torch_value_of(r, ref, 0, &item);
     if (status == CKPT_OK)
         status = r->host->list_add(r->host, r->graph, target, item);
-    return status == CKPT_OK ? enter(r, ref) : status;
+    return status == CKPT_OK ? sdk_torch_enter(r, ref) : status;
 }
 
 static int
@@ -277,8 +114,29 @@ set_pair(struct torch_reader *r, struct torch_frame *frame, uint32_t key_ref,
     if (status == CKPT_OK)
         status = r->host->map_set(r->host, r->graph, target, key, value);
     if (status == CKPT_OK)
-        status = enter(r, key_ref);
-    return status == CKPT_OK ? enter(r, ref) : status;
+        status = sdk_torch_enter(r, key_ref);
+    return status == CKPT_OK ? sdk_torch_enter(r, ref) : status;
+}
+
+static int
+step_parts(struct torch_reader *r, struct torch_frame *frame)
+{
+    const char *name = frame->names[frame->index];
+    uint32_t ref = frame->list.refs[frame->index++];
+    struct ckpt_value like = {.kind = CKPT_KIND_STRING};
+    struct ckpt_value *key, *value, *target = frame->target;
+    int status;
+
+    like.as.text.data = name;
+    like.as.text.size_bytes = strlen(name);
+    status = set_path(r, frame, name, strlen(name));
+    if (status == CKPT_OK)
+        status = sdk_torch_value(r, &like, &key);
+    if (status == CKPT_OK)
+        status = sdk_torch_value_of(r, ref, 0, &value);
+    if (status == CKPT_OK)
+        status = r->host->map_set(r->host, r->graph, target, key, value);
+    return status == CKPT_OK ? sdk_torch_enter(r, ref) : status;
 }
 
 static int
@@ -331,7 +189,7 @@ step_attrs(struct torch_reader *r, struct torch_frame *frame)
         status = sdk_torch_value_of(r, ref, 0, &value);
     if (status == CKPT_OK)
         status = set_attr(r, target, &name, value);
-    return status == CKPT_OK ? enter(r, ref) : status;
+    return status == CKPT_OK ? sdk_torch_enter(r, ref) : status;
 }
 
 /* Items and pairs get a list and a map of their own. */
@@ -350,9 +208,10 @@ start_part(struct torch_reader *r, const struct torch_frame *frame,
     status = sdk_torch_value(r, &like, &made);
     if (status == CKPT_OK)
         status = r->host->object_set(r->host, r->graph, object, part, made);
-    return status == CKPT_OK ? push_frame(r, pairs ? FRAME_PAIRS : FRAME_LIST,
-                                          node, made, list)
-                             : status;
+    return status == CKPT_OK
+               ? sdk_torch_push(r, pairs ? FRAME_PAIRS : FRAME_LIST, node, made,
+                                list)
+               : status;
 }
 
 static int
@@ -368,7 +227,7 @@ start_state(struct torch_reader *r, const struct torch_frame *frame,
     if (status == CKPT_OK)
         status = r->host->object_set(r->host, r->graph, object, CKPT_PART_STATE,
                                      value);
-    return status == CKPT_OK ? enter(r, state) : status;
+    return status == CKPT_OK ? sdk_torch_enter(r, state) : status;
 }
 
 /* The parts of an object in order; `*done` after the last. */
@@ -380,12 +239,13 @@ step_object(struct torch_reader *r, struct torch_frame *frame, bool *done)
     r->path.size_bytes = frame->path_bytes;
     switch (frame->index++) {
     case 0:
-        return enter(r, call.callee);
+        return sdk_torch_enter(r, call.callee);
     case 1:
-        return enter(r, call.args);
+        return sdk_torch_enter(r, call.args);
     case 2:
-        return call.kwargs == SDK_PICKLED_NOTHING ? CKPT_OK
-                                                  : enter(r, call.kwargs);
+        return call.kwargs == SDK_PICKLED_NOTHING
+                   ? CKPT_OK
+                   : sdk_torch_enter(r, call.kwargs);
     case 3:
         return start_part(r, frame, CKPT_PART_ITEMS, call.items);
     case 4:
@@ -411,8 +271,9 @@ step_module(struct torch_reader *r, struct torch_frame *frame, bool *done)
         *done = true;
         return CKPT_OK;
     }
-    return status == CKPT_OK && node != SDK_PICKLED_NOTHING ? enter(r, node)
-                                                            : status;
+    return status == CKPT_OK && node != SDK_PICKLED_NOTHING
+               ? sdk_torch_enter(r, node)
+               : status;
 }
 
 static int
@@ -426,6 +287,8 @@ step(struct torch_reader *r)
         return step_list(r, frame);
     if (!done && frame->kind == FRAME_PAIRS)
         return step_pairs(r, frame);
+    if (!done && frame->kind == FRAME_PARTS)
+        return step_parts(r, frame);
     if (!done && frame->kind == FRAME_COUPLES)
         return step_couples(r, frame);
     if (!done && frame->kind == FRAME_ATTRS)
@@ -448,7 +311,7 @@ walk(struct torch_reader *r, uint32_t ref, struct ckpt_value **value)
     int status = sdk_torch_value_of(r, ref, 0, &made);
 
     if (status == CKPT_OK)
-        status = enter(r, ref);
+        status = sdk_torch_enter(r, ref);
     while (status == CKPT_OK && r->frame_count > 0) {
         status = step(r);
         if ((++steps & 0xffff) == 0 && r->host->cancelled(r->host))

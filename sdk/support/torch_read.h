@@ -12,8 +12,20 @@
  *   torch._utils._rebuild_tensor, _v2, _v3            a tensor
  *   torch._utils._rebuild_parameter, _with_state      a tensor of role
  *                                parameter; its state gives attributes
- *   torch._tensor._rebuild_from_type_v2 of torch.Tensor itself
- *                                a tensor; its state gives attributes
+ *   torch._tensor._rebuild_from_type_v2, _rebuild_from_type
+ *                                a tensor; its class, unless torch.Tensor, is
+ *                                its type, its state gives attributes
+ *   torch._utils._rebuild_qtensor                     a tensor; the attribute
+ *                                `quantiser` is a map, of type
+ *                                "torch.per_tensor_affine" or the like
+ *   torch._utils._rebuild_meta_tensor_no_storage      a tensor without bytes
+ *   torch._utils._rebuild_sparse_tensor, _rebuild_nested_tensor
+ *                                a map of type "torch.sparse_coo" or the like
+ *                                with the parts: `indices`, `values` ...
+ *   torch._utils._rebuild_device_tensor_from_numpy and kin
+ *                                a tensor on that device
+ *   numpy.ndarray of a type that torch has            a tensor of type
+ *                                "numpy.ndarray"
  *   torch.FloatTensor and kin with a state, torch.nn.parameter.Parameter and
  *   torch.autograd.variable.Variable of a tensor
  *                                a tensor, as torch up to 0.3 wrote them
@@ -106,6 +118,16 @@ struct sdk_torch_source {
                 struct ckpt_storage *like);
     void *user;
     uint64_t origin; /* of the pickle in the file, or CKPT_NOWHERE */
+    /* The file in which the pickle lies as it is; NULL: there is none, and
+     * what the pickle itself holds of payload is kept in memory. */
+    const struct ckpt_source *file;
+    /* Says in `like` how to decode a storage from text in the file: UTF-8 of
+     * `text_bytes` bytes from `offset`, whose code points are bytes, of which
+     * the first `skip` are passed over. NULL: there are no cursors for that. */
+    int (*text)(const struct ckpt_host *host, void *user, uint64_t offset,
+                uint64_t text_bytes, uint64_t skip, struct ckpt_storage *like);
+    /* Arrays of NumPy are tensors like others, without a type of their own. */
+    bool arrays_are_tensors;
     uint32_t ids;    /* enum sdk_torch_ids */
     /* LEGACY: is told all storages but views, each key once, in the order in
      * which a load would meet them, before the first is to be found. */

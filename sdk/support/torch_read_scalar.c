@@ -97,9 +97,9 @@ make_complex(struct torch_reader *r, struct sdk_pickled_list args,
 }
 
 /* UTF-8 of code points below 256 to bytes; false if there are others. */
-static bool
-decode_latin1(const struct ckpt_text *text, unsigned char *bytes,
-              size_t *size_bytes)
+bool
+sdk_torch_decode_latin1(const struct ckpt_text *text, unsigned char *bytes,
+                        size_t *size_bytes)
 {
     const unsigned char *p = (const unsigned char *)text->data;
     size_t i, count = 0;
@@ -119,6 +119,35 @@ decode_latin1(const struct ckpt_text *text, unsigned char *bytes,
     return true;
 }
 
+int
+sdk_torch_text(struct torch_reader *r, uint32_t ref, struct ckpt_text *text,
+               void **loaded)
+{
+    uint64_t offset, size_bytes;
+    char *room;
+    int status;
+
+    *loaded = NULL;
+    *text = sdk_pickled_text(r->pickled, ref);
+    if (!sdk_pickled_left(r->pickled, ref, &offset, &size_bytes))
+        return CKPT_OK;
+    if (r->source->file == NULL || size_bytes > SIZE_MAX - 1)
+        return sdk_torch_fail(r, CKPT_LIMIT, ref, "a string of great length");
+    room = r->host->allocate(r->host, (size_t)size_bytes + 1);
+    if (room == NULL)
+        return CKPT_MEMORY;
+    status = r->host->source_read(r->host, r->source->file, offset, room,
+                                  (size_t)size_bytes);
+    if (status != CKPT_OK) {
+        r->host->release(r->host, room);
+        return status;
+    }
+    text->data = room;
+    text->size_bytes = (size_t)size_bytes;
+    *loaded = room;
+    return CKPT_OK;
+}
+
 static int
 make_bytes(struct torch_reader *r, struct sdk_pickled_list args,
            struct ckpt_value **value)
@@ -126,24 +155,27 @@ make_bytes(struct torch_reader *r, struct sdk_pickled_list args,
     struct ckpt_value like = {.kind = CKPT_KIND_BYTES};
     struct ckpt_text text;
     unsigned char *bytes;
+    void *loaded = NULL;
     size_t size_bytes;
-    int status = CKPT_END;
+    int status;
 
     if (args.count != 2 ||
         sdk_pickled_kind(r->pickled, args.refs[0]) != SDK_PICKLED_TEXT ||
         (!sdk_pickled_is_text(r->pickled, args.refs[1], "latin1") &&
          !sdk_pickled_is_text(r->pickled, args.refs[1], "latin-1")))
         return CKPT_END;
-    text = sdk_pickled_text(r->pickled, args.refs[0]);
+    status = sdk_torch_text(r, args.refs[0], &text, &loaded);
+    if (status != CKPT_OK)
+        return status;
     bytes = r->host->allocate(r->host, text.size_bytes + 1);
-    if (bytes == NULL)
-        return CKPT_MEMORY;
-    if (decode_latin1(&text, bytes, &size_bytes)) {
+    status = bytes == NULL ? CKPT_MEMORY : CKPT_END;
+    if (bytes != NULL && sdk_torch_decode_latin1(&text, bytes, &size_bytes)) {
         like.as.text.data = (const char *)bytes;
         like.as.text.size_bytes = size_bytes;
         status = sdk_torch_value(r, &like, value);
     }
     r->host->release(r->host, bytes);
+    r->host->release(r->host, loaded);
     return status;
 }
 

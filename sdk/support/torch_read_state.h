@@ -16,13 +16,28 @@ enum torch_known {
     TORCH_REBUILD_TENSOR, /* the rebuild functions stand together, in order */
     TORCH_REBUILD_TENSOR_V2,
     TORCH_REBUILD_TENSOR_V3,
+    TORCH_REBUILD_QUANTISED,
+    TORCH_REBUILD_META, /* the last that gives a tensor by itself */
     TORCH_REBUILD_PARAMETER,
     TORCH_REBUILD_PARAMETER_STATE,
     TORCH_REBUILD_TYPED,
+    TORCH_REBUILD_DEVICE_TENSOR,
     TORCH_OLD_PARAMETER, /* classes that torch up to 0.3 made anew */
     TORCH_OLD_VARIABLE,
     TORCH_OLD_TENSOR, /* `dtype` says of what */
-    TORCH_TENSOR,     /* the class */
+    TORCH_REBUILD_DEVICE_ARRAY,
+    TORCH_REBUILD_SPARSE, /* these give a map of tensors */
+    TORCH_REBUILD_NESTED,
+    TORCH_LAYOUT,
+    TORCH_PER_TENSOR,
+    TORCH_PER_CHANNEL,
+    TORCH_LOAD_BYTES,
+    TORCH_TUPLE,
+    TORCH_ARRAY, /* numpy.ndarray, the class */
+    TORCH_ARRAY_RECONSTRUCT,
+    TORCH_ARRAY_FROM_BUFFER,
+    TORCH_ARRAY_DTYPE,
+    TORCH_TENSOR, /* the class */
     TORCH_SIZE,
     TORCH_DEVICE,
     TORCH_COMPLEX,
@@ -78,6 +93,7 @@ struct torch_reader {
     struct torch_frame *frames;
     size_t frame_count, frame_capacity;
     struct sdk_buffer path; /* keys joined by '.', without NUL */
+    unsigned told;          /* how many storages on unknown objects were told */
     uint32_t role;          /* of tensors that have none: enum ckpt_role */
 
     struct torch_entry *entries;
@@ -138,6 +154,9 @@ int sdk_torch_tensor_new(struct torch_reader *r, uint32_t ref, uint32_t *state,
 int sdk_torch_storage_object(struct torch_reader *r, uint32_t ref,
                              struct ckpt_value **value);
 
+/* Tells of a bare storage that is met within an object of an unknown class. */
+void sdk_torch_tell_storage(struct torch_reader *r, uint32_t ref);
+
 /* Looks at every persistent id in the order of a load, where the container
  * wants that. */
 int sdk_torch_meet(struct torch_reader *r);
@@ -166,6 +185,16 @@ int sdk_torch_value_of(struct torch_reader *r, uint32_t ref, unsigned depth,
  * is known as `known`. */
 bool sdk_torch_is_plain_call(struct torch_reader *r, uint32_t ref,
                              uint32_t known);
+
+/* The text of a node, also if it was left in the file; then `*loaded` is the
+ * memory of it, which the caller releases. */
+int sdk_torch_text(struct torch_reader *r, uint32_t ref, struct ckpt_text *text,
+                   void **loaded);
+
+/* UTF-8 of code points below 256 to bytes; false if there are others. The
+ * bytes are no more than the text's. */
+bool sdk_torch_decode_latin1(const struct ckpt_text *text, unsigned char *bytes,
+                             size_t *size_bytes);
 
 /* Makes the size, device, complex or bytes of a call to what is known as
  * `known`. CKPT_END: the arguments are not its own. */

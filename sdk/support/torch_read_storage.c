@@ -7,148 +7,9 @@
  */
 #include "torch_read_storage.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "checked.h"
-#include "utf8.h"
-
-/* More attributes, or longer names, than these make an object. */
-#define ATTRS_MAX 1000
-#define NAME_BYTES_MAX 256
-#define KEY_BYTES_MAX 200
-
-/* What a persistent id says. */
-struct pid {
-    const struct torch_name *class;
-    struct ckpt_text key;
-    uint32_t location;
-    uint64_t size_bytes;
-    uint32_t dtype; /* uint8 for an untyped class */
-    bool view;      /* of that storage, under a key of its own */
-    struct ckpt_text view_key;
-    uint64_t view_start_bytes, view_size_bytes;
-};
-
-static bool
-is_text(const struct torch_reader *r, uint32_t ref)
-{
-    uint32_t kind = sdk_pickled_kind(r->pickled, ref);
-
-    return kind == SDK_PICKLED_TEXT || kind == SDK_PICKLED_STR;
-}
-
-static bool
-is_attr_name(struct torch_reader *r, uint32_t ref)
-{
-    struct ckpt_text text;
-
-    if (!is_text(r, ref))
-        return false;
-    text = sdk_pickled_text(r->pickled, ref);
-    return text.size_bytes <= NAME_BYTES_MAX &&
-           memchr(text.data, '\0', text.size_bytes) == NULL &&
-           sdk_utf8_valid(text.data, text.size_bytes);
-}
-
-bool
-sdk_torch_is_attrs(struct torch_reader *r, uint32_t ref)
-{
-    struct sdk_pickled_list pairs;
-    uint32_t i;
-
-    if (sdk_pickled_kind(r->pickled, ref) != SDK_PICKLED_DICT)
-        return false;
-    pairs = sdk_pickled_list(r->pickled, ref);
-    if (pairs.count > 2 * ATTRS_MAX)
-        return false;
-    for (i = 0; i < pairs.count; i += 2)
-        if (!is_attr_name(r, pairs.refs[i]))
-            return false;
-    return true;
-}
-
-/* Counts of the packed quantised classes are of bytes already. */
-static bool
-count_to_bytes(uint32_t dtype, int64_t count, uint64_t *size_bytes)
-{
-    uint32_t width_bits = ckpt_dtype_width_bits(dtype);
-
-    if (count < 0 || count > INT64_MAX / 64)
-        return false;
-    *size_bytes = (uint64_t)count * (width_bits < 8 ? 1 : width_bits / 8);
-    return true;
-}
-
-/* (key, offset, count), or None */
-static int
-read_view(struct torch_reader *r, uint32_t ref, uint32_t metadata,
-          struct pid *pid)
-{
-    const struct sdk_pickled *p = r->pickled;
-    struct sdk_pickled_list list;
-
-    if (sdk_pickled_kind(p, metadata) == SDK_PICKLED_NONE)
-        return CKPT_OK;
-    if (sdk_pickled_kind(p, metadata) != SDK_PICKLED_TUPLE)
-        return sdk_torch_fail(r, CKPT_FORMAT, ref,
-                              "view metadata that is no tuple");
-    list = sdk_pickled_list(p, metadata);
-    if (list.count != 3 || !is_text(r, list.refs[0]) ||
-        sdk_pickled_kind(p, list.refs[1]) != SDK_PICKLED_INT ||
-        sdk_pickled_kind(p, list.refs[2]) != SDK_PICKLED_INT)
-        return sdk_torch_fail(r, CKPT_FORMAT, ref,
-                              "view metadata that is no key, offset and count");
-    pid->view = true;
-    pid->view_key = sdk_pickled_text(p, list.refs[0]);
-    if (pid->view_key.size_bytes > KEY_BYTES_MAX)
-        return sdk_torch_fail(r, CKPT_FORMAT, ref,
-                              "a storage key of more than 200 bytes");
-    if (!count_to_bytes(pid->dtype, sdk_pickled_at(p, list.refs[1])->as.integer,
-                        &pid->view_start_bytes) ||
-        !count_to_bytes(pid->dtype, sdk_pickled_at(p, list.refs[2])->as.integer,
-                        &pid->view_size_bytes))
-        return sdk_torch_fail(r, CKPT_FORMAT, ref,
-                              "a view of an impossible place or size");
-    return CKPT_OK;
-}
-
-static int
-read_pid(struct torch_reader *r, uint32_t ref, struct pid *pid)
-{
-    const struct sdk_pickled *p = r->pickled;
-    uint32_t tuple = sdk_pickled_pid(p, ref);
-    uint32_t count = r->source->ids == SDK_TORCH_IDS_LEGACY ? 6 : 5;
-    struct sdk_pickled_list list;
-
-    if (sdk_pickled_kind(p, tuple) != SDK_PICKLED_TUPLE)
-        return sdk_torch_fail(r, CKPT_UNSUPPORTED, ref,
-                              "a persistent id that is no tuple");
-    list = sdk_pickled_list(p, tuple);
-    if (list.count != count ||
-        !sdk_pickled_is_text(p, list.refs[0], "storage") ||
-        sdk_pickled_kind(p, list.refs[1]) != SDK_PICKLED_GLOBAL ||
-        !is_text(r, list.refs[2]) || !is_text(r, list.refs[3]) ||
-        sdk_pickled_kind(p, list.refs[4]) != SDK_PICKLED_INT)
-        return sdk_torch_fail(r, CKPT_UNSUPPORTED, ref,
-                              "a persistent id that is no storage");
-    pid->class = sdk_torch_name_of(r, list.refs[1]);
-    if (pid->class->known != TORCH_STORAGE)
-        return sdk_torch_fail(r, CKPT_UNSUPPORTED, ref,
-                              "a storage of an unknown class");
-    pid->key = sdk_pickled_text(p, list.refs[2]);
-    if (pid->key.size_bytes > KEY_BYTES_MAX)
-        return sdk_torch_fail(r, CKPT_FORMAT, ref,
-                              "a storage key of more than 200 bytes");
-    pid->location = list.refs[3];
-    pid->dtype = pid->class->dtype ? pid->class->dtype : CKPT_UINT8;
-    if (!count_to_bytes(pid->dtype, sdk_pickled_at(p, list.refs[4])->as.integer,
-                        &pid->size_bytes))
-        return sdk_torch_fail(r, CKPT_FORMAT, ref,
-                              "a storage of an impossible size");
-    return count == 6 ? read_view(r, ref, list.refs[5], pid) : CKPT_OK;
-}
 
 static int
 find_device(struct torch_reader *r, uint32_t location, uint32_t ref)
@@ -241,8 +102,21 @@ grow_entries(struct torch_reader *r)
     return CKPT_OK;
 }
 
+int
+sdk_torch_entry_add(struct torch_reader *r, const struct torch_entry *made,
+                    struct torch_entry **entry)
+{
+    int status = grow_entries(r);
+
+    if (status != CKPT_OK)
+        return status;
+    r->entries[r->entry_count] = *made;
+    *entry = &r->entries[r->entry_count++];
+    return CKPT_OK;
+}
+
 static void
-say_storage(const struct torch_reader *r, const struct pid *pid,
+say_storage(const struct torch_reader *r, const struct torch_pid *pid,
             const struct torch_entry *entry, struct sdk_torch_storage *said)
 {
     uint32_t width_bits = ckpt_dtype_width_bits(pid->dtype);
@@ -257,8 +131,8 @@ say_storage(const struct torch_reader *r, const struct pid *pid,
 
 /* Asks where the storage of a root is. `pid` is the one that made it. */
 static int
-make_storage(struct torch_reader *r, const struct pid *pid, uint32_t dtype,
-             struct torch_entry *root)
+make_storage(struct torch_reader *r, const struct torch_pid *pid,
+             uint32_t dtype, struct torch_entry *root)
 {
     struct sdk_torch_storage wanted = {0};
     struct ckpt_storage like = {0};
@@ -284,7 +158,7 @@ make_storage(struct torch_reader *r, const struct pid *pid, uint32_t dtype,
 /* The entry of a key; `*added` if it is new, and then empty. */
 static int
 enter_key(struct torch_reader *r, const struct ckpt_text *key,
-          const struct pid *pid, uint32_t ref, uint32_t *at, bool *added)
+          const struct torch_pid *pid, uint32_t ref, uint32_t *at, bool *added)
 {
     struct torch_entry made = {
         .ref = ref,
@@ -312,7 +186,7 @@ enter_key(struct torch_reader *r, const struct ckpt_text *key,
 /* A view of a view is one of the same root. What a key named before must be
  * what it names now. */
 static int
-enter_view(struct torch_reader *r, const struct pid *pid, uint32_t ref,
+enter_view(struct torch_reader *r, const struct torch_pid *pid, uint32_t ref,
            uint32_t *at)
 {
     struct torch_entry of = r->entries[*at], *view;
@@ -340,7 +214,7 @@ enter_view(struct torch_reader *r, const struct pid *pid, uint32_t ref,
 }
 
 static void
-check_again(struct torch_reader *r, const struct pid *pid, uint32_t ref,
+check_again(struct torch_reader *r, const struct torch_pid *pid, uint32_t ref,
             struct torch_entry *entry)
 {
     if ((entry->dtype == pid->dtype && entry->size_bytes == pid->size_bytes) ||
@@ -354,7 +228,7 @@ check_again(struct torch_reader *r, const struct pid *pid, uint32_t ref,
 
 /* Where the entry of a persistent id stands, which is made if need be. */
 static int
-enter_pid(struct torch_reader *r, const struct pid *pid, uint32_t ref,
+enter_pid(struct torch_reader *r, const struct torch_pid *pid, uint32_t ref,
           uint32_t *at)
 {
     bool added;
@@ -376,9 +250,9 @@ find_entry(struct torch_reader *r, uint32_t ref, uint32_t dtype,
            struct torch_entry **found)
 {
     struct torch_entry *entry, *root;
-    struct pid pid = {0};
+    struct torch_pid pid = {0};
     uint32_t at;
-    int status = read_pid(r, ref, &pid);
+    int status = sdk_torch_read_pid(r, ref, &pid);
 
     if (status == CKPT_OK)
         status = enter_pid(r, &pid, ref, &at);
@@ -388,7 +262,7 @@ find_entry(struct torch_reader *r, uint32_t ref, uint32_t dtype,
     root = &r->entries[entry->root];
     if (root->storage == NULL) {
         if (root->ref != ref)
-            status = read_pid(r, root->ref, &pid);
+            status = sdk_torch_read_pid(r, root->ref, &pid);
         if (status == CKPT_OK)
             status = make_storage(r, &pid, dtype, root);
         if (status != CKPT_OK)
@@ -399,92 +273,11 @@ find_entry(struct torch_reader *r, uint32_t ref, uint32_t dtype,
     return CKPT_OK;
 }
 
-/* ---- Persistent ids of one name ---- */
-
-bool
-sdk_torch_is_named(const struct torch_reader *r, uint32_t ref)
-{
-    uint32_t pid;
-
-    if (r->source->ids != SDK_TORCH_IDS_TAR ||
-        sdk_pickled_kind(r->pickled, ref) != SDK_PICKLED_PERSISTENT)
-        return false;
-    pid = sdk_pickled_pid(r->pickled, ref);
-    return is_text(r, pid) ||
-           sdk_pickled_kind(r->pickled, pid) == SDK_PICKLED_INT;
-}
-
-int
-sdk_torch_check_storage(struct torch_reader *r, uint32_t ref)
-{
-    struct ckpt_value *value;
-    int status = CKPT_OK;
-
-    if (!sdk_torch_is_named(r, ref))
-        return CKPT_OK;
-    status = sdk_torch_value_of(r, ref, 0, &value);
-    if (status == CKPT_OK && value->kind == CKPT_KIND_TENSOR)
-        return sdk_torch_fail(r, CKPT_FORMAT, ref,
-                              "a tensor that is rebuilt on a tensor");
-    return status;
-}
-
-static int
-make_named(struct torch_reader *r, uint32_t ref, struct ckpt_value **value)
-{
-    uint32_t pid = sdk_pickled_pid(r->pickled, ref);
-    struct sdk_torch_named named = {.tensor = sdk_torch_path(r),
-                                    .byte = sdk_torch_byte(r, ref)};
-    char digits[24];
-
-    if (is_text(r, pid)) {
-        named.id = sdk_pickled_text(r->pickled, pid);
-    } else {
-        named.id.size_bytes =
-            (size_t)snprintf(digits, sizeof digits, "%" PRId64,
-                             sdk_pickled_at(r->pickled, pid)->as.integer);
-        named.id.data = digits;
-    }
-    return r->source->named(r->host, r->source->user, r->graph, &named, value);
-}
-
-/* The storage, or a part of it, that a bare storage is; the whole storage of
- * a tensor. */
-static int
-named_entry(struct torch_reader *r, uint32_t ref, struct torch_entry **found)
-{
-    const struct ckpt_tensor *view;
-    struct torch_entry made = {0};
-    struct ckpt_value *value;
-    int status = sdk_torch_value_of(r, ref, 0, &value);
-
-    if (status != CKPT_OK)
-        return status;
-    view = value->kind == CKPT_KIND_TENSOR
-               ? value->as.tensor
-               : value->as.object->args->as.list.items[0]->as.tensor;
-    made.storage = view->storage;
-    made.dtype = (uint8_t)view->dtype;
-    made.size_bytes = view->storage->size_bytes;
-    if (value->kind != CKPT_KIND_TENSOR) {
-        made.start_bytes =
-            view->offset * ckpt_dtype_width_bits(view->dtype) / 8;
-        made.size_bytes = view->size_bytes;
-    }
-    made.root = (uint32_t)r->entry_count;
-    status = grow_entries(r);
-    if (status != CKPT_OK)
-        return status;
-    r->entries[r->entry_count] = made;
-    *found = &r->entries[r->entry_count++];
-    return CKPT_OK;
-}
-
 static int
 tell_roots(struct torch_reader *r)
 {
     struct sdk_torch_storage *all;
-    struct pid pid = {0};
+    struct torch_pid pid = {0};
     size_t i, count = 0;
     int status = CKPT_OK;
 
@@ -494,7 +287,7 @@ tell_roots(struct torch_reader *r)
     for (i = 0; i < r->entry_count && status == CKPT_OK; i++) {
         if (r->entries[i].root != i)
             continue;
-        status = read_pid(r, r->entries[i].ref, &pid);
+        status = sdk_torch_read_pid(r, r->entries[i].ref, &pid);
         say_storage(r, &pid, &r->entries[i], &all[count++]);
     }
     if (status == CKPT_OK)
@@ -506,7 +299,7 @@ tell_roots(struct torch_reader *r)
 int
 sdk_torch_meet(struct torch_reader *r)
 {
-    struct pid pid;
+    struct torch_pid pid;
     uint32_t ref, at;
     unsigned met = 0;
     int status = CKPT_OK;
@@ -525,7 +318,7 @@ sdk_torch_meet(struct torch_reader *r)
         if (r->source->meet == NULL)
             continue;
         memset(&pid, 0, sizeof pid);
-        status = read_pid(r, ref, &pid);
+        status = sdk_torch_read_pid(r, ref, &pid);
         if (status == CKPT_OK)
             status = enter_pid(r, &pid, ref, &at);
     }
@@ -538,8 +331,10 @@ sdk_torch_entry_find(struct torch_reader *r, uint32_t ref, uint32_t dtype,
                      const struct torch_entry **found)
 {
     struct torch_entry *entry = NULL;
-    int status = sdk_torch_is_named(r, ref) ? named_entry(r, ref, &entry)
-                                            : find_entry(r, ref, dtype, &entry);
+    bool made = sdk_torch_is_named(r, ref) ||
+                sdk_pickled_kind(r->pickled, ref) != SDK_PICKLED_PERSISTENT;
+    int status = made ? sdk_torch_named_entry(r, ref, &entry)
+                      : find_entry(r, ref, dtype, &entry);
 
     if (status == CKPT_OK)
         *found = entry;
@@ -612,7 +407,7 @@ sdk_torch_storage_object(struct torch_reader *r, uint32_t ref,
     int status;
 
     if (sdk_torch_is_named(r, ref))
-        return make_named(r, ref, value);
+        return sdk_torch_named_value(r, ref, value);
     status = find_entry(r, ref, CKPT_DTYPE_NONE, &entry);
     if (status != CKPT_OK)
         return status;

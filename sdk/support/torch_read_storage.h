@@ -20,6 +20,25 @@ struct torch_entry {
     bool warned;
 };
 
+/* What a persistent id says. */
+struct torch_pid {
+    const struct torch_name *class;
+    struct ckpt_text key;
+    uint32_t location;
+    uint64_t size_bytes;
+    uint32_t dtype; /* uint8 for an untyped class */
+    bool view;      /* of that storage, under a key of its own */
+    struct ckpt_text view_key;
+    uint64_t view_start_bytes, view_size_bytes;
+};
+
+/* Fails for what is no storage. `pid` is zeroed before. */
+int sdk_torch_read_pid(struct torch_reader *r, uint32_t ref,
+                       struct torch_pid *pid);
+
+/* Whether the node is text, of Python 2 or 3. */
+bool sdk_torch_is_text(const struct torch_reader *r, uint32_t ref);
+
 /* Whether the node is a dict whose entries can be attributes. */
 bool sdk_torch_is_attrs(struct torch_reader *r, uint32_t ref);
 
@@ -29,10 +48,24 @@ bool sdk_torch_is_attrs(struct torch_reader *r, uint32_t ref);
 int sdk_torch_entry_find(struct torch_reader *r, uint32_t ref, uint32_t dtype,
                          const struct torch_entry **entry);
 
-/* Whether a node is a persistent one of one name, which the container lists. */
+/* Appends to the entries; what it gives lives until the next call. */
+int sdk_torch_entry_add(struct torch_reader *r, const struct torch_entry *made,
+                        struct torch_entry **entry);
+
+/* ---- Persistent ids that are a key alone ---- */
+
 bool sdk_torch_is_named(const struct torch_reader *r, uint32_t ref);
 
 /* Refuses to rebuild a tensor on what is no storage. */
 int sdk_torch_check_storage(struct torch_reader *r, uint32_t ref);
+
+/* What the container says that it is. */
+int sdk_torch_named_value(struct torch_reader *r, uint32_t ref,
+                          struct ckpt_value **value);
+
+/* The storage that a bare storage is, or is a part of; that of a tensor.
+ * Pickles that are no container make such values by calls. */
+int sdk_torch_named_entry(struct torch_reader *r, uint32_t ref,
+                          struct torch_entry **found);
 
 #endif

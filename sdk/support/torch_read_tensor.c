@@ -8,8 +8,14 @@
  *   _rebuild_tensor_v3  the same, requires_grad, hooks, dtype[, metadata]
  *   _rebuild_parameter  tensor, requires_grad, hooks
  *   _rebuild_parameter_with_state               the same, state
+ *   _rebuild_qtensor    storage, offset, size, stride, quantiser,
+ *                       requires_grad, hooks
+ *   _rebuild_meta_tensor_no_storage             dtype, size, stride,
+ *                                               requires_grad
+ *   _rebuild_device_tensor_from_cpu_tensor      tensor, dtype, device,
+ *                                               requires_grad
  *
- * and torch._tensor._rebuild_from_type_v2, which gives a plain torch.Tensor
+ * and torch._tensor._rebuild_from_type_v2, which gives a tensor a class and
  * attributes: function, class, arguments of the function, state. Torch up to
  * 0.3 made classes instead, and gave them states:
  *
@@ -17,23 +23,15 @@
  *   Parameter, Variable   data; requires_grad, volatile, hooks
  *                         (); data, -, hooks, requires_grad, volatile
  */
+#include "torch_read_layout.h"
+#include "torch_read_rebuilt.h"
 #include "torch_read_storage.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "checked.h"
-
-struct rebuilt {
-    uint32_t storage; /* a persistent node */
-    uint32_t dtype;   /* NONE: that of the storage */
-    uint32_t class;   /* what the storage must be of, or NONE */
-    uint32_t role;
-    uint32_t state;
-    bool requires_grad;
-    uint64_t offset;
-    uint32_t rank;
-    uint64_t shape[CKPT_MAX_RANK], strides[CKPT_MAX_RANK];
-};
+#include "utf8.h"
 
 /* What a parameter or variable was given when it was made. */
 struct old_state {
@@ -42,149 +40,38 @@ struct old_state {
 };
 
 static bool
-read_count(const struct torch_reader *r, uint32_t ref, uint64_t *count)
-{
-    const struct sdk_pickled_node *node = sdk_pickled_at(r->pickled, ref);
-
-    if (node->kind != SDK_PICKLED_INT || node->as.integer < 0)
-        return false;
-    *count = (uint64_t)node->as.integer;
-    return true;
-}
-
-/* What is not a count is an int that is too wide or negative, or no int. */
-static int
-fail_count(struct torch_reader *r, uint32_t ref, uint32_t owner,
-           const char *what)
-{
-    uint32_t kind = sdk_pickled_kind(r->pickled, ref);
-
-    if (kind == SDK_PICKLED_INT || kind == SDK_PICKLED_WIDE)
-        return sdk_torch_fail(r, CKPT_FORMAT, owner, what);
-    return sdk_torch_fail(r, CKPT_UNSUPPORTED, owner,
-                          "a tensor of dimensions that are no ints");
-}
-
-static int
-read_dims(struct torch_reader *r, uint32_t owner,
-          const struct sdk_pickled_list *args, struct rebuilt *rebuilt)
-{
-    struct sdk_pickled_list shape = sdk_pickled_list(r->pickled, args->refs[2]);
-    struct sdk_pickled_list steps = sdk_pickled_list(r->pickled, args->refs[3]);
-    uint32_t i;
-
-    if (!read_count(r, args->refs[1], &rebuilt->offset))
-        return fail_count(r, args->refs[1], owner, "an offset out of range");
-    if (shape.count != steps.count)
-        return sdk_torch_fail(r, CKPT_FORMAT, owner,
-                              "a size and a stride of unequal length");
-    if (shape.count > CKPT_MAX_RANK)
-        return sdk_torch_fail(r, CKPT_FORMAT, owner, "more than 64 dimensions");
-    rebuilt->rank = shape.count;
-    for (i = 0; i < shape.count; i++) {
-        if (!read_count(r, shape.refs[i], &rebuilt->shape[i]))
-            return fail_count(r, shape.refs[i], owner, "a size out of range");
-        if (!read_count(r, steps.refs[i], &rebuilt->strides[i]))
-            return fail_count(r, steps.refs[i], owner, "a stride out of range");
-    }
-    return CKPT_OK;
-}
-
-static void
-check_hooks(struct torch_reader *r, uint32_t hooks, uint32_t owner)
-{
-    if (sdk_pickled_kind(r->pickled, hooks) == SDK_PICKLED_NONE ||
-        sdk_torch_is_plain_call(r, hooks, TORCH_ORDERED_DICT))
-        return;
-    r->host->warn(r->host, sdk_torch_path(r), sdk_torch_byte(r, owner),
-                  "backward hooks of a tensor are left out");
-}
-
-/* Bits such as conj and neg say that the tensor is not its stored bytes. */
-static int
-check_metadata(struct torch_reader *r, uint32_t metadata, uint32_t owner)
-{
-    uint32_t kind = sdk_pickled_kind(r->pickled, metadata);
-
-    if (kind == SDK_PICKLED_NONE ||
-        (kind == SDK_PICKLED_DICT &&
-         sdk_pickled_list(r->pickled, metadata).count == 0))
-        return CKPT_OK;
-    return sdk_torch_fail(r, CKPT_UNSUPPORTED, owner,
-                          "a tensor with metadata, as conjugate and negative "
-                          "views have");
-}
-
-static bool
-args_fit(struct torch_reader *r, const struct sdk_pickled_list *args,
-         uint32_t known)
-{
-    uint32_t least = known == TORCH_REBUILD_TENSOR      ? 4
-                     : known == TORCH_REBUILD_TENSOR_V2 ? 6
-                                                        : 7;
-    const struct sdk_pickled *p = r->pickled;
-    uint32_t most = least == 4 ? 4 : least + 1;
-
-    if (args->count < least || args->count > most ||
-        sdk_pickled_kind(p, args->refs[0]) != SDK_PICKLED_PERSISTENT ||
-        sdk_pickled_kind(p, args->refs[2]) != SDK_PICKLED_TUPLE ||
-        sdk_pickled_kind(p, args->refs[3]) != SDK_PICKLED_TUPLE)
-        return false;
-    if (least > 4 && sdk_pickled_kind(p, args->refs[4]) != SDK_PICKLED_BOOL)
-        return false;
-    return least < 7 ||
-           (sdk_pickled_kind(p, args->refs[6]) == SDK_PICKLED_GLOBAL &&
-            sdk_torch_name_of(r, args->refs[6])->known == TORCH_DTYPE);
-}
-
-static int
-read_args(struct torch_reader *r, uint32_t ref, uint32_t known, uint32_t tuple,
-          struct rebuilt *rebuilt)
-{
-    struct sdk_pickled_list args = sdk_pickled_list(r->pickled, tuple);
-    uint32_t metadata = known == TORCH_REBUILD_TENSOR_V2 ? 6 : 7;
-    int status;
-
-    if (!args_fit(r, &args, known))
-        return sdk_torch_fail(
-            r, CKPT_UNSUPPORTED, ref,
-            "a tensor that is rebuilt in a way not known here");
-    status = sdk_torch_check_storage(r, args.refs[0]);
-    if (status == CKPT_OK)
-        status = read_dims(r, ref, &args, rebuilt);
-    if (status != CKPT_OK)
-        return status;
-    rebuilt->storage = args.refs[0];
-    if (args.count > 4) {
-        rebuilt->requires_grad =
-            sdk_pickled_at(r->pickled, args.refs[4])->as.truth;
-        check_hooks(r, args.refs[5], ref);
-    }
-    if (known == TORCH_REBUILD_TENSOR_V3)
-        rebuilt->dtype = sdk_torch_name_of(r, args.refs[6])->dtype;
-    return args.count > metadata ? check_metadata(r, args.refs[metadata], ref)
-                                 : CKPT_OK;
-}
-
-static int
-read_rebuild(struct torch_reader *r, uint32_t ref, uint32_t known,
-             struct rebuilt *rebuilt)
-{
-    struct sdk_pickled_call call = sdk_pickled_call(r->pickled, ref);
-
-    if (call.items.count > 0 || call.pairs.count > 0)
-        return sdk_torch_fail(r, CKPT_FORMAT, ref,
-                              "a tensor that is filled like a list or a dict");
-    if (call.state != SDK_PICKLED_NOTHING)
-        return sdk_torch_fail(r, CKPT_UNSUPPORTED, ref,
-                              "a tensor with a state of its own");
-    return read_args(r, ref, known, call.args, rebuilt);
-}
-
-static bool
 is_rebuild(uint32_t known)
 {
-    return known >= TORCH_REBUILD_TENSOR && known <= TORCH_REBUILD_TENSOR_V3;
+    return known >= TORCH_REBUILD_TENSOR && known <= TORCH_REBUILD_META;
+}
+
+/* tensor, dtype, device, requires_grad */
+static int
+read_device(struct torch_reader *r, uint32_t ref, struct rebuilt *rebuilt)
+{
+    struct sdk_pickled_call call = sdk_pickled_call(r->pickled, ref);
+    struct sdk_pickled_list args = sdk_pickled_list(r->pickled, call.args);
+    uint32_t known;
+    int status;
+
+    if (args.count != 4 || call.items.count > 0 || call.pairs.count > 0 ||
+        call.state != SDK_PICKLED_NOTHING ||
+        !sdk_torch_is_dtype(r, args.refs[1]) ||
+        sdk_pickled_kind(r->pickled, args.refs[2]) != SDK_PICKLED_TEXT ||
+        sdk_pickled_kind(r->pickled, args.refs[3]) != SDK_PICKLED_BOOL)
+        return CKPT_END;
+    known = sdk_torch_known_call(r, args.refs[0]);
+    if (known < TORCH_REBUILD_TENSOR || known > TORCH_REBUILD_TENSOR_V3)
+        return CKPT_END;
+    status = sdk_torch_read_rebuild(r, args.refs[0], known, rebuilt);
+    if (status != CKPT_OK)
+        return status;
+    rebuilt->device = args.refs[2];
+    rebuilt->requires_grad = sdk_pickled_at(r->pickled, args.refs[3])->as.truth;
+    return rebuilt->dtype == CKPT_DTYPE_NONE ||
+                   rebuilt->dtype == sdk_torch_name_of(r, args.refs[1])->dtype
+               ? CKPT_OK
+               : CKPT_END;
 }
 
 static int
@@ -199,7 +86,8 @@ read_old_tensor(struct torch_reader *r, uint32_t ref, struct rebuilt *rebuilt)
         return CKPT_END;
     rebuilt->class =
         sdk_torch_name_of(r, sdk_torch_class(r, call.callee))->dtype;
-    return read_args(r, ref, TORCH_REBUILD_TENSOR, call.state, rebuilt);
+    return sdk_torch_read_args(r, ref, TORCH_REBUILD_TENSOR, call.state,
+                               rebuilt);
 }
 
 /* A tensor that the container lists under a name. */
@@ -234,7 +122,9 @@ read_data(struct torch_reader *r, uint32_t ref, struct rebuilt *rebuilt)
     if (sdk_torch_is_named(r, ref))
         return read_named(r, ref, rebuilt);
     if (is_rebuild(known))
-        return read_rebuild(r, ref, known, rebuilt);
+        return sdk_torch_read_rebuild(r, ref, known, rebuilt);
+    if (known == TORCH_REBUILD_DEVICE_TENSOR)
+        return read_device(r, ref, rebuilt);
     return known == TORCH_OLD_TENSOR ? read_old_tensor(r, ref, rebuilt)
                                      : CKPT_END;
 }
@@ -291,7 +181,7 @@ read_old_variable(struct torch_reader *r, uint32_t ref, uint32_t known,
         rebuilt->role = CKPT_ROLE_PARAMETER;
     rebuilt->requires_grad = state.requires_grad;
     if (state.hooks != SDK_PICKLED_NOTHING)
-        check_hooks(r, state.hooks, ref);
+        sdk_torch_check_hooks(r, state.hooks, ref);
     return CKPT_OK;
 }
 
@@ -323,7 +213,7 @@ read_parameter(struct torch_reader *r, uint32_t ref, uint32_t known,
         return status;
     rebuilt->role = CKPT_ROLE_PARAMETER;
     rebuilt->requires_grad = sdk_pickled_at(r->pickled, args.refs[1])->as.truth;
-    check_hooks(r, args.refs[2], ref);
+    sdk_torch_check_hooks(r, args.refs[2], ref);
     if (args.count == 4 &&
         sdk_pickled_kind(r->pickled, args.refs[3]) == SDK_PICKLED_DICT)
         rebuilt->state = args.refs[3];
@@ -352,6 +242,26 @@ check_view(struct torch_reader *r, uint32_t ref, const struct rebuilt *rebuilt,
         return sdk_torch_fail(r, CKPT_FORMAT, ref,
                               "a view of more than its storage holds");
     return CKPT_OK;
+}
+
+/* The class of a tensor, as "module.Class"; false if that cannot be told from
+ * its name, or is one that is no tensor. */
+static bool
+read_class(struct torch_reader *r, uint32_t ref, struct rebuilt *rebuilt)
+{
+    const struct torch_name *name = sdk_torch_name_of(r, ref);
+    int length;
+
+    if (name->known == TORCH_TENSOR)
+        return true;
+    if (name->known != TORCH_UNKNOWN || strchr(name->name, '.') != NULL ||
+        name->module[0] == '\0' ||
+        !sdk_utf8_valid(name->module, strlen(name->module)) ||
+        !sdk_utf8_valid(name->name, strlen(name->name)))
+        return false;
+    length = snprintf(rebuilt->type_name, TYPE_NAME_BYTES, "%s.%s",
+                      name->module, name->name);
+    return length > 0 && length < TYPE_NAME_BYTES;
 }
 
 /* The offset within the whole storage, if the entry is a view of one. An
@@ -384,13 +294,12 @@ read_typed(struct torch_reader *r, uint32_t ref, struct rebuilt *rebuilt)
         sdk_pickled_kind(r->pickled, args.refs[0]) != SDK_PICKLED_GLOBAL ||
         sdk_pickled_kind(r->pickled, args.refs[1]) != SDK_PICKLED_GLOBAL ||
         sdk_pickled_kind(r->pickled, args.refs[2]) != SDK_PICKLED_TUPLE ||
-        sdk_torch_name_of(r, args.refs[1])->known != TORCH_TENSOR ||
         !state_fits(r, args.refs[3]))
         return CKPT_END;
     known = sdk_torch_name_of(r, args.refs[0])->known;
-    if (!is_rebuild(known))
+    if (!is_rebuild(known) || !read_class(r, args.refs[1], rebuilt))
         return CKPT_END;
-    status = read_args(r, ref, known, args.refs[2], rebuilt);
+    status = sdk_torch_read_args(r, ref, known, args.refs[2], rebuilt);
     if (status == CKPT_OK &&
         sdk_pickled_kind(r->pickled, args.refs[3]) == SDK_PICKLED_DICT)
         rebuilt->state = args.refs[3];
@@ -405,6 +314,8 @@ read_any(struct torch_reader *r, uint32_t ref, struct rebuilt *rebuilt)
     switch (known) {
     case TORCH_REBUILD_TYPED:
         return read_typed(r, ref, rebuilt);
+    case TORCH_REBUILD_DEVICE_TENSOR:
+        return read_device(r, ref, rebuilt);
     case TORCH_REBUILD_PARAMETER:
     case TORCH_REBUILD_PARAMETER_STATE:
         return read_parameter(r, ref, known, rebuilt);
@@ -414,8 +325,95 @@ read_any(struct torch_reader *r, uint32_t ref, struct rebuilt *rebuilt)
     case TORCH_OLD_TENSOR:
         return read_old_tensor(r, ref, rebuilt);
     default:
-        return read_rebuild(r, ref, known, rebuilt);
+        return sdk_torch_read_rebuild(r, ref, known, rebuilt);
     }
+}
+
+/* The storage of a meta tensor, or of one that another device holds: a copy
+ * of the entry's, which is the CPU's. */
+static int
+own_storage(struct torch_reader *r, const struct rebuilt *rebuilt,
+            const struct torch_entry *entry,
+            const struct ckpt_storage **storage)
+{
+    struct ckpt_storage like = {.place = CKPT_PLACE_ABSENT, .device = "meta"};
+    char device[64];
+
+    if (rebuilt->device != SDK_PICKLED_NOTHING) {
+        if (!sdk_torch_device_label(r, rebuilt->device, device, sizeof device))
+            return CKPT_END;
+        like = *entry->storage;
+        like.device = device;
+    }
+    return r->host->storage_new(r->host, r->graph, &like, sizeof like, storage);
+}
+
+/* Turned signs are known of types that have them. */
+static int
+check_flips(struct torch_reader *r, uint32_t ref, uint32_t flips,
+            uint32_t dtype)
+{
+    bool is_complex = dtype >= CKPT_COMPLEX32 && dtype <= CKPT_COMPLEX128;
+    bool is_real = dtype >= CKPT_FLOAT16 && dtype <= CKPT_FLOAT64;
+
+    if (flips == 0 || is_complex || (is_real && flips == CKPT_FLIP_NEGATIVE))
+        return CKPT_OK;
+    return sdk_torch_fail(r, CKPT_UNSUPPORTED, ref,
+                          "a conjugate or negative view of a type without "
+                          "signs");
+}
+
+static int
+find_storage(struct torch_reader *r, uint32_t ref,
+             const struct rebuilt *rebuilt, struct ckpt_tensor *like)
+{
+    const struct torch_entry *entry = NULL;
+    int status;
+
+    if (rebuilt->storage == SDK_PICKLED_NOTHING)
+        return own_storage(r, rebuilt, NULL, &like->storage);
+    status = sdk_torch_entry_find(r, rebuilt->storage, rebuilt->dtype, &entry);
+    if (status != CKPT_OK)
+        return status;
+    if (rebuilt->class != CKPT_DTYPE_NONE && rebuilt->class != entry->dtype)
+        return sdk_torch_fail(r, CKPT_FORMAT, ref,
+                              "a tensor on a storage of another type");
+    if (like->dtype == CKPT_DTYPE_NONE)
+        like->dtype = entry->dtype;
+    like->storage = entry->storage;
+    status = check_view(r, ref, rebuilt, like->dtype, entry->size_bytes);
+    if (status == CKPT_OK)
+        status = place_view(r, ref, rebuilt, entry, like);
+    if (status == CKPT_OK && rebuilt->device != SDK_PICKLED_NOTHING)
+        status = own_storage(r, rebuilt, entry, &like->storage);
+    return status;
+}
+
+static int
+make_tensor(struct torch_reader *r, uint32_t ref, const struct rebuilt *rebuilt,
+            struct ckpt_value **value)
+{
+    struct ckpt_tensor like = {
+        .dtype = rebuilt->dtype,
+        .rank = rebuilt->rank,
+        .shape = rebuilt->shape,
+        .strides = rebuilt->strides,
+        .offset = rebuilt->offset,
+        .role = rebuilt->role,
+        .requires_grad = rebuilt->requires_grad,
+        .flips = rebuilt->flips,
+        .type_name = rebuilt->type_name[0] ? rebuilt->type_name : NULL,
+    };
+    int status = find_storage(r, ref, rebuilt, &like);
+
+    if (status == CKPT_OK)
+        status = check_flips(r, ref, like.flips, like.dtype);
+    if (status == CKPT_OK)
+        status = r->host->tensor_new(r->host, r->graph, &like, sizeof like,
+                                     sdk_torch_path(r), value);
+    if (status == CKPT_OK && rebuilt->quantiser != SDK_PICKLED_NOTHING)
+        status = sdk_torch_quantiser_set(r, rebuilt->quantiser, *value);
+    return status;
 }
 
 int
@@ -423,38 +421,24 @@ sdk_torch_tensor_new(struct torch_reader *r, uint32_t ref, uint32_t *state,
                      struct ckpt_value **value)
 {
     struct rebuilt rebuilt;
-    struct ckpt_tensor like = {0};
-    const struct torch_entry *entry;
     int status;
 
     rebuilt.dtype = CKPT_DTYPE_NONE;
     rebuilt.class = CKPT_DTYPE_NONE;
     rebuilt.role = r->role;
     rebuilt.state = SDK_PICKLED_NOTHING;
+    rebuilt.quantiser = SDK_PICKLED_NOTHING;
+    rebuilt.device = SDK_PICKLED_NOTHING;
+    rebuilt.flips = 0;
     rebuilt.requires_grad = false;
+    rebuilt.type_name[0] = '\0';
+    rebuilt.offset = 0;
     status = read_any(r, ref, &rebuilt);
-    if (status != CKPT_OK)
-        return status;
-    status = sdk_torch_entry_find(r, rebuilt.storage, rebuilt.dtype, &entry);
-    if (status != CKPT_OK)
-        return status;
-    if (rebuilt.class != CKPT_DTYPE_NONE && rebuilt.class != entry->dtype)
-        return sdk_torch_fail(r, CKPT_FORMAT, ref,
-                              "a tensor on a storage of another type");
-    like.dtype = rebuilt.dtype ? rebuilt.dtype : entry->dtype;
-    like.rank = rebuilt.rank;
-    like.shape = rebuilt.shape;
-    like.strides = rebuilt.strides;
-    like.storage = entry->storage;
-    like.role = rebuilt.role;
-    like.requires_grad = rebuilt.requires_grad;
-    status = check_view(r, ref, &rebuilt, like.dtype, entry->size_bytes);
+    if (status == CKPT_OK && rebuilt.quantiser != SDK_PICKLED_NOTHING &&
+        sdk_torch_has_attr(r, rebuilt.state, SDK_TORCH_QUANTISER))
+        return CKPT_END;
     if (status == CKPT_OK)
-        status = place_view(r, ref, &rebuilt, entry, &like);
-    if (status != CKPT_OK)
-        return status;
-    status = r->host->tensor_new(r->host, r->graph, &like, sizeof like,
-                                 sdk_torch_path(r), value);
+        status = make_tensor(r, ref, &rebuilt, value);
     if (status == CKPT_OK)
         *state = rebuilt.state;
     return status;

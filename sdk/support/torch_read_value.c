@@ -4,6 +4,8 @@
  * made empty, for the walk to fill.
  */
 #include "torch_module.h"
+#include "torch_read_array.h"
+#include "torch_read_layout.h"
 #include "torch_read_storage.h"
 
 #include <string.h>
@@ -63,17 +65,25 @@ make_text(struct torch_reader *r, uint32_t ref, uint32_t kind,
           struct ckpt_value **value)
 {
     struct ckpt_value like = {.kind = kind};
+    void *loaded;
+    bool utf8;
+    int status;
 
     like.wide = kind == CKPT_KIND_INT;
-    like.as.text = sdk_pickled_text(r->pickled, ref);
-    if (sdk_pickled_kind(r->pickled, ref) == SDK_PICKLED_STR &&
-        !sdk_utf8_valid(like.as.text.data, like.as.text.size_bytes))
+    status = sdk_torch_text(r, ref, &like.as.text, &loaded);
+    if (status != CKPT_OK)
+        return status;
+    utf8 = kind != CKPT_KIND_STRING ||
+           sdk_utf8_valid(like.as.text.data, like.as.text.size_bytes);
+    if (!utf8 && sdk_pickled_kind(r->pickled, ref) == SDK_PICKLED_STR)
         like.kind = CKPT_KIND_BYTES;
-    if (like.kind == CKPT_KIND_STRING &&
-        !sdk_utf8_valid(like.as.text.data, like.as.text.size_bytes))
-        return sdk_torch_fail(r, CKPT_FORMAT, ref,
-                              "a string that is not UTF-8");
-    return sdk_torch_value(r, &like, value);
+    else if (!utf8)
+        status =
+            sdk_torch_fail(r, CKPT_FORMAT, ref, "a string that is not UTF-8");
+    if (status == CKPT_OK)
+        status = sdk_torch_value(r, &like, value);
+    r->host->release(r->host, loaded);
+    return status;
 }
 
 /* An object of `builtins` called with one argument that is made here. */
@@ -104,11 +114,16 @@ make_collection(struct torch_reader *r, uint32_t ref, struct ckpt_value **value,
 {
     struct ckpt_value list = {.kind = CKPT_KIND_LIST};
     struct ckpt_value bytes = {.kind = CKPT_KIND_BYTES};
+    void *loaded;
+    int status;
 
     switch (sdk_pickled_kind(r->pickled, ref)) {
     case SDK_PICKLED_BYTEARRAY:
-        bytes.as.text = sdk_pickled_text(r->pickled, ref);
-        return make_builtin(r, "bytearray", &bytes, value);
+        status = sdk_torch_text(r, ref, &bytes.as.text, &loaded);
+        if (status == CKPT_OK)
+            status = make_builtin(r, "bytearray", &bytes, value);
+        r->host->release(r->host, loaded);
+        return status;
     case SDK_PICKLED_SET:
         *fresh = true;
         return make_builtin(r, "set", &list, value);
@@ -211,6 +226,22 @@ is_ordered_map(struct torch_reader *r, const struct sdk_pickled_call *call)
                                       sdk_torch_is_attrs(r, call->state));
 }
 
+/* The map of a sparse or nested tensor. */
+static int
+make_parts(struct torch_reader *r, uint32_t ref, struct ckpt_value **value,
+           bool *fresh)
+{
+    struct ckpt_value like = {.kind = CKPT_KIND_MAP};
+    struct sdk_pickled_list parts;
+    const struct sdk_torch_layout *layout = sdk_torch_parts(r, ref, &parts);
+
+    if (layout == NULL)
+        return CKPT_END;
+    *fresh = true;
+    like.type_name = layout->type_name;
+    return sdk_torch_value(r, &like, value);
+}
+
 static int
 make_call(struct torch_reader *r, uint32_t ref, unsigned depth,
           struct ckpt_value **value, bool *fresh)
@@ -224,6 +255,14 @@ make_call(struct torch_reader *r, uint32_t ref, unsigned depth,
     if (sdk_torch_known_tensor(r, ref) != TORCH_UNKNOWN) {
         status = sdk_torch_tensor_new(r, ref, &state, value);
         *fresh = state != SDK_PICKLED_NOTHING;
+    } else if (known == TORCH_LOAD_BYTES) {
+        status = sdk_torch_loaded_new(r, ref, value);
+    } else if (known == TORCH_TUPLE) {
+        status = sdk_torch_named_array(r, ref, value);
+    } else if (sdk_torch_is_array(known)) {
+        status = sdk_torch_array_new(r, ref, known, value);
+    } else if (known == TORCH_REBUILD_SPARSE || known == TORCH_REBUILD_NESTED) {
+        status = make_parts(r, ref, value, fresh);
     } else if (known == TORCH_ORDERED_DICT) {
         call = sdk_pickled_call(r->pickled, ref);
         if (is_ordered_map(r, &call)) {
@@ -314,6 +353,7 @@ make(struct torch_reader *r, uint32_t ref, unsigned depth,
     case SDK_PICKLED_NEW:
         return make_made(r, ref, depth, value, fresh);
     case SDK_PICKLED_PERSISTENT:
+        sdk_torch_tell_storage(r, ref);
         return sdk_torch_storage_object(r, ref, value);
     default:
         return make_plain(r, ref, value, fresh);

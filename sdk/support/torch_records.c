@@ -274,7 +274,18 @@ sdk_torch_records_open(const struct ckpt_host *host,
                        const struct ckpt_source *source,
                        struct sdk_torch_records *records)
 {
-    int status = sdk_zip_open(host, source, &records->zip);
+    return sdk_torch_records_open_part(
+        host, source, 0, host->source_size(host, source), records);
+}
+
+int
+sdk_torch_records_open_part(const struct ckpt_host *host,
+                            const struct ckpt_source *source, uint64_t base,
+                            uint64_t size_bytes,
+                            struct sdk_torch_records *records)
+{
+    int status =
+        sdk_zip_open_part(host, source, base, size_bytes, &records->zip);
 
     if (status != CKPT_OK)
         return status;

@@ -62,6 +62,12 @@ int sdk_torch_records_open(const struct ckpt_host *host,
                            const struct ckpt_source *source,
                            struct sdk_torch_records *records);
 
+/* The same of an archive that is a part of the source. */
+int sdk_torch_records_open_part(const struct ckpt_host *host,
+                                const struct ckpt_source *source, uint64_t base,
+                                uint64_t size_bytes,
+                                struct sdk_torch_records *records);
+
 /* Reads what the small records say: version and byte order. */
 int sdk_torch_records_about(const struct ckpt_host *host,
                             struct sdk_torch_records *records);

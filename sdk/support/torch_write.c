@@ -82,11 +82,12 @@ sdk_torch_walk_items(struct torch_walk *walk,
     }
 }
 
-/* This attribute, or the next that is for the pickle. */
+/* This attribute, or the next that is for the pickle as an attribute. */
 static const struct ckpt_attr *
 torch_walk_attr(const struct ckpt_attr *attr)
 {
-    while (attr != NULL && strcmp(attr->name, SDK_TORCH_MODEL_CLASS) == 0)
+    while (attr != NULL && (strcmp(attr->name, SDK_TORCH_MODEL_CLASS) == 0 ||
+                            sdk_torch_walk_is_quantiser(attr)))
         attr = attr->next;
     return attr;
 }
@@ -96,11 +97,12 @@ sdk_torch_walk_attrs(struct torch_walk *walk, const struct ckpt_attr *attr)
 {
     bool lone;
 
-    attr = torch_walk_attr(attr);
-    lone = torch_walk_attr(attr->next) == NULL;
-
     sdk_pickler_op(walk->pickle, SDK_OP_EMPTY_DICT);
     sdk_pickler_put(walk->pickle);
+    attr = torch_walk_attr(attr);
+    if (attr == NULL)
+        return;
+    lone = torch_walk_attr(attr->next) == NULL;
     if (!lone)
         sdk_pickler_op(walk->pickle, SDK_OP_MARK);
     for (; attr != NULL; attr = torch_walk_attr(attr->next)) {
@@ -110,18 +112,18 @@ sdk_torch_walk_attrs(struct torch_walk *walk, const struct ckpt_attr *attr)
     sdk_pickler_op(walk->pickle, lone ? SDK_OP_SETITEM : SDK_OP_SETITEMS);
 }
 
-/* A class by its dotted name: "pkg.mod.Class". */
-static void
-torch_walk_class(struct torch_walk *walk, const struct ckpt_value *value)
+void
+sdk_torch_walk_class(struct torch_walk *walk, const struct ckpt_value *value,
+                     const char *name)
 {
-    const char *name = value->type_name, *dot = strrchr(name, '.');
+    const char *dot = strrchr(name, '.');
     struct torch_text *text;
     uint32_t word;
     size_t size_bytes = dot == NULL ? 0 : (size_t)(dot - name);
 
     if (size_bytes == 0) {
         sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
-                            "a container of a class without a module");
+                            "a class without a module");
         return;
     }
     text = walk->host->allocate(walk->host, sizeof *text + size_bytes + 1);
@@ -148,7 +150,7 @@ torch_walk_typed(struct torch_walk *walk, const struct ckpt_value *value)
     if (is_ordered)
         sdk_pickler_word(pickle, walk->words[TORCH_ORDERED_DICT]);
     else
-        torch_walk_class(walk, value);
+        sdk_torch_walk_class(walk, value, value->type_name);
     sdk_pickler_op(pickle, SDK_OP_EMPTY_TUPLE);
     sdk_pickler_op(pickle, is_ordered ? SDK_OP_REDUCE : SDK_OP_NEWOBJ);
 }
@@ -191,6 +193,8 @@ torch_walk_map(struct torch_walk *walk, const struct ckpt_value *value)
     bool plain = value->type_name == NULL && value->attrs == NULL;
     uint32_t state_depth = walk->state_depth;
 
+    if (sdk_torch_walk_parts(walk, value))
+        return;
     if (plain)
         sdk_pickler_op(walk->pickle, SDK_OP_EMPTY_DICT);
     else

@@ -11,7 +11,13 @@
  *                  plain tensors, as state_dict() gives them
  *   tensor         torch._utils._rebuild_tensor_v2, or _v3 for dtypes that
  *                  have no storage class; with attributes through
- *                  torch._tensor._rebuild_from_type_v2
+ *                  torch._tensor._rebuild_from_type_v2, as with a class;
+ *                  with the attribute `quantiser`: _rebuild_qtensor; without
+ *                  bytes: _rebuild_meta_tensor_no_storage; on xla and such:
+ *                  _rebuild_device_tensor_from_cpu_tensor; of the type
+ *                  "numpy.ndarray": an array, with its bytes
+ *   map of a type  _rebuild_sparse_tensor, _rebuild_nested_tensor
+ *   "torch.sparse_coo" or the like
  *   parameter      torch._utils._rebuild_parameter, or with attributes
  *                  _rebuild_parameter_with_state
  *   size, device   torch.Size, torch.device
@@ -31,6 +37,7 @@
 #ifndef SDK_TORCH_WRITE_H
 #define SDK_TORCH_WRITE_H
 
+#include "ckpt/writer.h"
 #include "pickle_write.h"
 #include "torch_read.h"
 
@@ -93,6 +100,12 @@ struct sdk_torch_pickle {
      CKPT_DTYPE_BIT(CKPT_QINT8) | CKPT_DTYPE_BIT(CKPT_QUINT8) |         \
      CKPT_DTYPE_BIT(CKPT_QINT32) | CKPT_DTYPE_BIT(CKPT_QUINT4X2) |      \
      CKPT_DTYPE_BIT(CKPT_QUINT2X4))
+
+/* What such a pickle can hold, as ckpt_limits.holds. */
+#define SDK_TORCH_HOLDS                                        \
+    (CKPT_HOLDS_TREE | CKPT_HOLDS_TIES | CKPT_HOLDS_STRIDES |  \
+     CKPT_HOLDS_DEVICES | CKPT_HOLDS_GRAD | CKPT_HOLDS_ROLES | \
+     CKPT_HOLDS_FLIPS | CKPT_HOLDS_ABSENT)
 
 /* How deep values may nest; the recursion limit of CPython's pickler is the
  * half of it. */

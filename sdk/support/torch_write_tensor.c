@@ -3,6 +3,7 @@
  * Tensors as calls of torch's rebuild functions, and the tuples that name
  * their storages.
  */
+#include "torch_layout.h"
 #include "torch_write_walk.h"
 
 #include <string.h>
@@ -94,6 +95,9 @@ sdk_torch_walk_scan(struct torch_walk *walk)
             sdk_pickler_string_word(walk->pickle, attr->name,
                                     strlen(attr->name));
         tensor = graph->entries[i].value->as.tensor;
+        if (tensor->storage->place == CKPT_PLACE_ABSENT ||
+            sdk_torch_walk_is_array(tensor))
+            continue;
         storage = &walk->storages[tensor->storage->id];
         dtype = torch_class_dtype(tensor->dtype);
         if (storage->dtype == 0)
@@ -165,6 +169,21 @@ torch_walk_key(struct torch_walk *walk, const struct ckpt_storage *storage,
     state->key_memo = sdk_pickler_put(walk->pickle);
 }
 
+/* Devices that no tag of a storage may name: their tensors are saved as those
+ * of the CPU with a word of where they were. */
+static bool
+torch_without_tag(const char *device)
+{
+    static const char *const types[] = {"xla", "ort", "maia"};
+    size_t i, length = strcspn(device, ":");
+
+    for (i = 0; i < sizeof types / sizeof *types; i++)
+        if (strlen(types[i]) == length &&
+            strncmp(types[i], device, length) == 0)
+            return true;
+    return false;
+}
+
 /* torch's constants are one string; "cuda:0" is made anew each time. */
 static void
 torch_walk_label(struct torch_walk *walk, const char *label)
@@ -210,7 +229,8 @@ torch_walk_id(struct torch_walk *walk, const struct ckpt_storage *storage,
     sdk_pickler_word(pickle, walk->words[TORCH_STORAGE]);
     torch_walk_class(walk, dtype);
     torch_walk_key(walk, storage, dtype);
-    torch_walk_label(walk, storage->device);
+    torch_walk_label(
+        walk, torch_without_tag(storage->device) ? "cpu" : storage->device);
     sdk_pickler_int(pickle, (int64_t)(storage->size_bytes / item_bytes));
     if (walk->form == SDK_TORCH_LEGACY)
         sdk_pickler_op(pickle, SDK_OP_NONE);
@@ -270,10 +290,9 @@ sdk_torch_walk_storage(struct torch_walk *walk, const struct ckpt_value *value,
                             "a bare storage that is a part of another");
 }
 
-/* A shape or strides: a tuple of its own. */
-static void
-torch_walk_dims(struct torch_walk *walk, const struct ckpt_value *value,
-                const uint64_t *dims)
+void
+sdk_torch_walk_dims(struct torch_walk *walk, const struct ckpt_value *value,
+                    const uint64_t *dims)
 {
     uint32_t i, rank = value->as.tensor->rank;
 
@@ -300,63 +319,188 @@ torch_walk_hooks(struct torch_walk *walk)
     sdk_pickler_put(walk->pickle);
 }
 
-/* The function that rebuilds a tensor of that class dtype. */
-static void
-torch_walk_rebuild(struct torch_walk *walk, uint32_t dtype)
+/* ---- Calls ---- */
+
+/* How a tensor is rebuilt. */
+enum torch_form { TORCH_FORM_PLAIN, TORCH_FORM_QUANTISED, TORCH_FORM_META };
+
+static uint32_t
+torch_form_of(const struct ckpt_value *value)
 {
-    sdk_pickler_word(
-        walk->pickle,
-        walk->words[dtype == 0 ? TORCH_TENSOR_V3 : TORCH_TENSOR_V2]);
+    if (value->as.tensor->storage->place == CKPT_PLACE_ABSENT)
+        return TORCH_FORM_META;
+    return sdk_torch_quantiser(value) != NULL ? TORCH_FORM_QUANTISED
+                                              : TORCH_FORM_PLAIN;
 }
 
-/* Its arguments. */
+/* The function that rebuilds a tensor of that class dtype. */
+static void
+torch_walk_rebuild(struct torch_walk *walk, const struct ckpt_value *value,
+                   uint32_t dtype)
+{
+    switch (torch_form_of(value)) {
+    case TORCH_FORM_META:
+        sdk_pickler_global(walk->pickle, "torch._utils",
+                           "_rebuild_meta_tensor_no_storage");
+        return;
+    case TORCH_FORM_QUANTISED:
+        sdk_pickler_global(walk->pickle, "torch._utils", "_rebuild_qtensor");
+        return;
+    default:
+        sdk_pickler_word(
+            walk->pickle,
+            walk->words[dtype == 0 ? TORCH_TENSOR_V3 : TORCH_TENSOR_V2]);
+    }
+}
+
+/* {'conj': True, 'neg': True} */
+static void
+torch_walk_flips(struct torch_walk *walk, uint32_t flips)
+{
+    struct sdk_pickler *pickle = walk->pickle;
+    bool both = flips == (CKPT_FLIP_CONJUGATE | CKPT_FLIP_NEGATIVE);
+
+    sdk_pickler_op(pickle, SDK_OP_EMPTY_DICT);
+    sdk_pickler_put(pickle);
+    if (both)
+        sdk_pickler_op(pickle, SDK_OP_MARK);
+    if (flips & CKPT_FLIP_CONJUGATE) {
+        sdk_pickler_string(pickle, "conj");
+        sdk_pickler_bool(pickle, true);
+    }
+    if (flips & CKPT_FLIP_NEGATIVE) {
+        sdk_pickler_string(pickle, "neg");
+        sdk_pickler_bool(pickle, true);
+    }
+    sdk_pickler_op(pickle, both ? SDK_OP_SETITEMS : SDK_OP_SETITEM);
+}
+
+/* dtype, size, stride, requires_grad */
+static void
+torch_walk_meta_args(struct torch_walk *walk, const struct ckpt_value *value,
+                     bool requires_grad)
+{
+    const struct ckpt_tensor *tensor = value->as.tensor;
+    struct sdk_pickler *pickle = walk->pickle;
+
+    sdk_pickler_op(pickle, SDK_OP_MARK);
+    sdk_pickler_global(pickle, "torch", ckpt_dtype_name(tensor->dtype));
+    sdk_torch_walk_dims(walk, value, tensor->shape);
+    sdk_torch_walk_dims(walk, value, tensor->strides);
+    sdk_pickler_bool(pickle, requires_grad);
+    sdk_pickler_op(pickle, SDK_OP_TUPLE);
+    sdk_pickler_put(pickle);
+}
+
+/* The arguments of the function. */
 static void
 torch_walk_rebuild_args(struct torch_walk *walk, const struct ckpt_value *value,
                         uint32_t dtype, bool requires_grad)
 {
     const struct ckpt_tensor *tensor = value->as.tensor;
     struct sdk_pickler *pickle = walk->pickle;
+    uint32_t form = torch_form_of(value);
 
+    if (form == TORCH_FORM_META) {
+        torch_walk_meta_args(walk, value, requires_grad);
+        return;
+    }
     if (tensor->offset > INT64_MAX)
         sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
                             "an offset of 2^63 or more");
     sdk_pickler_op(pickle, SDK_OP_MARK);
     torch_walk_id(walk, tensor->storage, dtype);
     sdk_pickler_int(pickle, (int64_t)tensor->offset);
-    torch_walk_dims(walk, value, tensor->shape);
-    torch_walk_dims(walk, value, tensor->strides);
+    sdk_torch_walk_dims(walk, value, tensor->shape);
+    sdk_torch_walk_dims(walk, value, tensor->strides);
+    if (form == TORCH_FORM_QUANTISED)
+        sdk_torch_walk_quantiser(walk, value);
     sdk_pickler_bool(pickle, requires_grad);
     torch_walk_hooks(walk);
-    if (dtype == 0)
+    if (form == TORCH_FORM_PLAIN && dtype == 0)
         sdk_pickler_global(pickle, "torch", ckpt_dtype_name(tensor->dtype));
+    if (form == TORCH_FORM_PLAIN && tensor->flips != 0)
+        torch_walk_flips(walk, tensor->flips);
     sdk_pickler_op(pickle, SDK_OP_TUPLE);
     sdk_pickler_put(pickle);
 }
 
-static void
-torch_walk_plain(struct torch_walk *walk, const struct ckpt_value *value,
-                 bool requires_grad)
+/* The dtype of the storage's class, 0 for one that is untyped or absent. */
+static uint32_t
+torch_walk_class_dtype(struct torch_walk *walk, const struct ckpt_value *value)
 {
-    uint32_t dtype = torch_walk_dtype(walk, value);
+    uint32_t dtype = 0;
 
-    torch_walk_rebuild(walk, dtype);
+    if (torch_form_of(value) != TORCH_FORM_META)
+        dtype = torch_walk_dtype(walk, value);
+    if (dtype == 0 && torch_form_of(value) == TORCH_FORM_QUANTISED)
+        sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
+                            "a quantised tensor on a storage that has no one "
+                            "class");
+    return dtype;
+}
+
+/* The function called, without class and attributes. */
+static void
+torch_walk_called(struct torch_walk *walk, const struct ckpt_value *value,
+                  bool requires_grad)
+{
+    uint32_t dtype = torch_walk_class_dtype(walk, value);
+
+    torch_walk_rebuild(walk, value, dtype);
     torch_walk_rebuild_args(walk, value, dtype, requires_grad);
     sdk_pickler_op(walk->pickle, SDK_OP_REDUCE);
 }
 
-/* A tensor with attributes: (function, class, its arguments, attributes). */
+/* The same, but of a device that has no tags: (tensor, dtype, device,
+ * requires_grad). */
+static void
+torch_walk_plain(struct torch_walk *walk, const struct ckpt_value *value,
+                 bool requires_grad)
+{
+    const struct ckpt_tensor *tensor = value->as.tensor;
+    const char *device = tensor->storage->device;
+    struct sdk_pickler *pickle = walk->pickle;
+
+    if (!torch_without_tag(device) ||
+        tensor->storage->place == CKPT_PLACE_ABSENT) {
+        torch_walk_called(walk, value, requires_grad);
+        return;
+    }
+    sdk_pickler_global(pickle, "torch._utils",
+                       "_rebuild_device_tensor_from_cpu_tensor");
+    sdk_pickler_op(pickle, SDK_OP_MARK);
+    torch_walk_called(walk, value, false);
+    sdk_pickler_put(pickle);
+    sdk_pickler_global(pickle, "torch", ckpt_dtype_name(tensor->dtype));
+    sdk_pickler_text(pickle, device, strlen(device));
+    sdk_pickler_put(pickle);
+    sdk_pickler_bool(pickle, requires_grad);
+    sdk_pickler_op(pickle, SDK_OP_TUPLE);
+    sdk_pickler_put(pickle);
+    sdk_pickler_op(pickle, SDK_OP_REDUCE);
+}
+
+/* A tensor with a class or attributes: (function, class, its arguments,
+ * attributes). */
 static void
 torch_walk_attributed(struct torch_walk *walk, const struct ckpt_value *value)
 {
+    const struct ckpt_tensor *tensor = value->as.tensor;
     struct sdk_pickler *pickle = walk->pickle;
-    uint32_t dtype = torch_walk_dtype(walk, value);
+    uint32_t dtype = torch_walk_class_dtype(walk, value);
 
+    if (torch_without_tag(tensor->storage->device))
+        sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
+                            "a tensor with attributes on such a device");
     sdk_pickler_global(pickle, "torch._tensor", "_rebuild_from_type_v2");
     sdk_pickler_op(pickle, SDK_OP_MARK);
-    torch_walk_rebuild(walk, dtype);
-    sdk_pickler_global(pickle, "torch", "Tensor");
-    torch_walk_rebuild_args(walk, value, dtype,
-                            value->as.tensor->requires_grad);
+    torch_walk_rebuild(walk, value, dtype);
+    if (tensor->type_name != NULL)
+        sdk_torch_walk_class(walk, value, tensor->type_name);
+    else
+        sdk_pickler_global(pickle, "torch", "Tensor");
+    torch_walk_rebuild_args(walk, value, dtype, tensor->requires_grad);
     sdk_torch_walk_attrs(walk, value->attrs);
     sdk_pickler_op(pickle, SDK_OP_TUPLE);
     sdk_pickler_put(pickle);
@@ -367,7 +511,11 @@ torch_walk_attributed(struct torch_walk *walk, const struct ckpt_value *value)
 static void
 torch_walk_data(struct torch_walk *walk, const struct ckpt_value *value)
 {
-    if (walk->form == SDK_TORCH_TAR)
+    const struct ckpt_tensor *tensor = value->as.tensor;
+
+    if (walk->form == SDK_TORCH_TAR && tensor->flips == 0 &&
+        torch_form_of(value) == TORCH_FORM_PLAIN &&
+        !torch_without_tag(tensor->storage->device))
         sdk_torch_walk_name_tensor(walk, value->as.tensor,
                                    torch_walk_dtype(walk, value));
     else
@@ -395,8 +543,11 @@ static void
 torch_walk_parameter(struct torch_walk *walk, const struct ckpt_value *value)
 {
     struct sdk_pickler *pickle = walk->pickle;
-    bool state = value->attrs != NULL;
+    bool state = sdk_torch_has_attrs(value);
 
+    if (value->as.tensor->type_name != NULL)
+        sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
+                            "a parameter of a class of its own");
     if (walk->form == SDK_TORCH_TAR && !state) {
         torch_walk_parameter_old(walk, value);
         return;
@@ -421,9 +572,13 @@ sdk_torch_walk_tensor(struct torch_walk *walk, const struct ckpt_value *value)
 {
     const struct ckpt_tensor *tensor = value->as.tensor;
 
+    if (sdk_torch_walk_is_array(tensor)) {
+        sdk_torch_walk_array(walk, value);
+        return;
+    }
     if (tensor->role == CKPT_ROLE_PARAMETER && walk->depth != walk->state_depth)
         torch_walk_parameter(walk, value);
-    else if (value->attrs != NULL)
+    else if (tensor->type_name != NULL || sdk_torch_has_attrs(value))
         torch_walk_attributed(walk, value);
     else if (tensor->requires_grad)
         torch_walk_plain(walk, value, true);

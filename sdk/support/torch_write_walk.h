@@ -84,7 +84,36 @@ void sdk_torch_walk_pairs(struct torch_walk *walk,
                           const struct ckpt_pair *pairs, size_t count,
                           bool dict);
 
-/* Attributes, at least one, as the dict of an object. */
+/* A class by its dotted name: "pkg.mod.Class"; for messages, that of
+ * `value`. */
+void sdk_torch_walk_class(struct torch_walk *walk,
+                          const struct ckpt_value *value, const char *name);
+
+/* ---- Tensors that are more than a view ---- */
+
+/* Whether an attribute of a tensor is its quantiser. */
+bool sdk_torch_walk_is_quantiser(const struct ckpt_attr *attr);
+
+/* How a tensor is quantised: a map; or NULL. */
+const struct ckpt_value *sdk_torch_quantiser(const struct ckpt_value *value);
+
+/* The tuple that torch says it by. */
+void sdk_torch_walk_quantiser(struct torch_walk *walk,
+                              const struct ckpt_value *value);
+
+/* Whether a tensor has attributes beside its quantiser. */
+bool sdk_torch_has_attrs(const struct ckpt_value *value);
+
+/* A sparse or nested tensor; false, with nothing written: the map is none. */
+bool sdk_torch_walk_parts(struct torch_walk *walk,
+                          const struct ckpt_value *value);
+
+/* An array of NumPy, with its bytes. */
+bool sdk_torch_walk_is_array(const struct ckpt_tensor *tensor);
+void sdk_torch_walk_array(struct torch_walk *walk,
+                          const struct ckpt_value *value);
+
+/* Attributes but for the quantiser, as the dict of an object. */
 void sdk_torch_walk_attrs(struct torch_walk *walk,
                           const struct ckpt_attr *attr);
 
@@ -97,6 +126,9 @@ void sdk_torch_walk_object(struct torch_walk *walk,
 void sdk_torch_walk_tensor(struct torch_walk *walk,
                            const struct ckpt_value *value);
 
+/* A shape or strides: a tuple of its own. */
+void sdk_torch_walk_dims(struct torch_walk *walk,
+                         const struct ckpt_value *value, const uint64_t *dims);
 /* TAR: names a storage, a tensor, a bare storage given as a tensor over a part
  * of another one. `dtype` is that of the storage's class. */
 void sdk_torch_walk_name_storage(struct torch_walk *walk,

@@ -37,8 +37,9 @@ inflate_read(struct sdk_zip_inflate *self, void *data, zip_uint64_t size)
 
     if (size > left)
         size = left;
-    status = self->host->source_read(self->host, self->source, self->at, data,
-                                     (size_t)size);
+    status =
+        self->host->source_read(self->host, self->source,
+                                self->zip->base + self->at, data, (size_t)size);
     if (status != CKPT_OK) {
         self->status = status;
         zip_error_set(&self->error, ZIP_ER_READ, 0);
@@ -198,7 +199,7 @@ sdk_zip_inflate_open(const struct ckpt_host *host,
     self->host = host;
     self->source = source;
     self->zip = zip;
-    self->size_bytes = host->source_size(host, source);
+    self->size_bytes = zip->size_bytes;
     zip_error_init(&self->error);
     status = inflate_start(self);
     if (status == CKPT_OK)

@@ -37,9 +37,18 @@ struct end {
 };
 
 static int
+peek(const struct sdk_zip_walk *walk, uint64_t offset, size_t size_bytes,
+     struct ckpt_span *span)
+{
+    return walk->host->source_peek(walk->host, walk->source,
+                                   walk->base + offset, size_bytes, span);
+}
+
+static int
 fail_at(const struct sdk_zip_walk *walk, uint64_t byte, const char *what)
 {
-    walk->host->fail(walk->host, CKPT_FORMAT, NULL, byte, "%s", what);
+    walk->host->fail(walk->host, CKPT_FORMAT, NULL, walk->base + byte, "%s",
+                     what);
     return CKPT_FORMAT;
 }
 
@@ -70,8 +79,7 @@ find_end(struct sdk_zip_walk *walk, uint64_t size, struct end *end)
 
     if (size < END_BYTES)
         return fail_at(walk, size, "a file too short for a zip archive");
-    status =
-        walk->host->source_peek(walk->host, walk->source, base, tail, &span);
+    status = peek(walk, base, tail, &span);
     if (status != CKPT_OK)
         return status;
     for (at = tail - END_BYTES + 1; at-- > 0;) {
@@ -105,8 +113,7 @@ parse_end64(const struct sdk_zip_walk *walk, uint64_t offset, uint64_t limit,
 
     if (!sdk_within(offset, END64_BYTES, limit))
         return fail_at(walk, limit, "the zip64 end record is elsewhere");
-    status = walk->host->source_peek(walk->host, walk->source, offset,
-                                     END64_BYTES, &span);
+    status = peek(walk, offset, END64_BYTES, &span);
     if (status != CKPT_OK)
         return status;
     if (memcmp(span.data, end64_mark, sizeof end64_mark) != 0)
@@ -143,14 +150,14 @@ widen_end(const struct sdk_zip_walk *walk, struct end *end)
     if (end->offset < LOCATOR_BYTES)
         return CKPT_OK;
     locator = end->offset - LOCATOR_BYTES;
-    status = walk->host->source_peek(walk->host, walk->source, locator,
-                                     LOCATOR_BYTES, &span);
+    status = peek(walk, locator, LOCATOR_BYTES, &span);
     if (status != CKPT_OK)
         return status;
     if (memcmp(span.data, locator_mark, sizeof locator_mark) != 0)
         return CKPT_OK;
     if (sdk_load_le32(span.data + 4) != 0 || sdk_load_le32(span.data + 16) > 1)
-        return walk->host->fail(walk->host, CKPT_UNSUPPORTED, NULL, locator,
+        return walk->host->fail(walk->host, CKPT_UNSUPPORTED, NULL,
+                                walk->base + locator,
                                 "a zip archive on several disks");
     status = parse_end64(walk, sdk_load_le64(span.data + 8), locator, &wide);
     if (status != CKPT_OK)
@@ -170,16 +177,26 @@ int
 sdk_zip_walk_init(const struct ckpt_host *host,
                   const struct ckpt_source *source, struct sdk_zip_walk *walk)
 {
-    struct sdk_zip_walk made = {.host = host, .source = source};
+    return sdk_zip_walk_part(host, source, 0, host->source_size(host, source),
+                             walk);
+}
+
+int
+sdk_zip_walk_part(const struct ckpt_host *host,
+                  const struct ckpt_source *source, uint64_t base,
+                  uint64_t size_bytes, struct sdk_zip_walk *walk)
+{
+    struct sdk_zip_walk made = {
+        .host = host, .source = source, .base = base, .size_bytes = size_bytes};
     struct end end = {0};
-    int status = find_end(&made, host->source_size(host, source), &end);
+    int status = find_end(&made, size_bytes, &end);
 
     if (status == CKPT_OK)
         status = widen_end(&made, &end);
     if (status != CKPT_OK)
         return status;
     if (end.disk != 0 || end.directory_disk != 0 || end.here_count != end.count)
-        return host->fail(host, CKPT_UNSUPPORTED, NULL, end.offset,
+        return host->fail(host, CKPT_UNSUPPORTED, NULL, base + end.offset,
                           "a zip archive on several disks");
     if (!sdk_within(end.directory_offset, end.directory_bytes, end.offset))
         return fail_at(&made, end.offset,
@@ -260,7 +277,8 @@ parse_entry(const struct sdk_zip_walk *walk, const unsigned char *p,
     if (disk == UINT16_MAX && field != NULL && left >= 4)
         disk = sdk_load_le32(field);
     if (disk != 0)
-        return walk->host->fail(walk->host, CKPT_UNSUPPORTED, NULL, walk->at,
+        return walk->host->fail(walk->host, CKPT_UNSUPPORTED, NULL,
+                                walk->base + walk->at,
                                 "a zip archive on several disks");
     return CKPT_OK;
 }
@@ -292,8 +310,8 @@ check_entry(const struct sdk_zip_walk *walk,
         return fail_at(walk, walk->at,
                        "a member whose name leads out of its folder");
     if (member->flags & (FLAG_ENCRYPTED | FLAG_MASKED))
-        return walk->host->fail(walk->host, CKPT_UNSUPPORTED, NULL, walk->at,
-                                "an encrypted member");
+        return walk->host->fail(walk->host, CKPT_UNSUPPORTED, NULL,
+                                walk->base + walk->at, "an encrypted member");
     if (member->method == SDK_ZIP_STORED &&
         member->packed_bytes != member->size_bytes)
         return fail_at(walk, walk->at, "a stored member of two sizes");
@@ -310,7 +328,6 @@ check_entry(const struct sdk_zip_walk *walk,
 int
 sdk_zip_walk_next(struct sdk_zip_walk *walk, struct sdk_zip_member *member)
 {
-    const struct ckpt_host *host = walk->host;
     uint64_t left = walk->directory_offset + walk->directory_bytes - walk->at;
     struct sdk_zip_member made;
     struct ckpt_span span;
@@ -325,8 +342,7 @@ sdk_zip_walk_next(struct sdk_zip_walk *walk, struct sdk_zip_member *member)
                          "bytes behind the last member of the zip directory");
     if (left < ENTRY_BYTES)
         return fail_at(walk, walk->at, "the zip directory ends early");
-    status =
-        host->source_peek(host, walk->source, walk->at, ENTRY_BYTES, &span);
+    status = peek(walk, walk->at, ENTRY_BYTES, &span);
     if (status != CKPT_OK)
         return status;
     if (memcmp(span.data, entry_mark, sizeof entry_mark) != 0)
@@ -338,8 +354,7 @@ sdk_zip_walk_next(struct sdk_zip_walk *walk, struct sdk_zip_member *member)
         return fail_at(walk, walk->at,
                        "a zip directory entry beyond the directory");
     if (span.size_bytes < entry_bytes) {
-        status =
-            host->source_peek(host, walk->source, walk->at, entry_bytes, &span);
+        status = peek(walk, walk->at, entry_bytes, &span);
         if (status != CKPT_OK)
             return status;
     }
@@ -348,6 +363,7 @@ sdk_zip_walk_next(struct sdk_zip_walk *walk, struct sdk_zip_member *member)
         status = check_entry(walk, &made);
     if (status != CKPT_OK)
         return status;
+    made.header_offset += walk->base;
     walk->at += entry_bytes;
     walk->done++;
     *member = made;

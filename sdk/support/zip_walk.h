@@ -37,8 +37,9 @@ struct sdk_zip_walk {
     const struct ckpt_source *source;
     uint64_t directory_offset, directory_bytes;
     uint64_t member_count;
-    uint64_t trailing_bytes; /* behind the end record and its comment */
-    uint64_t at;             /* the walk's own */
+    uint64_t trailing_bytes;   /* behind the end record and its comment */
+    uint64_t base, size_bytes; /* of the archive in the source */
+    uint64_t at;               /* the walk's own */
     uint64_t done;
 };
 
@@ -46,6 +47,12 @@ struct sdk_zip_walk {
 int sdk_zip_walk_init(const struct ckpt_host *host,
                       const struct ckpt_source *source,
                       struct sdk_zip_walk *walk);
+
+/* The same of an archive that is a part of the source, from `base` on and
+ * `size_bytes` long; offsets are those in the source. */
+int sdk_zip_walk_part(const struct ckpt_host *host,
+                      const struct ckpt_source *source, uint64_t base,
+                      uint64_t size_bytes, struct sdk_zip_walk *walk);
 
 /* The next member, in the directory's order; its name lives until the next
  * call or peek. CKPT_END after the last. Nothing has to be ended. */
@@ -57,6 +64,7 @@ struct sdk_zip {
     struct sdk_zip_member *members; /* in the directory's order */
     size_t member_count;
     uint64_t trailing_bytes;
+    uint64_t base, size_bytes; /* of the archive in the source */
     /* The archive's own. */
     char *names, *folded;
     size_t names_bytes;
@@ -68,6 +76,11 @@ struct sdk_zip {
  * encryption; CKPT_LIMIT: the budget. */
 int sdk_zip_open(const struct ckpt_host *host, const struct ckpt_source *source,
                  struct sdk_zip *zip);
+
+/* The same of a part of the source. */
+int sdk_zip_open_part(const struct ckpt_host *host,
+                      const struct ckpt_source *source, uint64_t base,
+                      uint64_t size_bytes, struct sdk_zip *zip);
 
 /* The member of exactly this name, or NULL. */
 const struct sdk_zip_member *sdk_zip_find(const struct sdk_zip *zip,

@@ -219,7 +219,8 @@ list_members(const struct ckpt_host *host, struct sdk_zip_walk *walk,
     int status;
 
     if (walk->directory_bytes > SIZE_MAX / 4 || count >= UINT32_MAX / 4)
-        return host->fail(host, CKPT_LIMIT, NULL, walk->directory_offset,
+        return host->fail(host, CKPT_LIMIT, NULL,
+                          walk->base + walk->directory_offset,
                           "a zip directory of %llu bytes",
                           (unsigned long long)walk->directory_bytes);
     room_bytes -= count * 46;
@@ -234,7 +235,7 @@ list_members(const struct ckpt_host *host, struct sdk_zip_walk *walk,
         if (status != CKPT_OK)
             return status == CKPT_END ? CKPT_OK : status;
         if (member->name_bytes > room_bytes - zip->names_bytes)
-            return host->fail(host, CKPT_FORMAT, NULL, walk->at,
+            return host->fail(host, CKPT_FORMAT, NULL, walk->base + walk->at,
                               "names that leave no room for all members");
         memcpy(zip->names + zip->names_bytes, member->name, member->name_bytes);
         member->name = zip->names + zip->names_bytes;
@@ -247,9 +248,18 @@ int
 sdk_zip_open(const struct ckpt_host *host, const struct ckpt_source *source,
              struct sdk_zip *zip)
 {
-    struct sdk_zip made = {0};
+    return sdk_zip_open_part(host, source, 0, host->source_size(host, source),
+                             zip);
+}
+
+int
+sdk_zip_open_part(const struct ckpt_host *host,
+                  const struct ckpt_source *source, uint64_t base,
+                  uint64_t size_bytes, struct sdk_zip *zip)
+{
+    struct sdk_zip made = {.base = base, .size_bytes = size_bytes};
     struct sdk_zip_walk walk;
-    int status = sdk_zip_walk_init(host, source, &walk);
+    int status = sdk_zip_walk_part(host, source, base, size_bytes, &walk);
 
     if (status != CKPT_OK)
         return status;
@@ -257,7 +267,8 @@ sdk_zip_open(const struct ckpt_host *host, const struct ckpt_source *source,
     if (status == CKPT_OK)
         status = index_names(host, &made);
     if (status == CKPT_OK)
-        status = read_headers(host, source, &made, walk.directory_offset);
+        status =
+            read_headers(host, source, &made, base + walk.directory_offset);
     made.trailing_bytes = walk.trailing_bytes;
     if (status == CKPT_OK)
         *zip = made;

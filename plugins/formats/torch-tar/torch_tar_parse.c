@@ -11,141 +11,9 @@
 #include "checked.h"
 #include "endian.h"
 #include "torch_read.h"
+#include "torch_tar_stream.h"
 
-#define PEEK_MAX ((size_t)1 << 20)
-#define FIRST_WINDOW 512
 #define CANCEL_STRIDE 4096
-
-/* One member, read from front to back. */
-struct stream {
-    const struct ckpt_host *host;
-    const struct ckpt_source *source;
-    uint64_t at, end;   /* in the file */
-    unsigned char *big; /* a window that is too big to be borrowed */
-    struct torch_tar_tables *tables;
-};
-
-static void
-stream_init(struct stream *stream, const struct ckpt_host *host,
-            const struct torch_tar_members *members, int which,
-            struct torch_tar_tables *tables)
-{
-    const struct torch_tar_member *member = &members->members[which];
-
-    memset(stream, 0, sizeof *stream);
-    stream->host = host;
-    stream->source = members->source;
-    stream->at = member->offset;
-    stream->end = member->offset + member->size_bytes;
-    stream->tables = tables;
-}
-
-static int
-stream_fail(const struct stream *stream, int status, uint64_t byte,
-            const char *what)
-{
-    return stream->host->fail(stream->host, status, NULL, byte, "%s", what);
-}
-
-/* The next bytes, until the next call for bytes. */
-static int
-stream_window(struct stream *stream, size_t size_bytes, const void **data)
-{
-    struct ckpt_span span;
-    unsigned char *big;
-    int status;
-
-    if (size_bytes <= PEEK_MAX) {
-        status = stream->host->source_peek(stream->host, stream->source,
-                                           stream->at, size_bytes, &span);
-        if (status == CKPT_OK)
-            *data = span.data;
-        return status;
-    }
-    big = stream->host->reallocate(stream->host, stream->big, size_bytes);
-    if (big == NULL)
-        return CKPT_MEMORY;
-    stream->big = big;
-    *data = big;
-    return stream->host->source_read(stream->host, stream->source, stream->at,
-                                     big, size_bytes);
-}
-
-/* Parses the pickle that is next, if it has at most `most` bytes. What it
- * borrows lives until the next call for bytes. */
-static int
-stream_pickle(struct stream *stream, uint64_t most, struct sdk_pickled *pickled)
-{
-    uint64_t left = stream->end - stream->at, size_bytes = FIRST_WINDOW;
-    struct sdk_pickled_input input = {.origin = stream->at};
-    int status;
-
-    do {
-        if (size_bytes > left)
-            size_bytes = left;
-        status = stream_window(stream, (size_t)size_bytes, &input.data);
-        if (status != CKPT_OK)
-            return status;
-        input.size_bytes = (size_t)size_bytes;
-        input.partial = size_bytes < left;
-        status = sdk_pickled_parse(stream->host, &input, pickled);
-        size_bytes *= 8;
-    } while (status == CKPT_END && size_bytes <= most);
-    if (status == CKPT_END)
-        return stream_fail(stream, CKPT_FORMAT, stream->at,
-                           "a key of more than 1 MiB");
-    if (status == CKPT_OK)
-        stream->at += pickled->end_bytes;
-    return status;
-}
-
-static int
-stream_bytes(struct stream *stream, void *buffer, size_t size_bytes)
-{
-    int status;
-
-    if (size_bytes > stream->end - stream->at)
-        return stream_fail(stream, CKPT_FORMAT, stream->at,
-                           "the member ends early");
-    status = stream->host->source_read(stream->host, stream->source, stream->at,
-                                       buffer, size_bytes);
-    if (status == CKPT_OK)
-        stream->at += size_bytes;
-    return status;
-}
-
-/* An int that says how many things follow. */
-static int
-stream_count(struct stream *stream, uint64_t *count)
-{
-    uint64_t byte = stream->at;
-    struct sdk_pickled pickled = {0};
-    const struct sdk_pickled_node *node;
-    int status = stream_pickle(stream, PEEK_MAX, &pickled);
-
-    if (status != CKPT_OK)
-        return status;
-    node = sdk_pickled_at(&pickled, pickled.root);
-    if (node->kind != SDK_PICKLED_INT || node->as.integer < 0)
-        status = stream_fail(stream, CKPT_FORMAT, byte,
-                             "a count that is no count");
-    else
-        *count = (uint64_t)node->as.integer;
-    sdk_pickled_fini(stream->host, &pickled);
-    return status;
-}
-
-/* What is left of the member is said; its window is released. */
-static void
-stream_end(const struct stream *stream, const char *member, int status)
-{
-    if (status == CKPT_OK && stream->at < stream->end)
-        stream->host->warn(stream->host, NULL, stream->at,
-                           "%llu bytes follow the last part of '%s'",
-                           (unsigned long long)(stream->end - stream->at),
-                           member);
-    stream->host->release(stream->host, stream->big);
-}
 
 /* ---- The tables ---- */
 
@@ -175,7 +43,7 @@ table_grow(const struct ckpt_host *host, void *array, size_t item_bytes,
 
 /* Keys are borrowed by the table, so their arrays have stopped growing. */
 static int
-keys_add(struct stream *stream, const int64_t *key, uint64_t number,
+keys_add(struct torch_tar_stream *stream, const int64_t *key, uint64_t number,
          uint64_t byte)
 {
     bool added;
@@ -253,29 +121,31 @@ is_plain_tensor(const struct sdk_pickled *pickled, uint32_t ref)
 
 /* A class that holds elements of one dtype. */
 static int
-read_class(struct stream *stream, const struct sdk_pickled *pickled,
+read_class(struct torch_tar_stream *stream, const struct sdk_pickled *pickled,
            uint32_t ref, const char *ending, uint64_t byte, uint32_t *dtype)
 {
     if (sdk_pickled_kind(pickled, ref) != SDK_PICKLED_GLOBAL)
-        return stream_fail(stream, CKPT_FORMAT, byte, "a class that is no name");
+        return torch_tar_stream_fail(stream, CKPT_FORMAT, byte,
+                                     "a class that is no name");
     *dtype = sdk_torch_class_dtype(sdk_pickled_module(pickled, ref),
                                    sdk_pickled_name(pickled, ref), ending);
     if (*dtype == CKPT_DTYPE_NONE ||
         (TORCH_TAR_DTYPES & CKPT_DTYPE_BIT(*dtype)) == 0)
-        return stream->host->fail(stream->host, CKPT_UNSUPPORTED, NULL, byte,
-                                  "'%.60s.%.60s' is no class that this form has",
-                                  sdk_pickled_module(pickled, ref),
-                                  sdk_pickled_name(pickled, ref));
+        return stream->host->fail(
+            stream->host, CKPT_UNSUPPORTED, NULL, byte,
+            "'%.60s.%.60s' is no class that this form has",
+            sdk_pickled_module(pickled, ref), sdk_pickled_name(pickled, ref));
     return CKPT_OK;
 }
 
 /* (key, location, class), or of old (key, class). */
 static int
-read_storage_head(struct stream *stream, struct torch_tar_storage *storage)
+read_storage_head(struct torch_tar_stream *stream,
+                  struct torch_tar_storage *storage)
 {
     struct sdk_pickled pickled = {0};
     struct sdk_pickled_list parts = {NULL, 0};
-    int status = stream_pickle(stream, PEEK_MAX, &pickled);
+    int status = torch_tar_stream_pickle(stream, TORCH_TAR_SMALL, &pickled);
 
     if (status != CKPT_OK)
         return status;
@@ -284,31 +154,31 @@ read_storage_head(struct stream *stream, struct torch_tar_storage *storage)
     memcpy(storage->device, "cpu", 4);
     if (parts.count < 2 || parts.count > 3 ||
         !read_int(&pickled, parts.refs[0], &storage->key))
-        status = stream_fail(stream, CKPT_FORMAT, storage->byte,
-                             "a storage that is not (key, location, class)");
+        status = torch_tar_stream_fail(
+            stream, CKPT_FORMAT, storage->byte,
+            "a storage that is not (key, location, class)");
     else if (parts.count == 3 &&
              !read_location(&pickled, parts.refs[1], storage->device,
                             sizeof storage->device))
-        status = stream_fail(stream, CKPT_FORMAT, storage->byte,
-                             "a location that is no device");
+        status = torch_tar_stream_fail(stream, CKPT_FORMAT, storage->byte,
+                                       "a location that is no device");
     else
-        status =
-            read_class(stream, &pickled, parts.refs[parts.count - 1], "Storage",
-                       storage->byte, &storage->dtype);
+        status = read_class(stream, &pickled, parts.refs[parts.count - 1],
+                            "Storage", storage->byte, &storage->dtype);
     sdk_pickled_fini(stream->host, &pickled);
     return status;
 }
 
 static int
-read_storage(struct stream *stream)
+read_storage(struct torch_tar_stream *stream)
 {
     struct torch_tar_tables *tables = stream->tables;
     struct torch_tar_storage *storage;
     unsigned char count[8];
     uint64_t size_bytes;
-    int status = table_grow(stream->host, &tables->storages, sizeof *storage,
-                            tables->storage_count + 1,
-                            &tables->storage_capacity);
+    int status =
+        table_grow(stream->host, &tables->storages, sizeof *storage,
+                   tables->storage_count + 1, &tables->storage_capacity);
 
     if (status != CKPT_OK)
         return status;
@@ -317,7 +187,7 @@ read_storage(struct stream *stream)
     storage->byte = stream->at;
     status = read_storage_head(stream, storage);
     if (status == CKPT_OK)
-        status = stream_bytes(stream, count, sizeof count);
+        status = torch_tar_stream_bytes(stream, count, sizeof count);
     if (status != CKPT_OK)
         return status;
     storage->root = tables->storage_count;
@@ -326,8 +196,8 @@ read_storage(struct stream *stream)
     if (!sdk_mul_u64(storage->count, ckpt_dtype_width_bits(storage->dtype) / 8,
                      &size_bytes) ||
         size_bytes > stream->end - stream->at)
-        return stream_fail(stream, CKPT_FORMAT, stream->at - 8,
-                           "a storage of more than the member holds");
+        return torch_tar_stream_fail(stream, CKPT_FORMAT, stream->at - 8,
+                                     "a storage of more than the member holds");
     stream->at += size_bytes;
     tables->storage_count++;
     return CKPT_OK;
@@ -335,7 +205,7 @@ read_storage(struct stream *stream)
 
 /* A part of a storage, or of another part that was named before. */
 static int
-read_view(struct stream *stream, const struct sdk_pickled *pickled,
+read_view(struct torch_tar_stream *stream, const struct sdk_pickled *pickled,
           uint32_t ref, uint64_t byte)
 {
     struct torch_tar_tables *tables = stream->tables;
@@ -349,8 +219,9 @@ read_view(struct stream *stream, const struct sdk_pickled *pickled,
         parts = sdk_pickled_list(pickled, ref);
     for (i = 0; i < 4; i++)
         if (parts.count != 4 || !read_int(pickled, parts.refs[i], &numbers[i]))
-            return stream_fail(stream, CKPT_FORMAT, byte,
-                               "a view of a storage that is not four ints");
+            return torch_tar_stream_fail(
+                stream, CKPT_FORMAT, byte,
+                "a view of a storage that is not four ints");
     of = torch_tar_find_storage(tables, numbers[1]);
     if (of == NULL)
         return stream->host->fail(stream->host, CKPT_FORMAT, NULL, byte,
@@ -358,8 +229,8 @@ read_view(struct stream *stream, const struct sdk_pickled *pickled,
                                   (long long)numbers[1]);
     if (numbers[2] < 0 || numbers[3] < 0 ||
         !sdk_within((uint64_t)numbers[2], (uint64_t)numbers[3], of->count))
-        return stream_fail(stream, CKPT_FORMAT, byte,
-                           "a view of more than its storage holds");
+        return torch_tar_stream_fail(stream, CKPT_FORMAT, byte,
+                                     "a view of more than its storage holds");
     *view = *of;
     view->key = numbers[0];
     view->byte = byte;
@@ -370,8 +241,8 @@ read_view(struct stream *stream, const struct sdk_pickled *pickled,
 }
 
 static int
-read_view_list(struct stream *stream, const struct sdk_pickled *pickled,
-               uint64_t origin)
+read_view_list(struct torch_tar_stream *stream,
+               const struct sdk_pickled *pickled, uint64_t origin)
 {
     struct torch_tar_tables *tables = stream->tables;
     struct sdk_pickled_list views;
@@ -379,28 +250,28 @@ read_view_list(struct stream *stream, const struct sdk_pickled *pickled,
     int status;
 
     if (sdk_pickled_kind(pickled, pickled->root) != SDK_PICKLED_LIST)
-        return stream_fail(stream, CKPT_FORMAT, origin,
-                           "views of storages that are no list");
+        return torch_tar_stream_fail(stream, CKPT_FORMAT, origin,
+                                     "views of storages that are no list");
     views = sdk_pickled_list(pickled, pickled->root);
-    status = table_grow(stream->host, &tables->storages,
-                        sizeof *tables->storages,
-                        tables->storage_count + views.count,
-                        &tables->storage_capacity);
+    status = table_grow(
+        stream->host, &tables->storages, sizeof *tables->storages,
+        tables->storage_count + views.count, &tables->storage_capacity);
     for (i = 0; i < tables->storage_count && status == CKPT_OK; i++)
         status = keys_add(stream, &tables->storages[i].key, i * 2 + 1,
                           tables->storages[i].byte);
     for (i = 0; i < views.count && status == CKPT_OK; i++)
-        status = read_view(stream, pickled, views.refs[i],
-                           origin + sdk_pickled_at(pickled, views.refs[i])->byte);
+        status =
+            read_view(stream, pickled, views.refs[i],
+                      origin + sdk_pickled_at(pickled, views.refs[i])->byte);
     return status;
 }
 
 static int
-read_storages(struct stream *stream)
+read_storages(struct torch_tar_stream *stream)
 {
     struct sdk_pickled pickled = {0};
     uint64_t count, i, origin;
-    int status = stream_count(stream, &count);
+    int status = torch_tar_stream_count(stream, &count);
 
     for (i = 0; status == CKPT_OK && i < count; i++) {
         if (i % CANCEL_STRIDE == 0 && stream->host->cancelled(stream->host))
@@ -410,7 +281,7 @@ read_storages(struct stream *stream)
     if (status != CKPT_OK)
         return status;
     origin = stream->at;
-    status = stream_pickle(stream, UINT64_MAX, &pickled);
+    status = torch_tar_stream_pickle(stream, UINT64_MAX, &pickled);
     if (status == CKPT_OK)
         status = read_view_list(stream, &pickled, origin);
     sdk_pickled_fini(stream->host, &pickled);
@@ -421,8 +292,9 @@ read_storages(struct stream *stream)
 
 /* The storage of a tensor, or None for one without elements. */
 static int
-read_tensor_storage(struct stream *stream, const struct sdk_pickled *pickled,
-                    uint32_t ref, struct torch_tar_tensor *tensor)
+read_tensor_storage(struct torch_tar_stream *stream,
+                    const struct sdk_pickled *pickled, uint32_t ref,
+                    struct torch_tar_tensor *tensor)
 {
     const struct torch_tar_storage *storage;
     int64_t key;
@@ -431,13 +303,14 @@ read_tensor_storage(struct stream *stream, const struct sdk_pickled *pickled,
     if (sdk_pickled_kind(pickled, ref) == SDK_PICKLED_NONE)
         return CKPT_OK;
     if (!read_int(pickled, ref, &key))
-        return stream_fail(stream, CKPT_FORMAT, tensor->byte,
-                           "a tensor that is not (key, storage, class)");
+        return torch_tar_stream_fail(
+            stream, CKPT_FORMAT, tensor->byte,
+            "a tensor that is not (key, storage, class)");
     storage = torch_tar_find_storage(stream->tables, key);
     if (storage == NULL)
-        return stream->host->fail(stream->host, CKPT_FORMAT, NULL, tensor->byte,
-                                  "a tensor on storage %lld, which is not there",
-                                  (long long)key);
+        return stream->host->fail(
+            stream->host, CKPT_FORMAT, NULL, tensor->byte,
+            "a tensor on storage %lld, which is not there", (long long)key);
     tensor->storage = (size_t)(storage - stream->tables->storages);
     tensor->dtype = storage->dtype;
     return CKPT_OK;
@@ -445,20 +318,22 @@ read_tensor_storage(struct stream *stream, const struct sdk_pickled *pickled,
 
 /* (key, storage or None, class), or of old (key, class, storage). */
 static int
-read_tensor_head(struct stream *stream, struct torch_tar_tensor *tensor)
+read_tensor_head(struct torch_tar_stream *stream,
+                 struct torch_tar_tensor *tensor)
 {
     struct sdk_pickled pickled = {0};
     struct sdk_pickled_list parts = {NULL, 0};
     uint32_t class;
-    int status = stream_pickle(stream, PEEK_MAX, &pickled);
+    int status = torch_tar_stream_pickle(stream, TORCH_TAR_SMALL, &pickled);
 
     if (status != CKPT_OK)
         return status;
     if (sdk_pickled_kind(&pickled, pickled.root) == SDK_PICKLED_TUPLE)
         parts = sdk_pickled_list(&pickled, pickled.root);
     if (parts.count != 3 || !read_int(&pickled, parts.refs[0], &tensor->key)) {
-        status = stream_fail(stream, CKPT_FORMAT, tensor->byte,
-                             "a tensor that is not (key, storage, class)");
+        status =
+            torch_tar_stream_fail(stream, CKPT_FORMAT, tensor->byte,
+                                  "a tensor that is not (key, storage, class)");
     } else {
         class = sdk_pickled_kind(&pickled, parts.refs[1]) == SDK_PICKLED_GLOBAL
                     ? 1
@@ -477,34 +352,36 @@ read_tensor_head(struct stream *stream, struct torch_tar_tensor *tensor)
 
 /* Rank, sizes, strides and offset. */
 static int
-read_tensor_view(struct stream *stream, struct torch_tar_tensor *tensor)
+read_tensor_view(struct torch_tar_stream *stream,
+                 struct torch_tar_tensor *tensor)
 {
     struct torch_tar_tables *tables = stream->tables;
     unsigned char rank[8], numbers[(CKPT_MAX_RANK * 2 + 1) * 8];
     uint64_t number, byte = stream->at;
     uint32_t i, count;
-    int status = stream_bytes(stream, rank, sizeof rank);
+    int status = torch_tar_stream_bytes(stream, rank, sizeof rank);
 
     if (status != CKPT_OK)
         return status;
     tensor->rank = sdk_load_le32(rank);
     if (tensor->rank > CKPT_MAX_RANK)
-        return stream_fail(stream, CKPT_FORMAT, byte, "more than 64 dimensions");
+        return torch_tar_stream_fail(stream, CKPT_FORMAT, byte,
+                                     "more than 64 dimensions");
     count = tensor->rank * 2;
     byte = stream->at;
-    status = stream_bytes(stream, numbers, (count + 1) * 8);
+    status = torch_tar_stream_bytes(stream, numbers, (count + 1) * 8);
     if (status == CKPT_OK)
-        status = table_grow(stream->host, &tables->dims, sizeof *tables->dims,
-                            tables->dim_count + count + 1,
-                            &tables->dim_capacity);
+        status =
+            table_grow(stream->host, &tables->dims, sizeof *tables->dims,
+                       tables->dim_count + count + 1, &tables->dim_capacity);
     if (status != CKPT_OK)
         return status;
     tensor->dims = tables->dim_count;
     for (i = 0; i <= count; i++) {
         number = sdk_load_le64(numbers + i * 8);
         if (number > INT64_MAX)
-            return stream_fail(stream, CKPT_FORMAT, byte + i * 8,
-                               "a size, stride or offset below 0");
+            return torch_tar_stream_fail(stream, CKPT_FORMAT, byte + i * 8,
+                                         "a size, stride or offset below 0");
         if (i < count)
             tables->dims[tables->dim_count++] = number;
         else
@@ -515,7 +392,7 @@ read_tensor_view(struct stream *stream, struct torch_tar_tensor *tensor)
 
 /* Without elements a view may be anywhere; the offset is then dropped. */
 static int
-check_tensor(struct stream *stream, struct torch_tar_tensor *tensor)
+check_tensor(struct torch_tar_stream *stream, struct torch_tar_tensor *tensor)
 {
     const struct torch_tar_tables *tables = stream->tables;
     const uint64_t *shape = tables->dims + tensor->dims;
@@ -534,22 +411,21 @@ check_tensor(struct stream *stream, struct torch_tar_tensor *tensor)
         if (!sdk_mul_u64(count, shape[i], &count) ||
             !sdk_mul_u64(shape[i] - 1, strides[i], &step) ||
             !sdk_add_u64(last, step, &last))
-            return stream_fail(stream, CKPT_FORMAT, tensor->byte,
-                               "sizes and strides that overflow");
+            return torch_tar_stream_fail(stream, CKPT_FORMAT, tensor->byte,
+                                         "sizes and strides that overflow");
     if (last >= room)
-        return stream_fail(stream, CKPT_FORMAT, tensor->byte,
-                           "a tensor of more than its storage holds");
+        return torch_tar_stream_fail(stream, CKPT_FORMAT, tensor->byte,
+                                     "a tensor of more than its storage holds");
     return CKPT_OK;
 }
 
 static int
-read_tensor(struct stream *stream)
+read_tensor(struct torch_tar_stream *stream)
 {
     struct torch_tar_tables *tables = stream->tables;
     struct torch_tar_tensor *tensor;
-    int status =
-        table_grow(stream->host, &tables->tensors, sizeof *tensor,
-                   tables->tensor_count + 1, &tables->tensor_capacity);
+    int status = table_grow(stream->host, &tables->tensors, sizeof *tensor,
+                            tables->tensor_count + 1, &tables->tensor_capacity);
 
     if (status != CKPT_OK)
         return status;
@@ -567,11 +443,11 @@ read_tensor(struct stream *stream)
 }
 
 static int
-read_tensors(struct stream *stream)
+read_tensors(struct torch_tar_stream *stream)
 {
     struct torch_tar_tables *tables = stream->tables;
     uint64_t count, i;
-    int status = stream_count(stream, &count);
+    int status = torch_tar_stream_count(stream, &count);
 
     for (i = 0; status == CKPT_OK && i < count; i++) {
         if (i % CANCEL_STRIDE == 0 && stream->host->cancelled(stream->host))
@@ -588,14 +464,14 @@ read_tensors(struct stream *stream)
 
 /* Such a host wrote its numbers in an order that torch does not read. */
 static int
-read_sys_info(struct stream *stream)
+read_sys_info(struct torch_tar_stream *stream)
 {
     uint64_t byte = stream->at;
     struct sdk_pickled pickled = {0};
     struct sdk_pickled_list pairs = {NULL, 0};
     const struct sdk_pickled_node *node;
     uint32_t i;
-    int status = stream_pickle(stream, PEEK_MAX, &pickled);
+    int status = torch_tar_stream_pickle(stream, TORCH_TAR_SMALL, &pickled);
 
     if (status != CKPT_OK)
         return status;
@@ -605,8 +481,8 @@ read_sys_info(struct stream *stream)
         node = sdk_pickled_at(&pickled, pairs.refs[i + 1]);
         if (sdk_pickled_is_text(&pickled, pairs.refs[i], "little_endian") &&
             node->kind == SDK_PICKLED_BOOL && !node->as.truth)
-            status = stream_fail(stream, CKPT_UNSUPPORTED, byte,
-                                 "a file of a big-endian host");
+            status = torch_tar_stream_fail(stream, CKPT_UNSUPPORTED, byte,
+                                           "a file of a big-endian host");
     }
     sdk_pickled_fini(stream->host, &pickled);
     return status;
@@ -617,22 +493,22 @@ torch_tar_tables_read(const struct ckpt_host *host,
                       const struct torch_tar_members *members,
                       struct torch_tar_tables *tables)
 {
-    static int (*const read[])(struct stream *) = {
+    static int (*const read[])(struct torch_tar_stream *) = {
         [TORCH_TAR_SYS_INFO] = read_sys_info,
         [TORCH_TAR_TENSORS] = read_tensors,
         [TORCH_TAR_STORAGES] = read_storages};
     static const int order[] = {TORCH_TAR_SYS_INFO, TORCH_TAR_STORAGES,
                                 TORCH_TAR_TENSORS};
-    struct stream stream;
+    struct torch_tar_stream stream;
     size_t i;
     int status = CKPT_OK;
 
     for (i = 0; i < sizeof order / sizeof *order && status == CKPT_OK; i++) {
         if (!members->members[order[i]].found)
             continue;
-        stream_init(&stream, host, members, order[i], tables);
+        torch_tar_stream_init(&stream, host, members, order[i], tables);
         status = read[order[i]](&stream);
-        stream_end(&stream, torch_tar_names[order[i]], status);
+        torch_tar_stream_end(&stream, torch_tar_names[order[i]], status);
     }
     return status;
 }

@@ -112,7 +112,10 @@ plan_header(const struct plan *plan, const char *name, char type,
     snprintf(block + 124, 12, "%011llo", (unsigned long long)size_bytes);
     memcpy(block + 136, "00000000000", 11);
     block[156] = type;
-    memcpy(block + 257, "ustar\0" "00", 8);
+    memcpy(block + 257,
+           "ustar\0"
+           "00",
+           8);
     block_seal(block);
     return plan_bytes(plan, block, BLOCK_BYTES);
 }
@@ -137,8 +140,8 @@ plan_wide_size(const struct plan *plan, uint64_t size_bytes)
 static int
 plan_member(const struct plan *plan, int which, const struct sdk_buffer *buffer)
 {
-    int status = plan_header(plan, torch_tar_names[which], '0',
-                             buffer->size_bytes);
+    int status =
+        plan_header(plan, torch_tar_names[which], '0', buffer->size_bytes);
 
     if (status == CKPT_OK)
         status = plan_bytes(plan, buffer->data, buffer->size_bytes);
@@ -304,8 +307,8 @@ put_storages(struct plan *plan, uint64_t *data_bytes)
     size_t i;
     int status = CKPT_OK;
 
-    plan->ends = plan->host->allocate(plan->host,
-                                      (all->use_count + 1) * sizeof *plan->ends);
+    plan->ends = plan->host->allocate(plan->host, (all->use_count + 1) *
+                                                      sizeof *plan->ends);
     if (plan->ends == NULL)
         return CKPT_MEMORY;
     status = put_count(plan, all->use_count, &plan->heads);
@@ -339,8 +342,7 @@ put_views(const struct plan *plan, struct sdk_buffer *out)
 
             sdk_pickler_op(&pickle, SDK_OP_MARK);
             sdk_pickler_int(&pickle, (int64_t)view->key);
-            sdk_pickler_int(&pickle,
-                            (int64_t)plan->pickle.uses[view->use].key);
+            sdk_pickler_int(&pickle, (int64_t)plan->pickle.uses[view->use].key);
             sdk_pickler_int(&pickle, (int64_t)view->tensor->offset);
             sdk_pickler_int(&pickle, (int64_t)view->tensor->element_count);
             sdk_pickler_tuple(&pickle, 4);
@@ -359,7 +361,8 @@ plan_storage_data(const struct plan *plan)
     int status = CKPT_OK;
 
     for (i = 0; i < all->use_count && status == CKPT_OK; i++) {
-        status = plan_bytes(plan, plan->heads.data + from, plan->ends[i] - from);
+        status =
+            plan_bytes(plan, plan->heads.data + from, plan->ends[i] - from);
         from = plan->ends[i];
         data.storage = all->uses[i].storage;
         if (status == CKPT_OK && data.storage->size_bytes > 0)
@@ -375,7 +378,7 @@ plan_storage_data(const struct plan *plan)
 static int
 plan_storages(struct plan *plan)
 {
-    uint64_t size_bytes;
+    uint64_t size_bytes = 0;
     int status = put_storages(plan, &size_bytes);
 
     plan->buffer.size_bytes = 0;
@@ -426,8 +429,7 @@ torch_tar_plan_plan(const struct ckpt_host *host, void *self,
     if (status == CKPT_OK)
         status = plan_sys_info(&plan);
     if (status == CKPT_OK)
-        status =
-            plan_member(&plan, TORCH_TAR_PICKLE, &plan.pickle.pickle.out);
+        status = plan_member(&plan, TORCH_TAR_PICKLE, &plan.pickle.pickle.out);
     if (status == CKPT_OK)
         status = plan_tensors(&plan);
     if (status == CKPT_OK)
@@ -460,9 +462,7 @@ const struct ckpt_writer torch_tar_writer = {
     .suffixes = torch_tar_plan_suffixes,
     .options = torch_tar_plan_options,
     .capabilities = CKPT_WRITES_IF_ASKED,
-    .limits = {.holds = CKPT_HOLDS_TREE | CKPT_HOLDS_TIES | CKPT_HOLDS_STRIDES |
-                        CKPT_HOLDS_DEVICES | CKPT_HOLDS_GRAD |
-                        CKPT_HOLDS_ROLES | CKPT_HOLDS_STRINGS,
+    .limits = {.holds = SDK_TORCH_HOLDS | CKPT_HOLDS_STRINGS,
                .dtypes = TORCH_TAR_DTYPES},
     .open = torch_tar_plan_open,
     .plan = torch_tar_plan_plan,

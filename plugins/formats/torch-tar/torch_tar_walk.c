@@ -38,9 +38,9 @@ walk_read(struct archive *archive, void *user, const void **data)
     uint64_t left = walk->size_bytes - walk->position;
     size_t size_bytes = left < WINDOW_BYTES ? (size_t)left : WINDOW_BYTES;
 
-    walk->status = walk->host->source_read(walk->host, walk->members->source,
-                                           walk->position, walk->window,
-                                           size_bytes);
+    walk->status =
+        walk->host->source_read(walk->host, walk->members->source,
+                                walk->position, walk->window, size_bytes);
     if (walk->status != CKPT_OK) {
         archive_set_error(archive, EIO, "the source failed");
         return -1;
@@ -156,7 +156,8 @@ block_agrees(const unsigned char *block, const char *name, uint64_t size_bytes)
            memcmp(block + 257, "ustar", 5) == 0 &&
            (block[156] == '0' || block[156] == 0) &&
            read_size(block + 124, &said) &&
-           (said == size_bytes || (said == 0 && size_bytes >= TORCH_TAR_SIZE_WIDE));
+           (said == size_bytes ||
+            (said == 0 && size_bytes >= TORCH_TAR_SIZE_WIDE));
 }
 
 static int
@@ -171,25 +172,23 @@ add_member(struct walk *walk, struct archive_entry *entry, int which,
         return walk->host->fail(walk->host, CKPT_FORMAT, NULL,
                                 member->header_offset, "a second member '%s'",
                                 name);
+    /* Even a damaged one tells what the archive was to be. */
+    walk->members->members[which] = *member;
     if (archive_entry_sparse_count(entry) > 0)
         return walk->host->fail(walk->host, CKPT_UNSUPPORTED, NULL,
                                 member->header_offset, "member '%s' is sparse",
                                 name);
     if (!sdk_within(member->offset, member->size_bytes, walk->size_bytes))
-        return walk->host->fail(walk->host, CKPT_FORMAT, NULL,
-                                member->header_offset,
-                                "member '%s' goes beyond the end of the file",
-                                name);
+        return walk->host->fail(
+            walk->host, CKPT_FORMAT, NULL, member->header_offset,
+            "member '%s' goes beyond the end of the file", name);
     status = walk->host->source_read(walk->host, walk->members->source,
                                      member->offset - BLOCK_BYTES, block,
                                      sizeof block);
     if (status == CKPT_OK && !block_agrees(block, name, member->size_bytes))
-        return walk->host->fail(walk->host, CKPT_FORMAT, NULL,
-                                member->offset - BLOCK_BYTES,
-                                "member '%s' is another thing by its header",
-                                name);
-    if (status == CKPT_OK)
-        walk->members->members[which] = *member;
+        return walk->host->fail(
+            walk->host, CKPT_FORMAT, NULL, member->offset - BLOCK_BYTES,
+            "member '%s' is another thing by its header", name);
     return status;
 }
 
@@ -248,6 +247,26 @@ fail_archive(const struct walk *walk, struct archive *archive)
     return walk_fail(walk, CKPT_FORMAT, byte, text);
 }
 
+/* Two blocks of zeros. libarchive takes an archive without them. */
+static int
+walk_end(const struct walk *walk)
+{
+    unsigned char end[2 * BLOCK_BYTES];
+    size_t i;
+    int status;
+
+    if (!sdk_within(walk->next, sizeof end, walk->size_bytes))
+        return walk_fail(walk, CKPT_FORMAT, walk->size_bytes,
+                         "the archive ends early");
+    status = walk->host->source_read(walk->host, walk->members->source,
+                                     walk->next, end, sizeof end);
+    for (i = 0; status == CKPT_OK && i < sizeof end; i++)
+        if (end[i] != 0)
+            return walk_fail(walk, CKPT_FORMAT, walk->next + i,
+                             "no zeros at the end of the archive");
+    return status;
+}
+
 static int
 walk_entries(struct walk *walk, struct archive *archive)
 {
@@ -258,7 +277,7 @@ walk_entries(struct walk *walk, struct archive *archive)
     while (status == CKPT_OK) {
         result = archive_read_next_header(archive, &entry);
         if (result == ARCHIVE_EOF)
-            return CKPT_OK;
+            return walk_end(walk);
         if (result != ARCHIVE_OK && result != ARCHIVE_WARN)
             return fail_archive(walk, archive);
         status = walk_entry(walk, archive, entry);
@@ -300,15 +319,28 @@ out:
 
 /* ---- Recognising ---- */
 
-static CKPT_PRINTF(5, 6) int
-say_nothing(const struct ckpt_host *host, int status, const char *tensor,
-            uint64_t byte, const char *format, ...)
+static CKPT_PRINTF(5, 6) int say_nothing(const struct ckpt_host *host,
+                                         int status, const char *tensor,
+                                         uint64_t byte, const char *format, ...)
 {
     (void)host;
     (void)tensor;
     (void)byte;
     (void)format;
     return status;
+}
+
+/* A file cut within its first member, which torch wrote first. */
+static bool
+starts_with_sys_info(const struct ckpt_host *host,
+                     const struct ckpt_source *source)
+{
+    struct ckpt_span span;
+
+    return host->source_size(host, source) >= sizeof "sys_info" &&
+           host->source_peek(host, source, 0, sizeof "sys_info", &span) ==
+               CKPT_OK &&
+           memcmp(span.data, "sys_info", sizeof "sys_info") == 0;
 }
 
 int
@@ -334,7 +366,7 @@ torch_tar_recognise(const struct ckpt_host *host,
         evidence->level = CKPT_EVIDENCE_STRUCTURE;
         snprintf(evidence->how, sizeof evidence->how,
                  "tar with pickle, tensors and storages");
-    } else if (members[TORCH_TAR_SYS_INFO].found || count > 1) {
+    } else if (count > 1 || starts_with_sys_info(&quiet, source)) {
         evidence->level = CKPT_EVIDENCE_MAGIC;
         snprintf(evidence->how, sizeof evidence->how,
                  "incomplete tar of sys_info, pickle, tensors and storages");

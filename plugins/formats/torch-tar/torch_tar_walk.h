@@ -11,7 +11,8 @@
  *   156    1 byte   "0" or a zero byte: a plain file
  *   257    5 bytes  "ustar"
  *
- * A member is the run of bytes after that block.
+ * A member is the run of bytes after that block. Two blocks of zeros end the
+ * archive.
  */
 #ifndef TORCH_TAR_WALK_H
 #define TORCH_TAR_WALK_H

@@ -527,9 +527,7 @@ const struct ckpt_writer torch_zip_writer = {
     .summary = "the zip archive of torch.save, or shards with an index",
     .suffixes = torch_zip_plan_suffixes,
     .options = torch_zip_plan_options,
-    .limits = {.holds = CKPT_HOLDS_TREE | CKPT_HOLDS_TIES | CKPT_HOLDS_STRIDES |
-                        CKPT_HOLDS_DEVICES | CKPT_HOLDS_GRAD |
-                        CKPT_HOLDS_ROLES | CKPT_HOLDS_STRINGS,
+    .limits = {.holds = SDK_TORCH_HOLDS | CKPT_HOLDS_STRINGS,
                .dtypes = SDK_TORCH_DTYPES},
     .open = torch_zip_plan_open,
     .plan = torch_zip_plan_plan,

@@ -361,6 +361,9 @@ read_pairs(struct shards *s)
 
     for (i = 0; i < s->index.pairs.size_bytes / sizeof *pairs; i++) {
         like.as.text = pairs[i].value;
+        if (strlen(pairs[i].key.data) != pairs[i].key.size_bytes)
+            return s->host->fail(s->host, CKPT_FORMAT, NULL, CKPT_NOWHERE,
+                                 "index: a zero byte in a key of metadata");
         if (status == CKPT_OK)
             status = s->host->value_new(s->host, s->graph, &like, sizeof like,
                                         &value);

@@ -59,7 +59,8 @@ device_tensor(struct device *device, const struct ckpt_storage *storage)
 {
     struct device_pair *pair;
 
-    if (device->met[storage->id])
+    /* map_location moves bytes, and these tensors have none. */
+    if (device->met[storage->id] || storage->place == CKPT_PLACE_ABSENT)
         return CKPT_OK;
     device->met[storage->id] = 1;
     pair = pair_find(device, storage->device, strlen(storage->device), true);

@@ -127,7 +127,8 @@ enum ckpt_place {
     CKPT_PLACE_SPAN = 1, /* a run of a source */
     CKPT_PLACE_CODED,    /* made by the reader's cursor, from start to end */
     CKPT_PLACE_OWNED,    /* a few bytes that the graph copied */
-    CKPT_PLACE_MADE      /* made by the hub from other storages */
+    CKPT_PLACE_MADE,     /* made by the hub from other storages */
+    CKPT_PLACE_ABSENT    /* nowhere: its tensors are shapes without bytes */
 };
 
 enum ckpt_byte_order { CKPT_LITTLE_ENDIAN = 0, CKPT_BIG_ENDIAN };
@@ -150,6 +151,11 @@ enum ckpt_role { CKPT_ROLE_UNKNOWN = 0, CKPT_ROLE_PARAMETER, CKPT_ROLE_BUFFER };
 
 #define CKPT_MAX_RANK 64
 
+/* Signs that are turned between the stored bytes and the values: those of all
+ * imaginary parts in a conjugate view, all signs in a negative one. Whoever
+ * gets the bytes of such a tensor from the hub gets the values. */
+enum ckpt_flip { CKPT_FLIP_CONJUGATE = 1, CKPT_FLIP_NEGATIVE = 2 };
+
 /* A view of a storage. Element (i, j, ...) is at element offset +
  * i * strides[0] + j * strides[1] + ... of the storage. Rank 0 has one
  * element; a dimension of 0 is legal and then the offset is free. */
@@ -164,9 +170,12 @@ struct ckpt_tensor {
     bool requires_grad;
     /* Filled by the hub. */
     uint64_t element_count;
-    uint64_t size_bytes; /* of the contiguous tensor */
+    uint64_t size_bytes; /* of the contiguous tensor; ABSENT: 0 */
     bool contiguous;     /* row-major without gaps */
     uint64_t id; /* dense, from 0, in its graph: an index for side tables */
+    /* Given to the hub. */
+    uint32_t flips;        /* of enum ckpt_flip, or 0 */
+    const char *type_name; /* of a class of its own: "numpy.ndarray"; or NULL */
 };
 
 /* A tensor under its full name: the keys from the root, joined by '.'. */

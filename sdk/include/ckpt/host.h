@@ -242,6 +242,14 @@ struct ckpt_host {
     int (*finding_add)(const struct ckpt_host *host,
                        const struct ckpt_finding *finding,
                        size_t finding_bytes);
+
+    /* ---- Payload [plan] ---- */
+
+    /* Copies the contiguous little-endian bytes of a tensor, all size_bytes of
+     * them, into `buffer`. It is for the few tensors that must stand
+     * within other bytes; all others go by plan_add. */
+    int (*tensor_read)(const struct ckpt_host *host,
+                       const struct ckpt_tensor *tensor, void *buffer);
 };
 
 #endif

@@ -24,6 +24,8 @@
  * others. STRINGS: attributes of the graph that are strings, and so a home
  * for the side record. TIE_NAMES: a tensor that is left out because it is
  * another's twin may be told by a string attribute, dropped name = kept name.
+ * FLIPS: conjugate and negative views, told from their bytes. ABSENT: tensors
+ * on storages without bytes.
  */
 #define CKPT_HOLDS_TREE UINT64_C(0x01)
 #define CKPT_HOLDS_TIES UINT64_C(0x02)
@@ -33,6 +35,8 @@
 #define CKPT_HOLDS_ROLES UINT64_C(0x20)
 #define CKPT_HOLDS_STRINGS UINT64_C(0x40)
 #define CKPT_HOLDS_TIE_NAMES UINT64_C(0x80)
+#define CKPT_HOLDS_FLIPS UINT64_C(0x100)
+#define CKPT_HOLDS_ABSENT UINT64_C(0x200)
 
 /* Capabilities of a writer. IF_ASKED: a suffix alone never chooses it; an
  * option may, where the usual writer of the suffix has no such option or
