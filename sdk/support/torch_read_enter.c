@@ -21,6 +21,20 @@ object_around(const struct torch_reader *r)
     return SDK_PICKLED_NOTHING;
 }
 
+/* The node of the class of an object: where torch rebuilds one of a class, it
+ * is the second argument. */
+static uint32_t
+class_of(struct torch_reader *r, uint32_t object)
+{
+    struct sdk_pickled_call call = sdk_pickled_call(r->pickled, object);
+    struct sdk_pickled_list args = sdk_pickled_list(r->pickled, call.args);
+
+    if (sdk_torch_known_call(r, object) == TORCH_REBUILD_TYPED &&
+        args.count > 1)
+        return args.refs[1];
+    return call.callee;
+}
+
 void
 sdk_torch_tell_storage(struct torch_reader *r, uint32_t ref)
 {
@@ -29,7 +43,7 @@ sdk_torch_tell_storage(struct torch_reader *r, uint32_t ref)
 
     if (object == SDK_PICKLED_NOTHING || r->told == TOLD_MAX)
         return;
-    callee = sdk_pickled_call(r->pickled, object).callee;
+    callee = class_of(r, object);
     if (sdk_pickled_kind(r->pickled, callee) != SDK_PICKLED_GLOBAL)
         return;
     name = sdk_torch_name_of(r, callee);

@@ -93,8 +93,8 @@ read_object(const struct ckpt_host *host, struct sdk_torch_records *records,
     struct sdk_pickled pickled = {0};
     struct sdk_torch_source source = {.find = sdk_torch_records_storage,
                                       .user = records,
-                                      .origin =
-                                          sdk_torch_member_origin(member)};
+                                      .origin = sdk_torch_member_origin(member),
+                                      .file = records->source};
     const struct ckpt_value *root;
     int status =
         sdk_torch_records_pickle(host, records, member, &bytes, &pickled);
