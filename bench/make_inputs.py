@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Makes the checkpoints that bench/run measures with, each as NAME.pt (torch
-zip) and NAME.safetensors, in the folder given. What is there already, and as
+zip) and NAME.safetensors, the largest also as NAME.legacy.pt (the stream of
+torch before 1.6), in the folder given. What is there already, and as
 large as it must be, is left alone; a file appears only when it is whole."""
 
 import collections
@@ -101,7 +102,8 @@ def save(path, tensors):
     if path.endswith(".safetensors"):
         safetensors.torch.save_file(dict(tensors), draft)
     else:
-        torch.save(tensors, draft)
+        torch.save(tensors, draft, _use_new_zipfile_serialization=
+                   not path.endswith(".legacy.pt"))
     os.rename(draft, path)
 
 
@@ -111,8 +113,10 @@ def main():
     folder = sys.argv[1]
     os.makedirs(folder, exist_ok=True)
     for name, (make, least) in INPUTS.items():
-        paths = [os.path.join(folder, name + suffix)
-                 for suffix in (".pt", ".safetensors")]
+        suffixes = [".pt", ".safetensors"]
+        if name == "bf16-2gib":
+            suffixes.append(".legacy.pt")
+        paths = [os.path.join(folder, name + suffix) for suffix in suffixes]
         missing = [path for path in paths if not whole(path, least)]
         if not missing:
             continue

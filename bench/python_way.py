@@ -14,14 +14,19 @@ import torch
 def load(path):
     if path.endswith(".safetensors"):
         return safetensors.torch.load_file(path)
-    return torch.load(path, weights_only=True, mmap=True)
+    return torch.load(path, weights_only=True, mmap=not is_legacy(path))
+
+
+def is_legacy(path):
+    return path.endswith(".legacy.pt")
 
 
 def convert(source, target):
     if target.endswith(".safetensors"):
         safetensors.torch.save_file(load(source), target)
     else:
-        torch.save(load(source), target)
+        torch.save(load(source), target,
+                   _use_new_zipfile_serialization=not is_legacy(target))
 
 
 def ls(path):

@@ -83,8 +83,9 @@ void cli_message(void *user, enum ckpt_message_level level, const char *text);
          offsetof(struct cli_args, recipes),                               \
          "a YAML list of transforms, done before those of -t"}
 
-/* Lists the transforms in `cli->args.steps`: CLI_DONE, or says what is wrong
- * with a recipe or which transform is unknown. Before the sandbox is entered. */
+/* Lists the transforms in `cli->args.steps`, before the sandbox is entered:
+ * CLI_DONE, or says what is wrong with a recipe, or which transform is
+ * unknown. */
 int cli_transforms_take(struct cli *cli);
 
 /* ---- cmd_help.c ---- */

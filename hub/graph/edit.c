@@ -16,14 +16,14 @@ hub_edits_init(struct ckpt_edits *edits, struct hub_graph *graph,
     memset(edits, 0, sizeof *edits);
     edits->from = from;
     edits->graph = graph;
-    edits->places.arena = &graph->arena;
     graph->public.value_count = from->value_count;
     graph->public.tensor_count = from->tensor_count;
     graph->public.storage_count = from->storage_count;
-    edits->touched = hub_allocate(budget, (size_t)from->value_count);
+    edits->places =
+        hub_allocate(budget, (size_t)from->value_count * sizeof(void *));
     edits->relabelled =
         hub_allocate(budget, (size_t)from->storage_count * sizeof(void *));
-    return edits->touched != NULL && edits->relabelled != NULL
+    return edits->places != NULL && edits->relabelled != NULL
                ? CKPT_OK
                : budget->report->status;
 }
@@ -33,7 +33,7 @@ hub_edits_fini(struct ckpt_edits *edits)
 {
     if (edits->graph == NULL)
         return;
-    hub_release(edits->graph->arena.budget, edits->touched);
+    hub_release(edits->graph->arena.budget, edits->places);
     hub_release(edits->graph->arena.budget, edits->relabelled);
     edits->graph = NULL;
 }
@@ -45,16 +45,15 @@ edit_misused(struct ckpt_edits *edits, const char *what)
                     "an edit of %s", what);
 }
 
-static bool
-place_exists(const struct ckpt_edits *edits, const struct ckpt_value *owner,
-             size_t index)
+/* The number of places in a container. */
+static size_t
+place_count(const struct ckpt_value *owner)
 {
-    if (owner == NULL || owner->id >= edits->from->value_count)
-        return false;
     if (owner->kind == CKPT_KIND_MAP)
-        return index < owner->as.map.count;
-    return (owner->kind == CKPT_KIND_LIST || owner->kind == CKPT_KIND_TUPLE) &&
-           index < owner->as.list.count;
+        return owner->as.map.count;
+    return owner->kind == CKPT_KIND_LIST || owner->kind == CKPT_KIND_TUPLE
+               ? owner->as.list.count
+               : 0;
 }
 
 /* The edit of a place, which begins as one that changes nothing. */
@@ -62,41 +61,33 @@ static int
 edit_at(struct ckpt_edits *edits, const struct ckpt_value *owner, size_t index,
         struct hub_edit **edit)
 {
-    struct hub_edit *made;
-    uint64_t *number;
-    bool added;
+    struct hub_arena *arena = &edits->graph->arena;
+    struct hub_edit ***places;
 
-    if (!place_exists(edits, owner, index))
+    if (owner == NULL || owner->id >= edits->from->value_count ||
+        index >= place_count(owner))
         return edit_misused(edits, "a place that is not there");
-    *edit = hub_edit_find(edits, owner, index);
-    if (*edit != NULL)
-        return CKPT_OK;
-    made = hub_arena_allocate(&edits->graph->arena, sizeof *made);
-    if (made == NULL)
+    places = &edits->places[owner->id];
+    if (*places == NULL)
+        *places =
+            hub_arena_allocate(arena, place_count(owner) * sizeof **places);
+    if (*places == NULL)
         return edits->graph->report->status;
-    made->place.owner = owner->id;
-    made->place.index = index;
-    number =
-        hub_table_add(&edits->places, &made->place, sizeof made->place, &added);
-    if (number == NULL)
-        return edits->graph->report->status;
-    *number = (uintptr_t)made;
-    edits->touched[owner->id] = 1;
-    *edit = made;
-    return CKPT_OK;
+    if ((*places)[index] == NULL)
+        (*places)[index] = hub_arena_allocate(arena, sizeof ***places);
+    *edit = (*places)[index];
+    return *edit != NULL ? CKPT_OK : edits->graph->report->status;
 }
 
 struct hub_edit *
 hub_edit_find(const struct ckpt_edits *edits, const struct ckpt_value *owner,
               size_t index)
 {
-    struct hub_edit_place place = {.owner = owner->id, .index = index};
-    uint64_t *number;
+    struct hub_edit **places = NULL;
 
-    if (owner->id >= edits->from->value_count || !edits->touched[owner->id])
-        return NULL;
-    number = hub_table_find(&edits->places, &place, sizeof place);
-    return number != NULL ? (struct hub_edit *)(uintptr_t)*number : NULL;
+    if (owner->id < edits->from->value_count)
+        places = edits->places[owner->id];
+    return places != NULL ? places[index] : NULL;
 }
 
 int

@@ -7,14 +7,15 @@
 
 #include "hub/graph/graph.h"
 
+struct hub_edit;
 struct hub_storage;
 
 /* What plugins know as struct ckpt_edits. */
 struct ckpt_edits {
     const struct ckpt_graph *from;
     struct hub_graph *graph; /* new values first, then the edited graph */
-    struct hub_table places; /* of the edits, by place */
-    unsigned char *touched;  /* of each value id: it has edited places */
+    struct hub_edit ***places; /* of each value id: one edit or NULL for each
+                                  of its places; NULL: none is edited */
     struct hub_storage **relabelled; /* of each storage id, or NULL */
     const struct ckpt_value *root;   /* the new one, or NULL */
     uint64_t count;                  /* edits that were recorded */

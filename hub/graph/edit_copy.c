@@ -166,7 +166,7 @@ copy_map(struct copy *copy, const struct ckpt_value *old,
         return copy_status(copy);
     status = copy_pairs(copy, old, pairs, &kept);
     if (status == CKPT_OK && old->id < copy->edits->from->value_count &&
-        copy->edits->touched[old->id])
+        copy->edits->places[old->id] != NULL)
         status = pairs_check(copy, old, pairs, kept);
     value->as.map.pairs = pairs;
     value->as.map.count = kept;

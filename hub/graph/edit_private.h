@@ -7,14 +7,8 @@
 
 #include "hub/graph/edit.h"
 
-struct hub_edit_place {
-    uint64_t owner; /* the id of the container */
-    uint64_t index;
-};
-
 /* What becomes of one place; a member that is NULL stays as it is. */
 struct hub_edit {
-    struct hub_edit_place place;
     const struct ckpt_value *key;
     const struct ckpt_value *value;
     bool dropped;

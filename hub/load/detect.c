@@ -280,7 +280,7 @@ int
 hub_detect_writer(struct hub_registry *registry, const char *name,
                   const char *const *options, struct hub_format **format)
 {
-    struct hub_format *usual, *asked;
+    struct hub_format *usual = NULL, *asked;
     int status;
 
     detect_load_unknown(registry);

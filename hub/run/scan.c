@@ -134,7 +134,11 @@ scan_folder(struct scan *scan, const struct ckpt_source *folder)
         if (status != CKPT_OK)
             break;
         scan->judgement->found.part = *name;
-        status = scan_source(scan, source);
+        status = source->folder
+                     ? hub_judge(scan->judgement, CKPT_SEVERITY_SUSPICIOUS,
+                                 "unscanned",
+                                 "a folder within the folder is not looked at")
+                     : scan_source(scan, source);
         scan->judgement->found.part = NULL;
     }
     return status;

@@ -448,7 +448,8 @@ sdk_pickled_parse(const struct ckpt_host *host,
                   const struct sdk_pickled_input *input,
                   struct sdk_pickled *pickled)
 {
-    struct machine m = {.host = host, .input = input, .begin = input->data};
+    static const unsigned char nothing[1];
+    struct machine m = {.host = host, .input = input};
     struct sdk_pickled made = {0};
     int status;
 
@@ -456,6 +457,7 @@ sdk_pickled_parse(const struct ckpt_host *host,
     if (input->size_bytes >= UINT32_MAX / 4)
         return host->fail(host, CKPT_LIMIT, NULL, input->origin,
                           "a pickle of 1 GiB or more");
+    m.begin = input->size_bytes > 0 ? input->data : nothing;
     m.at = m.opcode = m.begin;
     m.end = m.begin + input->size_bytes;
     status = make_shared(&m);
@@ -469,7 +471,7 @@ sdk_pickled_parse(const struct ckpt_host *host,
     made.refs = m.refs;
     made.extras = m.extras;
     made.pool = m.pool;
-    made.input = input->data;
+    made.input = (const char *)m.begin;
     made.map.origin = input->origin;
     made.map.gaps = input->gaps;
     made.map.gap_count = input->gap_count;

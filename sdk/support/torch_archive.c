@@ -62,6 +62,18 @@ is_within(const struct sdk_zip_member *member, const char *record)
            (rest == 0 || member->name[rest - 1] == '/');
 }
 
+/* The many records of storages end in a digit, which no mark does. */
+static bool
+is_storage(const struct sdk_zip_member *member)
+{
+    unsigned char last =
+        member->name_bytes > 0
+            ? (unsigned char)member->name[member->name_bytes - 1]
+            : 0;
+
+    return last >= '0' && last <= '9';
+}
+
 static unsigned
 look_at(const struct sdk_zip_member *member)
 {
@@ -130,7 +142,7 @@ sdk_torch_archive_of(const struct ckpt_host *host,
     status = sdk_zip_walk_init(&quiet, source, &walk);
     while (status == CKPT_OK) {
         status = sdk_zip_walk_next(&walk, &member);
-        if (status == CKPT_OK)
+        if (status == CKPT_OK && !is_storage(&member))
             seen |= look_at(&member);
     }
     if (status == CKPT_IO || status == CKPT_CANCELLED)

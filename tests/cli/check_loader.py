@@ -114,6 +114,21 @@ class Loader(unittest.TestCase):
                          SOURCE.replace(line, ""))
             self.assert_refused(path, "not whole|does not tell")
 
+    def test_older_descriptor(self):
+        """One built before there were transforms: what lies behind it is no
+        list of them."""
+        path = build(self.folder / "template.so", SOURCE.replace(
+            "    .size = sizeof(struct ckpt_plugin),\n",
+            "    .size = offsetof(struct ckpt_plugin, transforms),\n"
+            "    .transforms = (void *)8,\n"), describe=True)
+        shown = self.run_ckpt("plugins", "--plugin", path, "template")
+        self.assertEqual(shown.returncode, 0, shown)
+        self.assertIn("reads template", shown.stdout)
+        self.assertNotIn("\ntransform ", shown.stdout)
+        path.with_suffix(".plugin").unlink()
+        shown = self.run_ckpt("plugins", "--plugin", path, "template")
+        self.assertEqual(shown.returncode, 0, shown)
+
     def test_description_of_another(self):
         path = build(self.plugins / "template.so", SOURCE, describe=True)
         path = build(path, SOURCE.replace('.id = "template",\n    .version',

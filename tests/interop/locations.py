@@ -85,7 +85,9 @@ class Call:
         self.name, self.args = name, args
 
     def __reduce__(self):
-        return getattr(torch._utils, self.name), self.args
+        room = torch._utils if hasattr(torch._utils, self.name) \
+            else torch._tensor
+        return getattr(room, self.name), self.args
 
 
 def save_calls(path):
@@ -97,7 +99,12 @@ def save_calls(path):
                       torch.arange(4.0), torch.float32, "cuda:1", False),
         "here": Call("_rebuild_device_tensor_from_cpu_tensor",
                      torch.arange(3.0), torch.float32, "cpu", False),
+        "typed": Call("_rebuild_from_type_v2",
+                      torch._utils._rebuild_device_tensor_from_cpu_tensor,
+                      torch.nn.Parameter,
+                      (torch.arange(2.0), torch.float32, "cuda:1", False), {}),
         "wrapped": wrapper("cuda:1"), "inside": wrapper("cpu"),
+        "empty": torch.empty(3, device="meta"),
     }, path)
 
 

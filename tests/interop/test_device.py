@@ -132,7 +132,8 @@ def test_calls(watchers, tagged, where, tmp_path):
         assert "CUDA" in wanted["error"] and "CUDA" in got["error"]
     else:
         assert got == wanted
-        assert got["moved"] == "cpu"
+        assert got["moved"] == got["typed"] == "cpu"
+        assert got["empty"] == "meta"
         assert got["wrapped"] == ("cpu" if where == "cpu" else "cuda:1")
 
 

@@ -17,6 +17,7 @@ torch.save(wrapped.state_dict(), sys.argv[1] + "/wrapped.pt")
 torch.save(net.state_dict(), sys.argv[1] + "/plain.pt")
 torch.save({"epoch": 3, "state_dict": wrapped.state_dict(),
             "settings": {"module.lr": 1}}, sys.argv[1] + "/training.pt")
+torch.save({"net": wrapped, "epoch": 3}, sys.argv[1] + "/whole.pt")
 """
 
 
@@ -91,3 +92,15 @@ def test_root(peer, folder, which):
                folder / "training.pt", folder / "both.pt")
     assert peer.describe(folder / "both.pt") == \
         peer.describe(folder / "plain.pt")
+
+
+def test_whole_model(peer, folder):
+    """What needs the model's class in torch, as a state dict on a GPU."""
+    mine = folder / "mine.pt"
+    tools.ckpt("convert", "-t", "root:auto", "-t", "strip-prefix:auto", "-t",
+               "device:cuda", folder / "whole.pt", mine)
+    got, wanted = ([(t["name"], t["shape"], t["sha256"])
+                    for t in tools.ls(path)["tensors"]]
+                   for path in (mine, folder / "plain.pt"))
+    assert got == wanted
+    assert {t["device"] for t in tools.ls(mine)["tensors"]} == {"cuda:0"}

@@ -75,6 +75,10 @@ def test_listed(made, age):
     assert attributes["torchscript.extra"] == ["extra/note.txt"]
     assert "code/__torch__.py" in attributes["torchscript.code"]
     assert attributes["torchscript.attributes"] == ["plain", "many"]
+    assert attributes["model.frozen"] == ["turned"]
+    assert attributes["model.training"] == {"": False}
+    assert attributes["model.classes"]["first.linear"] == \
+        "__torch__.torch.nn.modules.linear.Linear"
     attributes = tools.ls(folder / "frozen.pt")["attributes"]
     assert "c0 FloatStorage [2, 3]" in attributes["torchscript.constants"]
     attributes = tools.ls(folder / "mobile.pt")["attributes"]

@@ -95,7 +95,9 @@ torch_dcp_cursor(const struct ckpt_host *host, void *self,
                                  cursor);
 }
 
+/* Of .metadata: behind the head of protocol 4, and of protocol 2. */
 static const struct ckpt_magic magics[] = {{13, "torch.distributed.", 18},
+                                           {3, "torch.distributed.", 18},
                                            {0, NULL, 0}};
 
 static const struct ckpt_reader torch_dcp_reader = {

@@ -14,6 +14,7 @@
 #include "torch_records.h"
 
 #define METADATA ".metadata"
+#define CHUNKS_MAX 20000 /* of one tensor: each is held against each */
 #define NAME(text) \
     (int)((text)->size_bytes < 200 ? (text)->size_bytes : 200), (text)->data
 
@@ -353,7 +354,13 @@ assemble(struct describing *d, const struct tensor *tensor,
 {
     struct torch_dcp_pieces *pieces;
     uint32_t dtype;
-    int status = keep_pieces(d, tensor->chunks.count, &pieces);
+    int status;
+
+    if (tensor->chunks.count > CHUNKS_MAX)
+        return d->host->fail(d->host, CKPT_LIMIT, label(d), CKPT_NOWHERE,
+                             ".metadata: %u chunks; at most %d are read",
+                             tensor->chunks.count, CHUNKS_MAX);
+    status = keep_pieces(d, tensor->chunks.count, &pieces);
 
     if (status == CKPT_OK)
         status = read_pieces(d, tensor, pieces, &dtype);
@@ -377,6 +384,8 @@ tensor_value(struct describing *d, uint32_t ref, struct ckpt_value **value)
 {
     struct torch_dcp_chunk chunk = {.source = NULL};
     struct tensor tensor = {.rank = 0};
+    bool whole = true;
+    uint32_t i;
     int status = read_tensor(d, ref, &tensor);
 
     if (status != CKPT_OK || tensor.chunks.count != 1)
@@ -384,8 +393,10 @@ tensor_value(struct describing *d, uint32_t ref, struct ckpt_value **value)
     status = parse_chunk(d, tensor.chunks.refs[0], tensor.rank, &chunk);
     if (status != CKPT_OK)
         return status;
-    if (tensor.rank > 0 &&
-        memcmp(chunk.size, tensor.shape, tensor.rank * sizeof *chunk.size) != 0)
+    for (i = 0; i < tensor.rank; i++)
+        whole =
+            whole && chunk.offset[i] == 0 && chunk.size[i] == tensor.shape[i];
+    if (!whole)
         return fail_entry(d, CKPT_FORMAT,
                           ".metadata: chunks that are not all of their "
                           "tensor");
@@ -433,6 +444,7 @@ add_entry(struct describing *d, uint32_t name, uint32_t ref)
                           ".metadata: an entry of a class not known here");
     if (status != CKPT_OK)
         return status;
+    d->tree.label = label(d);
     path = sdk_table_find(&d->metadata.path_by_name, d->name.data,
                           d->name.size_bytes);
     return torch_dcp_tree_put(

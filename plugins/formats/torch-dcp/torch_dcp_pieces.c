@@ -13,7 +13,6 @@
 #include "checked.h"
 
 #define WINDOW_BYTES ((size_t)256 << 10)
-#define CHUNKS_MAX 20000 /* of one tensor: each is held against each */
 
 struct cursor {
     const struct torch_dcp_pieces *pieces;
@@ -96,10 +95,6 @@ torch_dcp_pieces_check(const struct ckpt_host *host,
     uint64_t count, sum = 0;
     size_t i, kept = 0;
 
-    if (pieces->count > CHUNKS_MAX)
-        return host->fail(host, CKPT_LIMIT, name, CKPT_NOWHERE,
-                          ".metadata: %zu chunks; at most %d are read",
-                          pieces->count, CHUNKS_MAX);
     for (i = 0; i < pieces->count; i++) {
         if (!count_elements(pieces, &pieces->chunks[i], &count) ||
             !sdk_add_u64(sum, count, &sum))

@@ -27,10 +27,9 @@ struct torch_dcp_node {
 };
 
 static int
-tree_fail(const struct torch_dcp_tree *tree, const struct ckpt_text *name,
-          const char *what)
+tree_fail(const struct torch_dcp_tree *tree, const char *what)
 {
-    tree->host->fail(tree->host, CKPT_FORMAT, name->data, CKPT_NOWHERE,
+    tree->host->fail(tree->host, CKPT_FORMAT, tree->label, CKPT_NOWHERE,
                      ".metadata: %s", what);
     return CKPT_FORMAT;
 }
@@ -108,20 +107,19 @@ find_child(struct torch_dcp_tree *tree, struct torch_dcp_node *parent,
 /* One step of a path: the key or the index that `node` has in its parent. */
 static int
 step(struct torch_dcp_tree *tree, const struct ckpt_text *key, int64_t index,
-     struct sdk_buffer *path, const struct ckpt_text *name,
-     struct torch_dcp_node **node)
+     struct sdk_buffer *path, struct torch_dcp_node **node)
 {
     struct torch_dcp_node *parent = *node;
     uint32_t kind = key != NULL ? NODE_MAP : NODE_LIST;
     uint64_t number = key != NULL ? key->size_bytes : (uint64_t)index;
     int status;
 
+    if (key == NULL && (index < 0 || index > INDEX_MAX))
+        return tree_fail(tree, "a path with an index out of range");
     if (parent->kind == NODE_NEW)
         parent->kind = kind;
     if (parent->kind != kind)
-        return tree_fail(tree, name, "a path through what is no container");
-    if (key == NULL && (index < 0 || index > INDEX_MAX))
-        return tree_fail(tree, name, "a path with an index out of range");
+        return tree_fail(tree, "a path through what is no container");
     status = sdk_buffer_append(tree->host, path, key != NULL ? "s" : "i", 1);
     if (status == CKPT_OK)
         status = sdk_buffer_append(tree->host, path, &number, sizeof number);
@@ -140,8 +138,7 @@ step(struct torch_dcp_tree *tree, const struct ckpt_text *key, int64_t index,
 
 static int
 walk_path(struct torch_dcp_tree *tree, const struct sdk_pickled *p,
-          uint32_t path, const struct ckpt_text *name, struct sdk_buffer *bytes,
-          struct torch_dcp_node **node)
+          uint32_t path, struct sdk_buffer *bytes, struct torch_dcp_node **node)
 {
     struct sdk_pickled_list list = {NULL, 0};
     struct ckpt_text key;
@@ -151,18 +148,18 @@ walk_path(struct torch_dcp_tree *tree, const struct sdk_pickled *p,
     if (sdk_pickled_kind(p, path) == SDK_PICKLED_TUPLE)
         list = sdk_pickled_list(p, path);
     if (list.count == 0 || list.count > DEPTH_MAX)
-        return tree_fail(tree, name, "a path of no step or more than 100");
+        return tree_fail(tree, "a path of no step or more than 100");
     for (i = 0; i < list.count && status == CKPT_OK; i++) {
         kind = sdk_pickled_kind(p, list.refs[i]);
         if (kind == SDK_PICKLED_INT) {
             status =
                 step(tree, NULL, sdk_pickled_at(p, list.refs[i])->as.integer,
-                     bytes, name, node);
+                     bytes, node);
         } else if (kind == SDK_PICKLED_TEXT || kind == SDK_PICKLED_STR) {
             key = sdk_pickled_text(p, list.refs[i]);
-            status = step(tree, &key, 0, bytes, name, node);
+            status = step(tree, &key, 0, bytes, node);
         } else {
-            return tree_fail(tree, name, "a path of other than texts and ints");
+            return tree_fail(tree, "a path of other than texts and ints");
         }
     }
     return status;
@@ -176,14 +173,14 @@ torch_dcp_tree_put(struct torch_dcp_tree *tree, const struct sdk_pickled *p,
     struct torch_dcp_node *node = tree->root;
     struct sdk_buffer bytes = {0};
     int status = path == SDK_PICKLED_NOTHING
-                     ? step(tree, name, 0, &bytes, name, &node)
-                     : walk_path(tree, p, path, name, &bytes, &node);
+                     ? step(tree, name, 0, &bytes, &node)
+                     : walk_path(tree, p, path, &bytes, &node);
 
     sdk_buffer_fini(tree->host, &bytes);
     if (status != CKPT_OK)
         return status;
     if (node->kind != NODE_NEW)
-        return tree_fail(tree, name, "two values at one path");
+        return tree_fail(tree, "two values at one path");
     node->kind = NODE_VALUE;
     node->value = value;
     return CKPT_OK;

@@ -15,6 +15,7 @@ struct torch_dcp_node; /* one map, list or value */
 struct torch_dcp_tree {
     const struct ckpt_host *host;
     struct ckpt_graph *graph;
+    const char *label; /* of what is being put, for messages */
     struct torch_dcp_node *root;
     struct sdk_table nodes;  /* by the bytes of their path */
     struct sdk_buffer owned; /* struct torch_dcp_node *, all of them */

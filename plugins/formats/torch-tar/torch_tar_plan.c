@@ -378,7 +378,7 @@ plan_storage_data(const struct plan *plan)
 static int
 plan_storages(struct plan *plan)
 {
-    uint64_t size_bytes;
+    uint64_t size_bytes = 0;
     int status = put_storages(plan, &size_bytes);
 
     plan->buffer.size_bytes = 0;

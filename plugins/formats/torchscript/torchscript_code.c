@@ -107,7 +107,7 @@ take(struct scan *s, const char *word)
 static int
 scan_attributes(struct scan *s, uint32_t role)
 {
-    struct ckpt_text name;
+    struct ckpt_text name = {0};
     uint64_t *number;
     bool added;
     int status;

@@ -9,14 +9,74 @@
 #define MODULES_MAX 1000000 /* a module may be met again and again */
 #define DEPTH_MAX 200
 
+static int
+make_text(struct torchscript_map *map, const char *text, size_t size_bytes,
+          struct ckpt_value **value)
+{
+    struct ckpt_value like = {.kind = CKPT_KIND_STRING};
+
+    like.as.text.data = text;
+    like.as.text.size_bytes = size_bytes;
+    return map->host->value_new(map->host, map->graph, &like, sizeof like,
+                                value);
+}
+
 int
-torchscript_map_new(struct torchscript_map *map)
+torchscript_map_new(struct torchscript_map *map, const char *class)
 {
     struct ckpt_value like = {.kind = CKPT_KIND_MAP,
                               .type_name = "collections.OrderedDict"};
+    const struct ckpt_host *host = map->host;
+    struct ckpt_value *name;
+    int status =
+        host->value_new(host, map->graph, &like, sizeof like, &map->root);
 
-    return map->host->value_new(map->host, map->graph, &like, sizeof like,
-                                &map->root);
+    if (status == CKPT_OK)
+        status = make_text(map, class, strlen(class), &name);
+    return status == CKPT_OK ? host->attr_set(host, map->graph, map->root,
+                                              SDK_TORCH_MODEL_CLASS, name)
+                             : status;
+}
+
+/* Sets what a map, made if need be, has under the path without its dot. */
+static int
+note(struct torchscript_map *map, struct ckpt_value **notes,
+     const struct ckpt_value *value)
+{
+    struct ckpt_value like = {.kind = CKPT_KIND_MAP}, *key;
+    size_t path_bytes = map->path.size_bytes;
+    int status = CKPT_OK;
+
+    if (*notes == NULL)
+        status = map->host->value_new(map->host, map->graph, &like, sizeof like,
+                                      notes);
+    if (status == CKPT_OK)
+        status = make_text(map, path_bytes > 0 ? (char *)map->path.data : "",
+                           path_bytes > 0 ? path_bytes - 1 : 0, &key);
+    return status == CKPT_OK
+               ? map->host->map_set(map->host, map->graph, *notes, key, value)
+               : status;
+}
+
+int
+torchscript_map_class(struct torchscript_map *map, const char *class)
+{
+    struct ckpt_value *name;
+    int status = make_text(map, class, strlen(class), &name);
+
+    return status == CKPT_OK ? note(map, &map->classes, name) : status;
+}
+
+int
+torchscript_map_training(struct torchscript_map *map, bool training)
+{
+    struct ckpt_value like = {.kind = CKPT_KIND_BOOL}, *value;
+    int status;
+
+    like.as.truth = training;
+    status =
+        map->host->value_new(map->host, map->graph, &like, sizeof like, &value);
+    return status == CKPT_OK ? note(map, &map->training, value) : status;
 }
 
 int
@@ -49,14 +109,11 @@ int
 torchscript_map_put(struct torchscript_map *map, const char *full,
                     const struct ckpt_value *value)
 {
-    struct ckpt_value like = {.kind = CKPT_KIND_STRING}, *key;
     const struct ckpt_host *host = map->host;
+    struct ckpt_value *key;
     bool added;
-    int status;
+    int status = make_text(map, full, strlen(full), &key);
 
-    like.as.text.data = full;
-    like.as.text.size_bytes = strlen(full);
-    status = host->value_new(host, map->graph, &like, sizeof like, &key);
     if (status != CKPT_OK)
         return status;
     if (sdk_table_add(host, &map->names, key->as.text.data,
@@ -113,52 +170,63 @@ torchscript_list_add(const struct ckpt_host *host, struct ckpt_graph *graph,
     return status == CKPT_OK ? host->list_add(host, graph, list, item) : status;
 }
 
-int
-torchscript_attr_text(const struct ckpt_host *host, struct ckpt_graph *graph,
-                      const char *name, const char *text)
+static int
+add_name(struct torchscript_map *map, struct ckpt_value **list,
+         const char *full)
 {
-    struct ckpt_value like = {.kind = CKPT_KIND_STRING}, *value;
-    int status;
+    struct ckpt_value like = {.kind = CKPT_KIND_LIST};
+    int status = CKPT_OK;
 
-    like.as.text.data = text;
-    like.as.text.size_bytes = strlen(text);
-    status = host->value_new(host, graph, &like, sizeof like, &value);
-    return status == CKPT_OK ? host->attr_set(host, graph, NULL, name, value)
+    if (*list == NULL)
+        status = map->host->value_new(map->host, map->graph, &like, sizeof like,
+                                      list);
+    return status == CKPT_OK ? torchscript_list_add(map->host, map->graph,
+                                                    *list, full, strlen(full))
                              : status;
 }
 
 int
 torchscript_map_other(struct torchscript_map *map, const char *full)
 {
-    struct ckpt_value like = {.kind = CKPT_KIND_LIST};
-    int status = CKPT_OK;
+    return add_name(map, &map->others, full);
+}
 
-    if (map->others == NULL)
-        status = map->host->value_new(map->host, map->graph, &like, sizeof like,
-                                      &map->others);
-    return status == CKPT_OK
-               ? torchscript_list_add(map->host, map->graph, map->others, full,
-                                      strlen(full))
-               : status;
+int
+torchscript_map_frozen(struct torchscript_map *map, const char *full)
+{
+    return add_name(map, &map->frozen, full);
+}
+
+static int
+set_attr(const struct torchscript_map *map, const char *name,
+         const struct ckpt_value *value)
+{
+    return value != NULL
+               ? map->host->attr_set(map->host, map->graph, NULL, name, value)
+               : CKPT_OK;
 }
 
 int
 torchscript_map_finish(struct torchscript_map *map)
 {
-    const struct ckpt_host *host = map->host;
-    int status = CKPT_OK;
+    int status = set_attr(map, SDK_TORCH_MODEL_CLASSES, map->classes);
 
-    if (map->others != NULL) {
-        host->warn(host, map->others->as.list.items[0]->as.text.data,
-                   CKPT_NOWHERE,
-                   "attributes that hold tensors and are neither parameters "
-                   "nor buffers are listed, not converted: %zu",
-                   map->others->as.list.count);
-        status = host->attr_set(host, map->graph, NULL,
-                                "torchscript.attributes", map->others);
-    }
-    return status == CKPT_OK ? host->root_set(host, map->graph, map->root)
-                             : status;
+    if (map->others != NULL)
+        map->host->warn(map->host, map->others->as.list.items[0]->as.text.data,
+                        CKPT_NOWHERE,
+                        "attributes that hold tensors and are neither "
+                        "parameters nor buffers are listed, not converted: "
+                        "%zu",
+                        map->others->as.list.count);
+    if (status == CKPT_OK)
+        status = set_attr(map, SDK_TORCH_MODEL_TRAINING, map->training);
+    if (status == CKPT_OK)
+        status = set_attr(map, SDK_TORCH_MODEL_FROZEN, map->frozen);
+    if (status == CKPT_OK)
+        status = set_attr(map, "torchscript.attributes", map->others);
+    return status == CKPT_OK
+               ? map->host->root_set(map->host, map->graph, map->root)
+               : status;
 }
 
 void

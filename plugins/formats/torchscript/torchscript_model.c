@@ -435,7 +435,7 @@ read_model(struct torchscript_model *m)
     if (status == CKPT_OK)
         status = torchscript_tensors_init(m);
     if (status == CKPT_OK)
-        status = torchscript_map_new(&m->map);
+        status = torchscript_map_new(&m->map, "torch.jit.ScriptModule");
     if (status == CKPT_OK)
         status = put_module(m, main, 0);
     return status == CKPT_OK ? torchscript_map_finish(&m->map) : status;

@@ -16,10 +16,10 @@
 struct state {
     const struct ckpt_host *host;
     const struct sdk_pickled *pickled;
-    uint64_t origin;
     struct torch_reader *reader;
     struct torchscript_code code;
     struct torchscript_map map;
+    bool training;        /* of the module that is being read */
     unsigned char *holds; /* by node: 2 a tensor is in it that is no state yet,
                              1 none */
     bool warned;
@@ -28,9 +28,7 @@ struct state {
 static uint64_t
 byte_of(const struct state *s, uint32_t ref)
 {
-    if (s->origin == CKPT_NOWHERE)
-        return CKPT_NOWHERE;
-    return s->origin + sdk_pickled_at(s->pickled, ref)->byte;
+    return sdk_pickled_place(s->pickled, sdk_pickled_at(s->pickled, ref)->byte);
 }
 
 /* ---- Objects and their classes ---- */
@@ -90,6 +88,30 @@ holds_tensor(struct state *s, uint32_t ref, unsigned depth)
 
 /* ---- Attributes ---- */
 
+/* state_dict() detaches. A quantised tensor, whose scales are attributes,
+ * stays as it is. */
+static int
+detach(struct state *s, const char *full, struct ckpt_value **value)
+{
+    const struct ckpt_tensor *tensor = (*value)->as.tensor;
+    struct ckpt_tensor like = {.dtype = tensor->dtype,
+                               .rank = tensor->rank,
+                               .shape = tensor->shape,
+                               .strides = tensor->strides,
+                               .offset = tensor->offset,
+                               .storage = tensor->storage,
+                               .role = tensor->role,
+                               .flips = tensor->flips};
+    int status = CKPT_OK;
+
+    if (like.role == CKPT_ROLE_PARAMETER && !tensor->requires_grad)
+        status = torchscript_map_frozen(&s->map, full);
+    if (status != CKPT_OK || (*value)->attrs != NULL)
+        return status;
+    return s->host->tensor_new(s->host, s->map.graph, &like, sizeof like, full,
+                               value);
+}
+
 static int
 put_tensor(struct state *s, const char *full, uint32_t ref, uint32_t role)
 {
@@ -104,7 +126,9 @@ put_tensor(struct state *s, const char *full, uint32_t ref, uint32_t role)
                              "a %s that is no tensor known here",
                              role == CKPT_ROLE_PARAMETER ? "parameter"
                                                          : "buffer");
-    return torchscript_map_put(&s->map, full, value);
+    status = detach(s, full, &value);
+    return status == CKPT_OK ? torchscript_map_put(&s->map, full, value)
+                             : status;
 }
 
 static bool
@@ -165,6 +189,26 @@ put_role(struct state *s, const struct torchscript_class *class,
 
 static int put_module(struct state *s, uint32_t ref,
                       const struct torchscript_class *class, unsigned depth);
+
+/* The flag is told where it is not that of the module around. */
+static int
+put_training(struct state *s, struct sdk_pickled_list pairs)
+{
+    bool training;
+    uint32_t i;
+
+    for (i = 0; i < pairs.count; i += 2) {
+        if (!sdk_pickled_is_text(s->pickled, pairs.refs[i], "training") ||
+            sdk_pickled_kind(s->pickled, pairs.refs[i + 1]) != SDK_PICKLED_BOOL)
+            continue;
+        training = sdk_pickled_at(s->pickled, pairs.refs[i + 1])->as.truth;
+        if (s->map.training != NULL && training == s->training)
+            return CKPT_OK;
+        s->training = training;
+        return torchscript_map_training(&s->map, training);
+    }
+    return CKPT_OK;
+}
 
 /* A module, or something that is listed if it holds tensors. */
 static int
@@ -254,19 +298,25 @@ put_module(struct state *s, uint32_t ref, const struct torchscript_class *class,
 {
     struct sdk_pickled_call call = sdk_pickled_call(s->pickled, ref);
     struct sdk_pickled_list pairs = {NULL, 0};
-    int status;
+    bool training = s->training;
+    int status = torchscript_map_class(&s->map, class->name);
 
-    if (call.state == SDK_PICKLED_NOTHING)
-        return CKPT_OK;
+    if (status != CKPT_OK || call.state == SDK_PICKLED_NOTHING)
+        return status;
     if (sdk_pickled_kind(s->pickled, call.state) != SDK_PICKLED_DICT)
         return put_opaque(s, ref, class);
     pairs = sdk_pickled_list(s->pickled, call.state);
     status = check_keys(s, ref, pairs);
     if (status == CKPT_OK)
+        status = put_training(s, pairs);
+    if (status == CKPT_OK)
         status = put_role(s, class, pairs, CKPT_ROLE_PARAMETER);
     if (status == CKPT_OK)
         status = put_role(s, class, pairs, CKPT_ROLE_BUFFER);
-    return status == CKPT_OK ? put_rest(s, class, pairs, depth) : status;
+    if (status == CKPT_OK)
+        status = put_rest(s, class, pairs, depth);
+    s->training = training;
+    return status;
 }
 
 static int
@@ -281,8 +331,7 @@ put_root(struct state *s)
         return s->host->fail(s->host, CKPT_FORMAT, NULL,
                              byte_of(s, s->pickled->root),
                              "the object of 'data.pkl' is no module");
-    status = torchscript_attr_text(s->host, s->map.graph, "torchscript.class",
-                                   class->name);
+    status = torchscript_map_new(&s->map, class->name);
     return status == CKPT_OK ? put_module(s, s->pickled->root, class, 0)
                              : status;
 }
@@ -297,8 +346,6 @@ read_object(struct state *s, const struct sdk_torch_source *source)
         return CKPT_MEMORY;
     status = sdk_torch_reader_new(s->host, s->map.graph, s->pickled, source,
                                   &s->reader);
-    if (status == CKPT_OK)
-        status = torchscript_map_new(&s->map);
     if (status == CKPT_OK)
         status = put_root(s);
     return status == CKPT_OK ? torchscript_map_finish(&s->map) : status;
@@ -324,7 +371,7 @@ torchscript_state_read(const struct ckpt_host *host,
     if (member == NULL)
         return host->fail(host, CKPT_FORMAT, NULL, CKPT_NOWHERE,
                           "there is no record 'data.pkl'");
-    s.origin = source.origin = sdk_torch_member_origin(member);
+    source.origin = sdk_torch_member_origin(member);
     status = sdk_torch_records_pickle(host, records, member, &bytes, &pickled);
     if (status == CKPT_OK)
         status = read_object(&s, &source);

@@ -34,14 +34,23 @@ struct torchscript_map {
     struct ckpt_graph *graph;
     struct ckpt_value *root;
     struct ckpt_value *others; /* names of other tensors, or NULL */
-    struct sdk_buffer path;    /* "encoder.layer." */
-    struct sdk_table names;    /* of the tensors */
+    /* Attributes of the graph, as those of whole modules; or NULL. */
+    struct ckpt_value *classes, *training, *frozen;
+    struct sdk_buffer path; /* "encoder.layer." */
+    struct sdk_table names; /* of the tensors */
     size_t module_count;
 };
 
-/* Makes the map, empty. The rest of `map` has been zeroed but for host and
- * graph. */
-int torchscript_map_new(struct torchscript_map *map);
+/* Makes the map, empty, of a module of this class. The rest of `map` has been
+ * zeroed but for host and graph. */
+int torchscript_map_new(struct torchscript_map *map, const char *class);
+
+/* Notes of the module that the path leads to: its class, its training flag. */
+int torchscript_map_class(struct torchscript_map *map, const char *class);
+int torchscript_map_training(struct torchscript_map *map, bool training);
+
+/* Notes a parameter without gradient. */
+int torchscript_map_frozen(struct torchscript_map *map, const char *full);
 
 /* Gives path and name together, NUL-terminated, until the path changes. */
 int torchscript_map_name(struct torchscript_map *map,
@@ -72,10 +81,5 @@ void torchscript_map_fini(struct torchscript_map *map);
 int torchscript_list_add(const struct ckpt_host *host, struct ckpt_graph *graph,
                          struct ckpt_value *list, const char *text,
                          size_t text_bytes);
-
-/* Sets an attribute of the graph to a string. */
-int torchscript_attr_text(const struct ckpt_host *host,
-                          struct ckpt_graph *graph, const char *name,
-                          const char *text);
 
 #endif

@@ -258,7 +258,10 @@ make_tensor(struct torchscript_model *m, const char *full, size_t at,
     like.shape = tensor.shape;
     like.strides = tensor.strides;
     like.offset = tensor.offset;
-    like.requires_grad = tensor.requires_grad;
+    if (role == CKPT_ROLE_PARAMETER && !tensor.requires_grad)
+        status = torchscript_map_frozen(&m->map, full);
+    if (status != CKPT_OK)
+        return status;
     return m->host->tensor_new(m->host, m->map.graph, &like, sizeof like, full,
                                value);
 }

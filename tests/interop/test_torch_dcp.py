@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+"""Distributed checkpoints of both ages of torch, of one process and of two,
+are read as the state dicts that were saved."""
+import json
+import os
+import subprocess
+
+import pytest
+
+import conftest
+import tools
+
+
+def call(age, *args):
+    done = subprocess.run([conftest.python_of(age),
+                           conftest.HERE / "dcp_peer.py", *map(str, args)],
+                          env={**os.environ, "GLOO_SOCKET_IFNAME": "lo"},
+                          capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """(age, how) -> folder, and what was saved in it."""
+    result = {}
+
+    def make(age, how):
+        if (age, how) not in result:
+            missing = conftest.why_missing(age)
+            if missing:
+                pytest.skip(missing)
+            folder = tmp_path_factory.mktemp("dcp") / "d"
+            call(age, how, folder)
+            result[age, how] = folder, json.loads(call(age, "wanted", how))
+        return result[age, how]
+    return make
+
+
+CASES = [("new", "save"), ("old", "save"), ("new", "split")]
+
+
+@pytest.mark.parametrize("age,how", CASES)
+def test_read(made, age, how):
+    folder, wanted = made(age, how)
+    listed = tools.ls(folder)
+    assert listed["format"] == "torch-dcp"
+    got = {t["name"]: [t["dtype"], t["shape"], t["sha256"]]
+           for t in listed["tensors"]}
+    values = {v["name"]: v.get("value") for v in listed["values"]}
+    for name, value in wanted.items():
+        if isinstance(value, list):
+            assert got.pop(name) == value, name
+        else:
+            assert values[name] == value, name
+    assert got == {}
+
+
+@pytest.mark.parametrize("age,how", CASES)
+def test_convert(made, age, how, tmp_path):
+    folder, wanted = made(age, how)
+    for name in ("one.pt", "two.safetensors"):
+        tools.ckpt("convert", folder, tmp_path / name)
+        got = {t["name"]: [t["dtype"], t["shape"], t["sha256"]]
+               for t in tools.ls(tmp_path / name)["tensors"]}
+        assert got == {n: v for n, v in wanted.items() if isinstance(v, list)}
+
+
+def test_by_metadata(made):
+    folder, _ = made("new", "save")
+    one, two = (tools.ls(path)["tensors"]
+                for path in (folder, folder / ".metadata"))
+    assert one == two
