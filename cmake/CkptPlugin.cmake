@@ -89,6 +89,8 @@ function(ckpt_add_fuzz_target NAME symbol)
                                FUZZ_PLUGIN=ckpt_plugin_${symbol})
     target_link_libraries(${target} PRIVATE ${NAME}-static hub-static
                           -fsanitize=fuzzer)
+    # The support code comes last and calls the libraries before it.
+    target_link_options(${target} PRIVATE LINKER:--no-as-needed)
     target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
     add_dependencies(fuzz-all ${target})
     add_test(NAME fuzz.${NAME}

@@ -98,8 +98,7 @@ store(struct torch_reader *r, struct torch_modules *walk,
 /* state_dict() detaches: each entry is a tensor of its own on the storage,
  * without gradient and without attributes. */
 static int
-detach(struct torch_reader *r, struct torch_modules *walk, uint32_t role,
-       struct ckpt_value **value)
+detach(struct torch_reader *r, uint32_t role, struct ckpt_value **value)
 {
     const struct ckpt_tensor *tensor = (*value)->as.tensor;
     struct ckpt_tensor like = {.dtype = tensor->dtype,
@@ -112,7 +111,7 @@ detach(struct torch_reader *r, struct torch_modules *walk, uint32_t role,
     int status = CKPT_OK;
 
     if (role == CKPT_ROLE_PARAMETER && !tensor->requires_grad)
-        status = sdk_torch_module_frozen(r, walk);
+        status = sdk_torch_module_frozen(r);
     return status == CKPT_OK
                ? r->host->tensor_new(r->host, r->graph, &like, sizeof like,
                                      sdk_torch_path(r), value)
@@ -129,7 +128,7 @@ emit(struct torch_reader *r, struct torch_modules *walk,
     if (status != CKPT_OK)
         return status;
     if (value->kind == CKPT_KIND_TENSOR)
-        status = detach(r, walk, role, &value);
+        status = detach(r, role, &value);
     else
         *enter = ref;
     return status == CKPT_OK ? store(r, walk, name, value) : status;

@@ -33,6 +33,7 @@ struct torch_level {
     struct torch_module module;
     uint32_t part, index;        /* of what comes next */
     size_t prefix_bytes;         /* of the walk's prefix that belongs to it */
+    uint64_t source;             /* of its class; see below */
     bool again;                  /* this module was met before */
     struct ckpt_value *settings; /* its own in SDK_TORCH_MODEL_SETTINGS */
 };
@@ -104,7 +105,7 @@ int sdk_torch_module_setting(struct torch_reader *r, struct torch_modules *walk,
                              uint32_t key, uint32_t value, uint32_t *enter);
 
 /* Takes note of a parameter without gradient. */
-int sdk_torch_module_frozen(struct torch_reader *r, struct torch_modules *walk);
+int sdk_torch_module_frozen(struct torch_reader *r);
 
 /* Takes note of a tensor, or of something else, that is left out. */
 void sdk_torch_module_left_out(struct torch_reader *r, bool tensor);
@@ -118,9 +119,16 @@ void sdk_torch_module_odd(struct torch_reader *r, uint32_t ref,
 int sdk_torch_module_count(struct torch_reader *r, uint32_t ref,
                            uint64_t count);
 
+/* What the source of a class says, if the file has it: the version, or 0 if
+ * it says none; and whether the class makes its state itself. */
+#define SDK_TORCH_SOURCE_OWN (UINT64_C(1) << 32)
+#define SDK_TORCH_SOURCE_VERSION UINT32_MAX
+int sdk_torch_module_source(struct torch_reader *r,
+                            const struct ckpt_text *class, uint64_t *found);
+
 /* The version of its class, as `_metadata` has it. */
 int64_t sdk_torch_module_version(struct torch_reader *r,
-                                 const struct torch_module *module);
+                                 const struct torch_level *level);
 
 /* Hands the attributes to the graph, and reports what was left out. */
 int sdk_torch_models_finish(struct torch_reader *r);

@@ -120,8 +120,8 @@ static int
 add_class(struct torch_reader *r, struct torch_modules *walk,
           const struct ckpt_value *path)
 {
-    uint32_t ref = walk->levels[walk->level_count - 1].module.node;
-    const struct torch_name *class = sdk_torch_class_of(r, ref);
+    struct torch_level *level = &walk->levels[walk->level_count - 1];
+    const struct torch_name *class = sdk_torch_class_of(r, level->module.node);
     struct sdk_buffer *text = &walk->scratch;
     struct ckpt_value *value;
     int status;
@@ -134,6 +134,8 @@ add_class(struct torch_reader *r, struct torch_modules *walk,
         status = container(r, &r->models.classes, CKPT_KIND_MAP);
     if (status == CKPT_OK)
         status = sdk_torch_string(r, text->data, text->size_bytes, &value);
+    if (status == CKPT_OK)
+        status = sdk_torch_module_source(r, &value->as.text, &level->source);
     return status == CKPT_OK ? r->host->map_set(r->host, r->graph,
                                                 r->models.classes, path, value)
                              : status;
@@ -170,12 +172,11 @@ add_training(struct torch_reader *r, struct torch_modules *walk,
 }
 
 int
-sdk_torch_module_frozen(struct torch_reader *r, struct torch_modules *walk)
+sdk_torch_module_frozen(struct torch_reader *r)
 {
     struct ckpt_value *name;
     int status;
 
-    (void)walk;
     status = sdk_torch_string(r, r->path.data, r->path.size_bytes, &name);
     if (status == CKPT_OK)
         status = container(r, &r->models.frozen, CKPT_KIND_LIST);
@@ -315,8 +316,7 @@ add_hooks(struct torch_reader *r, struct torch_modules *walk,
 static int
 add_metadata(struct torch_reader *r, struct torch_modules *walk)
 {
-    const struct torch_module *module =
-        &walk->levels[walk->level_count - 1].module;
+    const struct torch_level *level = &walk->levels[walk->level_count - 1];
     size_t prefix_bytes = walk->prefix.size_bytes;
     struct ckpt_value *key, *metadata = NULL;
     int status = container(r, &metadata, CKPT_KIND_MAP);
@@ -325,7 +325,7 @@ add_metadata(struct torch_reader *r, struct torch_modules *walk)
         status = shared_key(r, "version", &r->models.version);
     if (status == CKPT_OK)
         status = set_int(r, metadata, r->models.version,
-                         sdk_torch_module_version(r, module));
+                         sdk_torch_module_version(r, level));
     if (status == CKPT_OK)
         status = add_hooks(r, walk, metadata);
     if (status == CKPT_OK)
@@ -339,9 +339,9 @@ add_metadata(struct torch_reader *r, struct torch_modules *walk)
 
 /* Classes that say themselves what their state is. */
 static void
-check_class(struct torch_reader *r, const struct torch_module *module)
+check_class(struct torch_reader *r, const struct torch_level *level)
 {
-    const struct torch_name *class = sdk_torch_class_of(r, module->node);
+    const struct torch_name *class = sdk_torch_class_of(r, level->module.node);
     bool quantised, extra;
 
     if (class == NULL)
@@ -350,8 +350,8 @@ check_class(struct torch_reader *r, const struct torch_module *module)
                 (strstr(class->module, ".quantized.") != NULL ||
                  strstr(class->module, ".quantization.") != NULL);
     extra = starts_with(class->module, "transformer_engine.");
-    if (quantised || extra)
-        sdk_torch_module_odd(r, module->node,
+    if (quantised || extra || (level->source & SDK_TORCH_SOURCE_OWN) != 0)
+        sdk_torch_module_odd(r, level->module.node,
                              "writes its state_dict() itself; what that adds "
                              "is not in the file");
 }
@@ -375,7 +375,7 @@ sdk_torch_module_about(struct torch_reader *r, struct torch_modules *walk)
     if (status == CKPT_OK)
         status = add_metadata(r, walk);
     if (status == CKPT_OK)
-        check_class(r, &level->module);
+        check_class(r, level);
     return status;
 }
 
@@ -549,5 +549,6 @@ sdk_torch_models_finish(struct torch_reader *r)
 void
 sdk_torch_models_fini(struct torch_reader *r)
 {
+    sdk_table_fini(r->host, &r->models.sources);
     r->host->release(r->host, r->models.marks);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The version of a module's class, which goes into `_metadata`. It is an
- * attribute of the class, and so not in the file: 1, unless it is known here
- * that the class as it was saved had another.
+ * attribute of the class, and so not in the file: 1, unless its source is in
+ * the file, or it is known here that the class as it was saved had another.
  */
 #include <string.h>
 
@@ -88,14 +88,17 @@ is_second(struct torch_reader *r, const struct torch_module *module)
 
 int64_t
 sdk_torch_module_version(struct torch_reader *r,
-                         const struct torch_module *module)
+                         const struct torch_level *level)
 {
+    const struct torch_module *module = &level->module;
     struct torch_pairs state = {.list = module->state};
     uint32_t own = look_up(r, &state, "_version", 8);
 
     if (own != SDK_PICKLED_NOTHING &&
         sdk_pickled_kind(r->pickled, own) == SDK_PICKLED_INT)
         return sdk_pickled_at(r->pickled, own)->as.integer;
+    if ((level->source & SDK_TORCH_SOURCE_VERSION) != 0)
+        return (int64_t)(level->source & SDK_TORCH_SOURCE_VERSION);
     /* Batch and instance norms, whatever their class, since they count. */
     if (look_up(r, &module->buffers, "num_batches_tracked", 19) !=
         SDK_PICKLED_NOTHING)

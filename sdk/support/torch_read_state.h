@@ -66,6 +66,8 @@ struct torch_left_out {
 struct torch_models {
     struct ckpt_value *classes, *training, *frozen, *settings; /* or NULL */
     struct ckpt_value *version, *spectral; /* keys that programs share */
+    struct sdk_table sources; /* by class: see sdk_torch_module_source */
+    bool sources_read;
     unsigned char *marks; /* a bit for each node: modules that were met, and
                              classes that were reported */
     uint64_t unfolded;

@@ -154,9 +154,7 @@ sdk_torch_records_pickle(const struct ckpt_host *host,
     input.size_bytes = bytes->size_bytes;
     status = sdk_pickled_parse(host, &input, pickled);
     if (status == CKPT_OK && pickled->end_bytes < bytes->size_bytes)
-        host->warn(host, NULL,
-                   origin != CKPT_NOWHERE ? origin + pickled->end_bytes
-                                          : CKPT_NOWHERE,
+        host->warn(host, NULL, sdk_pickled_place(pickled, pickled->end_bytes),
                    "%zu bytes follow the pickle in '%.*s'",
                    bytes->size_bytes - pickled->end_bytes,
                    (int)(member->name_bytes - records->prefix_bytes),

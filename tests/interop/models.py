@@ -249,6 +249,33 @@ def held_by_a_list():
     return [nn.Linear(2, 2), (nn.Linear(1, 1), 5), "text"]
 
 
+class Versioned(nn.Module):
+    _version = 7
+
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Linear(1, 1)
+
+
+@case
+def own_version():
+    """Not among those that every form can tell."""
+    return nn.Sequential(Versioned())
+
+
+class Extra(nn.Linear):
+    def get_extra_state(self):
+        return torch.ones(1)
+
+    def set_extra_state(self, state):
+        pass
+
+
+@case
+def extra_state():
+    return nn.Sequential(Extra(1, 1))
+
+
 @case
 def empty_module():
     return nn.ReLU()

@@ -47,7 +47,8 @@ def test_read(peer, streams, name):
         path if readable(peer, name) else peer.case(name)))
     listed = tools.ls(path)
     assert listed["format"] == "torch-legacy"
-    got = listed["tensors"]
+    got = [t for t in listed["tensors"]
+           if t.get("class") != "numpy.ndarray"]
     assert [t["name"] for t in got] == [name for name, _ in wanted]
     for mine, (label, theirs) in zip(got, wanted):
         for key in ("dtype", "shape", "stride", "offset", "device",

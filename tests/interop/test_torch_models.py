@@ -184,6 +184,28 @@ def test_nothing_to_report(name, peer, made):
     assert found == []
 
 
+def test_the_version_of_a_class(peer, readers, made, tmp_path):
+    """It is in the source alone, which the older forms carry."""
+    folder = made(peer) / "own_version"
+    for name in ("legacy.pt", "old.tar"):
+        tools.ckpt("convert", "--force", folder / name, tmp_path / "model.pt")
+        for reader in readers:
+            assert reader.describe(tmp_path / "model.pt") == \
+                reader.describe(folder / "state" / "model.pt")
+    tools.ckpt("convert", "--force", folder / "model.pt",
+               tmp_path / "model.pt")
+    assert readers[0].describe(tmp_path / "model.pt")["_metadata"] != \
+        readers[0].describe(folder / "state" / "model.pt")["_metadata"]
+
+
+def test_a_state_of_its_own(peer, made):
+    folder = made(peer) / "extra_state"
+    assert findings(folder / "model.pt") == []
+    found = findings(folder / "legacy.pt")
+    assert len(found) == 1 and "Extra writes its state_dict() itself" in \
+        found[0]
+
+
 def test_settings(peer, made):
     """Plain attributes of modules are there to be read."""
     told = attribute(made(peer) / "cyclic_attributes" / "model.pt", "settings")

@@ -10,7 +10,8 @@ import trees
 def test_case(peer, case):
     path = peer.case(case)
     wanted = trees.tensors(peer.describe(path))
-    got = tools.ls(path)["tensors"]
+    got = [t for t in tools.ls(path)["tensors"]
+           if t.get("class") != "numpy.ndarray"]
     assert [t["name"] for t in got] == [name for name, _ in wanted]
     for mine, (name, theirs) in zip(got, wanted):
         for key in ("dtype", "shape", "stride", "offset", "device",

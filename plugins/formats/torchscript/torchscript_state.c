@@ -16,7 +16,6 @@
 struct state {
     const struct ckpt_host *host;
     const struct sdk_pickled *pickled;
-    uint64_t origin;
     struct torch_reader *reader;
     struct torchscript_code code;
     struct torchscript_map map;
@@ -29,9 +28,7 @@ struct state {
 static uint64_t
 byte_of(const struct state *s, uint32_t ref)
 {
-    if (s->origin == CKPT_NOWHERE)
-        return CKPT_NOWHERE;
-    return s->origin + sdk_pickled_at(s->pickled, ref)->byte;
+    return sdk_pickled_place(s->pickled, sdk_pickled_at(s->pickled, ref)->byte);
 }
 
 /* ---- Objects and their classes ---- */
@@ -374,7 +371,7 @@ torchscript_state_read(const struct ckpt_host *host,
     if (member == NULL)
         return host->fail(host, CKPT_FORMAT, NULL, CKPT_NOWHERE,
                           "there is no record 'data.pkl'");
-    s.origin = source.origin = sdk_torch_member_origin(member);
+    source.origin = sdk_torch_member_origin(member);
     status = sdk_torch_records_pickle(host, records, member, &bytes, &pickled);
     if (status == CKPT_OK)
         status = read_object(&s, &source);
