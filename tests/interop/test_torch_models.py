@@ -16,10 +16,11 @@ VISION = """resnet18 resnet50 resnext50_32x4d wide_resnet50_2 vgg11 vgg13_bn
     mobilenet_v3_small inception_v3 googlenet shufflenet_v2_x0_5 mnasnet0_5
     efficientnet_b0 regnet_y_400mf convnext_tiny vit_b_32 swin_t deeplabv3
     fasterrcnn r3d_18 raft_small""".split()
-CASES = """shared_children buffers_and_none old_weight_norm old_spectral_norm
-    pruned recurrent attention transformer norms lists_and_dicts data_parallel
-    tied averaged views_and_classes partly_trained cyclic_attributes slots own_getstate
-    complex_and_half held_by_a_dict held_by_a_list empty_module""".split()
+CASES = """shared_children buffers_and_none old_weight_norm
+    old_spectral_norm pruned recurrent attention transformer norms
+    lists_and_dicts data_parallel tied averaged views_and_classes
+    partly_trained cyclic_attributes slots own_getstate complex_and_half
+    held_by_a_dict held_by_a_list empty_module""".split()
 
 
 @pytest.fixture(scope="session")
