@@ -81,12 +81,14 @@ static const struct release {
     bool guarded;
     bool floats;
     bool rank_0; /* before 0.4, no dimensions meant no elements */
+    bool views;  /* conjugate and negative ones, and compressed layouts */
+    bool coalesced;
 } releases[] = {
-    [SDK_TORCH_0_1] = {DTYPES_0_1, false, true, false},
-    [SDK_TORCH_1_5] = {DTYPES_1_5, false, true, true},
-    [SDK_TORCH_1_13] = {DTYPES_1_13, true, false, true},
-    [SDK_TORCH_2_0] = {DTYPES_1_13, true, true, true},
-    [SDK_TORCH_2_13] = {SDK_TORCH_DTYPES, true, true, true},
+    [SDK_TORCH_0_1] = {DTYPES_0_1, false, true, false, false, false},
+    [SDK_TORCH_1_5] = {DTYPES_1_5, false, true, true, false, false},
+    [SDK_TORCH_1_13] = {DTYPES_1_13, true, false, true, false, false},
+    [SDK_TORCH_2_0] = {DTYPES_1_13, true, true, true, true, false},
+    [SDK_TORCH_2_13] = {SDK_TORCH_DTYPES, true, true, true, true, true},
 };
 
 /* Whether `joined` is "module.name". */
@@ -150,6 +152,11 @@ check_tensors(const struct ckpt_host *host, const struct ckpt_graph *graph,
                               "torch %s has no tensors of %s",
                               sdk_torch_releases[release],
                               ckpt_dtype_name(tensor->dtype));
+        if (tensor->flips != 0 && !releases[release].views)
+            return host->fail(host, CKPT_UNSUPPORTED, name, CKPT_NOWHERE,
+                              "torch %s does not know conjugate and "
+                              "negative views",
+                              sdk_torch_releases[release]);
         if (tensor->rank == 0 && !releases[release].rank_0)
             return host->fail(host, CKPT_UNSUPPORTED, name, CKPT_NOWHERE,
                               "torch %s has no tensors without dimensions",
@@ -193,8 +200,15 @@ check_global(const struct ckpt_host *host, const struct sdk_pickler_word *word,
 
 /* What the opcodes of guarded loads cannot say. */
 static const char *
-release_misses(const struct release *release, const struct sdk_pickler *pickle)
+release_misses(const struct release *release,
+               const struct sdk_torch_pickle *written)
 {
+    const struct sdk_pickler *pickle = &written->pickle;
+
+    if (written->has_compressed && !release->views)
+        return "a compressed sparse tensor";
+    if (written->has_coalesced && !release->coalesced)
+        return "a sparse tensor that tells whether it is coalesced";
     if (pickle->has_real && !release->floats)
         return "a float";
     if (pickle->has_pop && release->guarded)
@@ -218,7 +232,7 @@ sdk_torch_release_check(const struct ckpt_host *host,
     for (i = 0; i < pickle->word_count && status == CKPT_OK; i++)
         if (pickle->words[i].lines != NULL && pickle->words[i].memo != 0)
             status = check_global(host, &pickle->words[i], release);
-    missing = release_misses(&releases[release], pickle);
+    missing = release_misses(&releases[release], written);
     if (status == CKPT_OK && missing != NULL)
         status = host->fail(host, CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
                             "torch %s does not load %s in its safe mode", label,

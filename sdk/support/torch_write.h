@@ -79,6 +79,8 @@ struct sdk_torch_pickle {
     struct sdk_pickler pickle; /* the bytes are pickle.out */
     struct sdk_torch_use *uses;
     size_t use_count;
+    bool has_compressed; /* sparse tensors of other layouts than COO */
+    bool has_coalesced;  /* a sparse tensor that tells whether it is that */
     /* TAR: tensors, and bare storages that are a part of another one, told by
      * their tensor. Keys are from 1 on in order of first use, over these and
      * the storages. */

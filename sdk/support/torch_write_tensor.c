@@ -469,6 +469,10 @@ torch_walk_plain(struct torch_walk *walk, const struct ckpt_value *value,
         torch_walk_called(walk, value, requires_grad);
         return;
     }
+    if (walk->form == SDK_TORCH_LEGACY)
+        sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
+                            "a tensor of such a device, of which torch makes "
+                            "a copy before it reads the legacy stream's bytes");
     sdk_pickler_global(pickle, "torch._utils",
                        "_rebuild_device_tensor_from_cpu_tensor");
     sdk_pickler_op(pickle, SDK_OP_MARK);
@@ -492,6 +496,9 @@ torch_walk_attributed(struct torch_walk *walk, const struct ckpt_value *value)
     struct sdk_pickler *pickle = walk->pickle;
     uint32_t dtype = torch_walk_class_dtype(walk, value);
 
+    if ((SDK_TORCH_DTYPES & CKPT_DTYPE_BIT(tensor->dtype)) == 0)
+        sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
+                            "a tensor of a type that torch does not know");
     if (torch_without_tag(tensor->storage->device))
         sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
                             "a tensor with attributes on such a device");
