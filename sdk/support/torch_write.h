@@ -55,9 +55,11 @@ enum sdk_torch_form {
 /* A storage that the pickle names. */
 struct sdk_torch_use {
     const struct ckpt_storage *storage;
-    uint32_t item_bytes; /* of the storage's class */
-    uint32_t dtype;      /* of the same; 0: untyped */
-    uint64_t key;        /* TAR: as a number */
+    uint32_t item_bytes;  /* of the storage's class */
+    uint32_t dtype;       /* of the same; 0: untyped */
+    uint64_t key;         /* TAR: as a number */
+    const char *location; /* the label of its device; "cpu" if torch has no
+                             storages there */
 };
 
 /* TAR: what is told of beside the pickle. */

@@ -108,6 +108,21 @@ sdk_torch_walk_scan(struct torch_walk *walk)
     }
 }
 
+/* Devices that no tag of a storage may name: their tensors are saved as those
+ * of the CPU with a word of where they were. */
+static bool
+torch_without_tag(const char *device)
+{
+    static const char *const types[] = {"xla", "ort", "maia"};
+    size_t i, length = strcspn(device, ":");
+
+    for (i = 0; i < sizeof types / sizeof *types; i++)
+        if (strlen(types[i]) == length &&
+            strncmp(types[i], device, length) == 0)
+            return true;
+    return false;
+}
+
 void
 sdk_torch_walk_use(struct torch_walk *walk, const struct ckpt_storage *storage,
                    uint32_t dtype)
@@ -131,6 +146,8 @@ sdk_torch_walk_use(struct torch_walk *walk, const struct ckpt_storage *storage,
     uses[result->use_count].item_bytes =
         dtype == 0 ? 1 : torch_item_bytes(dtype);
     uses[result->use_count].dtype = dtype;
+    uses[result->use_count].location =
+        torch_without_tag(storage->device) ? "cpu" : storage->device;
     result->use_count++;
 }
 
@@ -167,21 +184,6 @@ torch_walk_key(struct torch_walk *walk, const struct ckpt_storage *storage,
     size_bytes = sdk_torch_key(state->key - 1, key);
     sdk_pickler_text(walk->pickle, key, size_bytes);
     state->key_memo = sdk_pickler_put(walk->pickle);
-}
-
-/* Devices that no tag of a storage may name: their tensors are saved as those
- * of the CPU with a word of where they were. */
-static bool
-torch_without_tag(const char *device)
-{
-    static const char *const types[] = {"xla", "ort", "maia"};
-    size_t i, length = strcspn(device, ":");
-
-    for (i = 0; i < sizeof types / sizeof *types; i++)
-        if (strlen(types[i]) == length &&
-            strncmp(types[i], device, length) == 0)
-            return true;
-    return false;
 }
 
 /* torch's constants are one string; "cuda:0" is made anew each time. */

@@ -11,7 +11,7 @@
 
 #include "checked.h"
 #include "shard_index.h"
-#include "torch_records.h"
+#include "torch_records_verify.h"
 
 #define HEAD_BYTES (1 << 20) /* metadata may come first */
 #define MEMBER_BITS 32       /* of a cursor's key; the file is above */
@@ -483,6 +483,21 @@ static const struct ckpt_magic magics[] = {{0, "{", 1},  {0, " ", 1},
                                            {0, "\n", 1}, {0, "\t", 1},
                                            {0, "\r", 1}, {0, NULL, 0}};
 
+static int
+shards_verify(const struct ckpt_host *host, void *self)
+{
+    struct torch_shards *shards = self;
+    size_t i;
+    int status = CKPT_OK;
+
+    for (i = 0; i < shards->count && status == CKPT_OK; i++)
+        if (shards->records[i].source != NULL)
+            status = sdk_torch_records_verify(
+                host, &shards->records[i],
+                host->source_name(host, shards->records[i].source));
+    return status;
+}
+
 const struct ckpt_reader torch_zip_shards_reader = {
     .size = sizeof(struct ckpt_reader),
     .id = "torch-shards",
@@ -498,4 +513,5 @@ const struct ckpt_reader torch_zip_shards_reader = {
     .cursor_open = shards_cursor_open,
     .cursor_next = sdk_torch_cursor_next,
     .cursor_close = sdk_torch_cursor_close,
+    .verify = shards_verify,
 };

@@ -316,7 +316,8 @@ read_end(struct pickle_scan_archive *archive, uint64_t at)
 static int
 find_ends(struct pickle_scan_archive *archive)
 {
-    bool whole = archive->mode == PICKLE_SCAN_FILE;
+    bool whole =
+        archive->mode == PICKLE_SCAN_FILE || archive->mode == PICKLE_SCAN_OUTER;
     uint64_t tail = whole ? TAIL_BYTES : END_BYTES, base;
     uint64_t ends[ENDS_MAX];
     struct ckpt_span span;
