@@ -11,7 +11,7 @@
 
 #include "checked.h"
 #include "shard_index.h"
-#include "torch_records.h"
+#include "torch_records_verify.h"
 
 #define HEAD_BYTES (1 << 20) /* metadata may come first */
 #define MEMBER_BITS 32       /* of a cursor's key; the file is above */
@@ -476,6 +476,18 @@ shards_cursor_open(const struct ckpt_host *host, void *self,
         cursor);
 }
 
+static int
+shards_verify(const struct ckpt_host *host, void *self)
+{
+    struct torch_shards *shards = self;
+    size_t i;
+    int status = CKPT_OK;
+
+    for (i = 0; i < shards->count && status == CKPT_OK; i++)
+        status = sdk_torch_records_verify(host, &shards->records[i]);
+    return status;
+}
+
 static const char *const suffixes[] = {".bin.index.json", ".pt.index.json",
                                        ".pth.index.json", NULL};
 
@@ -498,4 +510,5 @@ const struct ckpt_reader torch_zip_shards_reader = {
     .cursor_open = shards_cursor_open,
     .cursor_next = sdk_torch_cursor_next,
     .cursor_close = sdk_torch_cursor_close,
+    .verify = shards_verify,
 };

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "torch_records_verify.h"
 #include "torchscript_state.h"
 
 #define FLATBUFFER_AT 4
@@ -156,6 +157,13 @@ torchscript_cursor_open(const struct ckpt_host *host, void *self,
                                  storage->size_bytes, cursor);
 }
 
+static int
+torchscript_verify(const struct ckpt_host *host, void *self)
+{
+    return sdk_torch_records_verify(host,
+                                    &((struct torchscript *)self)->records);
+}
+
 /* ---- Tables ---- */
 
 static const char *const suffixes[] = {".pt", ".pth", ".ptl", ".ts", NULL};
@@ -177,6 +185,7 @@ static const struct ckpt_reader torchscript_reader = {
     .cursor_open = torchscript_cursor_open,
     .cursor_next = sdk_torch_cursor_next,
     .cursor_close = sdk_torch_cursor_close,
+    .verify = torchscript_verify,
 };
 
 static const struct ckpt_reader *const readers[] = {&torchscript_reader, NULL};
