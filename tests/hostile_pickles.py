@@ -407,7 +407,8 @@ def packed():
     yield "packed-bz2-twice.bz2", (bz2.compress(SYSTEM[:9]) +
                                    bz2.compress(SYSTEM[9:]))
     yield "packed-xz-twice.xz", lzma.compress(b"") + lzma.compress(SYSTEM)
-    yield "packed-gzip-rest.gz", gzip.compress(b"\x80\x02N.") + SYSTEM
+    yield "packed-gzip-and-zip.gz", (gzip.compress(b"\x80\x02N.") +
+                                     torch_zip())
     yield "packed-lzma.lzma", lzma.compress(SYSTEM, lzma.FORMAT_ALONE)
     yield "packed-7z.7z", b"7z\xbc\xaf\x27\x1c\0\4" + bytes(40) + SYSTEM
     yield "packed-zstd.pkl.zst", b"\x28\xb5\x2f\xfd" + bytes(20)

@@ -42,7 +42,10 @@ const struct cli_command cli_scan = {
         "              network or other files\n"
         "The exit status is 0 if all files are clean, 1 if one has anything\n"
         "suspicious or dangerous. --quiet leaves the notes out. A clean file\n"
-        "is one where nothing was found, not one that is proved harmless.\n",
+        "is one where nothing was found, not one that is proved harmless.\n"
+        "The keys of --json are file, format, verdict and findings, of which\n"
+        "each has severity, kind, name, place, byte, count and text; or file\n"
+        "and error.\n",
     .options = cli_judge_options,
     .operand_min = 1,
     .operand_max = SIZE_MAX,

@@ -50,7 +50,9 @@ const struct cli_command cli_verify = {
         "SHA-256, as a hub has it. A name without a hash is said to have\n"
         "none, and never counts as checked. The exit status is 0 if all\n"
         "holds, 1 if a promise is not kept, 3 if a file is malformed; of\n"
-        "several files the worst counts. --quiet leaves the notes out.\n",
+        "several files the worst counts. --quiet leaves the notes out.\n"
+        "The keys of --json are those of scan, and name_hash (matched,\n"
+        "mismatched or none), name_digits and sha256.\n",
     .options = cli_judge_options,
     .operand_min = 1,
     .operand_max = SIZE_MAX,

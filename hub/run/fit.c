@@ -64,7 +64,9 @@ fit_tree(struct hub_fit *fit)
                             "%s has no %s", fit->writer->id,
                             absent ? "tensors without bytes"
                                    : "conjugate and negative views");
-        if ((limits->dtypes & CKPT_DTYPE_BIT(tensor->dtype)) == 0)
+        /* Of a class of its own it is not a tensor of that type to all. */
+        if (tensor->type_name == NULL &&
+            (limits->dtypes & CKPT_DTYPE_BIT(tensor->dtype)) == 0)
             return hub_fail(fit->report, CKPT_UNSUPPORTED,
                             fit->graph->entries[i].name.data, CKPT_NOWHERE,
                             "%s has no %s", fit->writer->id,

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "hub/io/unpack.h"
 #include "hub/load/detect.h"
 #include "hub/load/loader.h"
 #include "hub/run/judgement.h"
@@ -20,7 +21,7 @@ struct scan {
 
 static int
 scan_by_plugin(struct scan *scan, const struct hub_plugin *plugin,
-               const struct ckpt_source *source, bool *known)
+               const struct ckpt_source *source, struct ckpt_scanned *all)
 {
     const struct ckpt_scanner *const *scanner = plugin->scanners;
     struct hub_report *report = &scan->user->report;
@@ -28,20 +29,21 @@ scan_by_plugin(struct scan *scan, const struct hub_plugin *plugin,
 
     for (; scanner != NULL && *scanner != NULL && status == CKPT_OK;
          scanner++) {
-        struct ckpt_scanned scanned = {0};
+        struct ckpt_scanned scanned = {.unpacked = all->unpacked};
 
         report->plugin = (*scanner)->id;
         status = (*scanner)->scan(&scan->host.table, source, &scanned);
         if (status != CKPT_OK && report->status == CKPT_OK)
             status = hub_judgement_blame(report, status);
-        *known = *known || (status == CKPT_OK && scanned.known);
+        all->known = all->known || (status == CKPT_OK && scanned.known);
     }
     report->plugin = NULL;
     return status;
 }
 
 static int
-scan_by_all(struct scan *scan, const struct ckpt_source *source, bool *known)
+scan_by_all(struct scan *scan, const struct ckpt_source *source,
+            struct ckpt_scanned *all)
 {
     struct hub_registry *registry = &scan->user->registry;
     struct hub_plugin *plugin;
@@ -53,7 +55,7 @@ scan_by_all(struct scan *scan, const struct ckpt_source *source, bool *known)
             (plugin->info.id != NULL && !plugin->scans) ||
             hub_plugin_load(registry, plugin) != CKPT_OK)
             continue;
-        status = scan_by_plugin(scan, plugin, source, known);
+        status = scan_by_plugin(scan, plugin, source, all);
     }
     return status;
 }
@@ -110,14 +112,50 @@ scan_inert(struct scan *scan, const char *path)
     return status;
 }
 
+/* A file that is packed as a whole is looked at as what it holds, of any
+ * size. One that cannot be unpacked to its end is left as it is, for the
+ * scanners to see how far it goes. */
 static int
-scan_source(struct scan *scan, const struct ckpt_source *source)
+scan_unpacked(struct scan *scan, const struct ckpt_source **source)
 {
-    bool known = false;
-    int status = scan_by_all(scan, source, &known);
+    struct hub_unpack unpack = {.budget = &scan->user->budget,
+                                .folder = ckpt_temporary_folder(),
+                                .cancelled = scan->host.cancelled,
+                                .user = scan->host.user};
+    struct ckpt_source *made;
+    int status;
 
-    if (status == CKPT_OK && !known)
-        status = scan_inert(scan, source->path);
+    if (!hub_packed(*source))
+        return scan->user->report.status;
+    status = hub_unpack(&unpack, *source, &made);
+    if (status == CKPT_FORMAT || status == CKPT_LIMIT ||
+        status == CKPT_UNSUPPORTED) {
+        hub_report_clear(&scan->user->report);
+        scan->user->report.file = scan->judgement->info.path;
+        return CKPT_OK;
+    }
+    if (status != CKPT_OK)
+        return status;
+    made->unpacked = true;
+    hub_host_adopt(&scan->host, made);
+    *source = made;
+    return hub_judge(scan->judgement, CKPT_SEVERITY_NOTE, "unpacked",
+                     "places are those of what was packed");
+}
+
+static int
+scan_source(struct scan *scan, const struct ckpt_source *packed)
+{
+    const struct ckpt_source *source = packed;
+    struct ckpt_scanned outer = {.unpacked = true}, all = {0};
+    int status = scan_unpacked(scan, &source);
+
+    if (status == CKPT_OK && source != packed)
+        status = scan_by_all(scan, packed, &outer);
+    if (status == CKPT_OK)
+        status = scan_by_all(scan, source, &all);
+    if (status == CKPT_OK && !all.known)
+        status = scan_inert(scan, packed->path);
     return status;
 }
 

@@ -136,7 +136,7 @@ verify_name(struct verification *self, const struct ckpt_source *source)
     size_t count = 0;
     const char *digits = name_digits(source->name, &count);
 
-    if (source->folder)
+    if (source->folder || source->unpacked)
         return CKPT_OK;
     if (digits == NULL)
         return say_name(self, CKPT_SEVERITY_NOTE, source->name,
@@ -147,6 +147,23 @@ verify_name(struct verification *self, const struct ckpt_source *source)
                         "has eight digits or more: not checked",
                         (int)count, digits);
     return verify_digits(self, source, digits, count);
+}
+
+/* In the order in which they were opened; the list has the newest first. */
+static int
+verify_names(struct verification *self)
+{
+    size_t i, k, count = self->reading.host.source_count;
+    int status = CKPT_OK;
+
+    for (i = count; i-- > 0 && status == CKPT_OK;) {
+        const struct ckpt_source *source = self->reading.host.sources;
+
+        for (k = 0; k < i; k++)
+            source = source->next;
+        status = verify_name(self, source);
+    }
+    return status;
 }
 
 /* ---- The whole ---- */
@@ -189,7 +206,6 @@ static int
 verify_run(struct verification *self, struct ckpt *user,
            const struct ckpt_input *input)
 {
-    const struct ckpt_source *source;
     int status = hub_reading_init(&self->reading, user, input);
 
     if (status != CKPT_OK)
@@ -201,9 +217,8 @@ verify_run(struct verification *self, struct ckpt *user,
         status = verify_warnings(self);
     if (status == CKPT_OK)
         status = verify_checks(self);
-    for (source = self->reading.host.sources;
-         source != NULL && status == CKPT_OK; source = source->next)
-        status = verify_name(self, source);
+    if (status == CKPT_OK)
+        status = verify_names(self);
     if (status == CKPT_OK)
         status = hub_host_unchanged(&self->reading.host);
     return status;

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "torch_layout.h"
+
 #define LEVELS_MAX 500
 
 /* In what order a level is gone through. */
@@ -95,27 +97,44 @@ store(struct torch_reader *r, struct torch_modules *walk,
                : status;
 }
 
+/* The quantiser stays; the one attribute that is part of the tensor. */
+static int
+keep_quantiser(struct torch_reader *r, const struct ckpt_value *from,
+               struct ckpt_value *to)
+{
+    const struct ckpt_attr *attr = from->attrs;
+
+    while (attr != NULL && strcmp(attr->name, SDK_TORCH_QUANTISER) != 0)
+        attr = attr->next;
+    return attr == NULL ? CKPT_OK
+                        : r->host->attr_set(r->host, r->graph, to,
+                                            SDK_TORCH_QUANTISER, attr->value);
+}
+
 /* state_dict() detaches: each entry is a tensor of its own on the storage,
  * without gradient and without attributes. */
 static int
 detach(struct torch_reader *r, uint32_t role, struct ckpt_value **value)
 {
-    const struct ckpt_tensor *tensor = (*value)->as.tensor;
+    const struct ckpt_value *from = *value;
+    const struct ckpt_tensor *tensor = from->as.tensor;
     struct ckpt_tensor like = {.dtype = tensor->dtype,
                                .rank = tensor->rank,
                                .shape = tensor->shape,
                                .strides = tensor->strides,
                                .offset = tensor->offset,
                                .storage = tensor->storage,
-                               .role = role};
+                               .role = role,
+                               .flips = tensor->flips,
+                               .type_name = tensor->type_name};
     int status = CKPT_OK;
 
     if (role == CKPT_ROLE_PARAMETER && !tensor->requires_grad)
         status = sdk_torch_module_frozen(r);
-    return status == CKPT_OK
-               ? r->host->tensor_new(r->host, r->graph, &like, sizeof like,
-                                     sdk_torch_path(r), value)
-               : status;
+    if (status == CKPT_OK)
+        status = r->host->tensor_new(r->host, r->graph, &like, sizeof like,
+                                     sdk_torch_path(r), value);
+    return status == CKPT_OK ? keep_quantiser(r, from, *value) : status;
 }
 
 static int

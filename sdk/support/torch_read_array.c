@@ -49,13 +49,32 @@ encoded_text(struct torch_reader *r, uint32_t ref)
     return args.refs[0];
 }
 
+/* The node of what a bytearray is made of, or `ref` itself. */
+static uint32_t
+inner_bytes(struct torch_reader *r, uint32_t ref)
+{
+    struct sdk_pickled_call call;
+    struct sdk_pickled_list args;
+
+    if (sdk_torch_known_call(r, ref) != TORCH_BYTEARRAY)
+        return ref;
+    call = sdk_pickled_call(r->pickled, ref);
+    args = sdk_pickled_list(r->pickled, call.args);
+    return args.count == 1 && call.state == SDK_PICKLED_NOTHING &&
+                   call.items.count == 0
+               ? args.refs[0]
+               : ref;
+}
+
 bool
 sdk_torch_payload(struct torch_reader *r, uint32_t ref,
                   struct torch_payload *payload)
 {
-    uint32_t kind, known = sdk_torch_known_call(r, ref);
     struct ckpt_text text;
+    uint32_t kind, known;
 
+    ref = inner_bytes(r, ref);
+    known = sdk_torch_known_call(r, ref);
     memset(payload, 0, sizeof *payload);
     payload->latin1 = known == TORCH_ENCODE;
     if (payload->latin1)

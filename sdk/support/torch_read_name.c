@@ -39,6 +39,7 @@ static const struct named functions[] = {
     {"torch", "per_channel_affine_float_qparams", TORCH_PER_CHANNEL},
     {"torch.storage", "_load_from_bytes", TORCH_LOAD_BYTES},
     {"builtins", "tuple", TORCH_TUPLE},
+    {"builtins", "bytearray", TORCH_BYTEARRAY},
     {"numpy", "ndarray", TORCH_ARRAY},
     {"numpy", "dtype", TORCH_ARRAY_DTYPE},
     {"numpy.core.multiarray", "_reconstruct", TORCH_ARRAY_RECONSTRUCT},

@@ -33,6 +33,7 @@ enum torch_known {
     TORCH_PER_CHANNEL,
     TORCH_LOAD_BYTES,
     TORCH_TUPLE,
+    TORCH_BYTEARRAY,
     TORCH_ARRAY, /* numpy.ndarray, the class */
     TORCH_ARRAY_RECONSTRUCT,
     TORCH_ARRAY_FROM_BUFFER,

@@ -21,6 +21,7 @@ struct verify {
     char reason[300];
     const struct ckpt_host *host;
     struct sdk_torch_records *records;
+    const char *place;
     uint64_t held_count, absent_count;
     unsigned char *chunk;
 };
@@ -34,6 +35,7 @@ find(const struct verify *self, const struct sdk_zip_member *member,
 {
     struct ckpt_finding finding = {.severity = CKPT_SEVERITY_WRONG,
                                    .kind = kind,
+                                   .place = self->place,
                                    .byte = member->data_offset};
     va_list arguments;
     char text[400], name[300];
@@ -208,7 +210,8 @@ check_member(struct verify *self, size_t index)
 static int
 say_counts(struct verify *self)
 {
-    struct ckpt_finding finding = {.kind = "checksum", .byte = CKPT_NOWHERE};
+    struct ckpt_finding finding = {
+        .kind = "checksum", .place = self->place, .byte = CKPT_NOWHERE};
     char text[200];
     int status = CKPT_OK;
 
@@ -227,7 +230,7 @@ say_counts(struct verify *self)
 
 int
 sdk_torch_records_verify(const struct ckpt_host *host,
-                         struct sdk_torch_records *records)
+                         struct sdk_torch_records *records, const char *place)
 {
     struct verify *self = host->allocate(host, sizeof *self);
     size_t i;
@@ -240,6 +243,7 @@ sdk_torch_records_verify(const struct ckpt_host *host,
     self->quiet.fail = keep_reason;
     self->host = host;
     self->records = records;
+    self->place = place;
     self->chunk = host->allocate(host, CHUNK_BYTES);
     if (self->chunk == NULL)
         status = CKPT_MEMORY;

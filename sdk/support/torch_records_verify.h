@@ -8,8 +8,10 @@
 
 #include "torch_records.h"
 
-/* Tells what does not hold, and what was compared. [after describe] */
+/* Tells what does not hold, and what was compared. [after describe] `place`
+ * names the file among several, or is NULL. */
 int sdk_torch_records_verify(const struct ckpt_host *host,
-                             struct sdk_torch_records *records);
+                             struct sdk_torch_records *records,
+                             const char *place);
 
 #endif

@@ -55,9 +55,11 @@ enum sdk_torch_form {
 /* A storage that the pickle names. */
 struct sdk_torch_use {
     const struct ckpt_storage *storage;
-    uint32_t item_bytes; /* of the storage's class */
-    uint32_t dtype;      /* of the same; 0: untyped */
-    uint64_t key;        /* TAR: as a number */
+    uint32_t item_bytes;  /* of the storage's class */
+    uint32_t dtype;       /* of the same; 0: untyped */
+    uint64_t key;         /* TAR: as a number */
+    const char *location; /* the label of its device; "cpu" if torch has no
+                             storages there */
 };
 
 /* TAR: what is told of beside the pickle. */
@@ -77,6 +79,8 @@ struct sdk_torch_pickle {
     struct sdk_pickler pickle; /* the bytes are pickle.out */
     struct sdk_torch_use *uses;
     size_t use_count;
+    bool has_compressed; /* sparse tensors of other layouts than COO */
+    bool has_coalesced;  /* a sparse tensor that tells whether it is that */
     /* TAR: tensors, and bare storages that are a part of another one, told by
      * their tensor. Keys are from 1 on in order of first use, over these and
      * the storages. */

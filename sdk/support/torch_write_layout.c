@@ -137,9 +137,17 @@ sdk_torch_walk_parts(struct torch_walk *walk, const struct ckpt_value *value)
         return true;
     }
     if (strcmp(layout->type_name, "torch.nested") == 0) {
+        if (walk->form == SDK_TORCH_LEGACY)
+            sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
+                                "a nested tensor, which torch makes before it "
+                                "reads the legacy stream's bytes");
         sdk_pickler_global(pickle, "torch._utils", "_rebuild_nested_tensor");
         walk_parts(walk, value);
     } else {
+        if (layout->least == 4)
+            walk->result->has_compressed = true;
+        else if (count == 4)
+            walk->result->has_coalesced = true;
         sdk_pickler_global(pickle, "torch._utils", "_rebuild_sparse_tensor");
         walk_layout(walk, layout->type_name);
         walk_parts(walk, value);

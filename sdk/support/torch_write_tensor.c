@@ -108,6 +108,21 @@ sdk_torch_walk_scan(struct torch_walk *walk)
     }
 }
 
+/* Devices that no tag of a storage may name: their tensors are saved as those
+ * of the CPU with a word of where they were. */
+static bool
+torch_without_tag(const char *device)
+{
+    static const char *const types[] = {"xla", "ort", "maia"};
+    size_t i, length = strcspn(device, ":");
+
+    for (i = 0; i < sizeof types / sizeof *types; i++)
+        if (strlen(types[i]) == length &&
+            strncmp(types[i], device, length) == 0)
+            return true;
+    return false;
+}
+
 void
 sdk_torch_walk_use(struct torch_walk *walk, const struct ckpt_storage *storage,
                    uint32_t dtype)
@@ -131,6 +146,8 @@ sdk_torch_walk_use(struct torch_walk *walk, const struct ckpt_storage *storage,
     uses[result->use_count].item_bytes =
         dtype == 0 ? 1 : torch_item_bytes(dtype);
     uses[result->use_count].dtype = dtype;
+    uses[result->use_count].location =
+        torch_without_tag(storage->device) ? "cpu" : storage->device;
     result->use_count++;
 }
 
@@ -167,21 +184,6 @@ torch_walk_key(struct torch_walk *walk, const struct ckpt_storage *storage,
     size_bytes = sdk_torch_key(state->key - 1, key);
     sdk_pickler_text(walk->pickle, key, size_bytes);
     state->key_memo = sdk_pickler_put(walk->pickle);
-}
-
-/* Devices that no tag of a storage may name: their tensors are saved as those
- * of the CPU with a word of where they were. */
-static bool
-torch_without_tag(const char *device)
-{
-    static const char *const types[] = {"xla", "ort", "maia"};
-    size_t i, length = strcspn(device, ":");
-
-    for (i = 0; i < sizeof types / sizeof *types; i++)
-        if (strlen(types[i]) == length &&
-            strncmp(types[i], device, length) == 0)
-            return true;
-    return false;
 }
 
 /* torch's constants are one string; "cuda:0" is made anew each time. */
@@ -467,6 +469,10 @@ torch_walk_plain(struct torch_walk *walk, const struct ckpt_value *value,
         torch_walk_called(walk, value, requires_grad);
         return;
     }
+    if (walk->form == SDK_TORCH_LEGACY)
+        sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
+                            "a tensor of such a device, of which torch makes "
+                            "a copy before it reads the legacy stream's bytes");
     sdk_pickler_global(pickle, "torch._utils",
                        "_rebuild_device_tensor_from_cpu_tensor");
     sdk_pickler_op(pickle, SDK_OP_MARK);
@@ -490,6 +496,9 @@ torch_walk_attributed(struct torch_walk *walk, const struct ckpt_value *value)
     struct sdk_pickler *pickle = walk->pickle;
     uint32_t dtype = torch_walk_class_dtype(walk, value);
 
+    if ((SDK_TORCH_DTYPES & CKPT_DTYPE_BIT(tensor->dtype)) == 0)
+        sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
+                            "a tensor of a type that torch does not know");
     if (torch_without_tag(tensor->storage->device))
         sdk_torch_walk_fail(walk, CKPT_UNSUPPORTED, value,
                             "a tensor with attributes on such a device");

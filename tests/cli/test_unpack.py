@@ -102,7 +102,7 @@ class Unpack(unittest.TestCase):
         self.refused(gzip.compress(self.whole[:500]), 3, "")
 
     def test_nothing_that_is_known(self):
-        self.refused(gzip.compress(b"plain text, no model" * 9), 4,
+        self.refused(gzip.compress(b"plain text, no model" * 20), 4,
                      "no plugin")
         self.refused(gzip.compress(b""), 3, "empty")
 

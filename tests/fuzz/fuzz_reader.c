@@ -130,12 +130,18 @@ fuzz_tensor(const struct ckpt_tensor *tensor)
     LAW(tensor->rank <= CKPT_MAX_RANK);
     LAW(ckpt_dtype_width_bits(tensor->dtype) > 0);
     LAW(tensor->storage != NULL);
+    if (tensor->storage->place == CKPT_PLACE_ABSENT) {
+        LAW(tensor->size_bytes == 0 && tensor->storage->size_bytes == 0);
+        return;
+    }
     if (tensor->element_count == 0)
         return;
     for (i = 0; i < tensor->rank; i++)
         last += (unsigned __int128)(tensor->shape[i] - 1) * tensor->strides[i];
     bits = (last + 1) * ckpt_dtype_width_bits(tensor->dtype);
-    LAW((bits + 7) / 8 <= tensor->storage->size_bytes);
+    /* Shapes without bytes are of any size. */
+    LAW(tensor->storage->place == CKPT_PLACE_ABSENT ||
+        (bits + 7) / 8 <= tensor->storage->size_bytes);
 }
 
 /* What a writer would do, up to the plan. */
@@ -156,6 +162,7 @@ fuzz_writer(struct fuzz *fuzz, const struct ckpt_writer *writer,
         return;
     status = hub_fit(&fit, &fuzz->host, graph, writer, self);
     hub_plan_init(&plan, &fuzz->budget, "output");
+    fuzz->host.spool = &fuzz->spool;
     if (fuzz_status(fuzz, status) == CKPT_OK)
         status =
             writer->plan(&fuzz->host.table, self, &fit.fitted.public, &plan);

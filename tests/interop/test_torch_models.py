@@ -18,7 +18,7 @@ VISION = """resnet18 resnet50 resnext50_32x4d wide_resnet50_2 vgg11 vgg13_bn
     fasterrcnn r3d_18 raft_small""".split()
 CASES = """shared_children buffers_and_none old_weight_norm old_spectral_norm
     pruned recurrent attention transformer norms lists_and_dicts data_parallel
-    tied averaged partly_trained cyclic_attributes slots own_getstate
+    tied averaged views_and_classes partly_trained cyclic_attributes slots own_getstate
     complex_and_half held_by_a_dict held_by_a_list empty_module""".split()
 
 
@@ -97,8 +97,9 @@ def test_written_back(whole, model, readers, tmp_path):
     for reader in readers:
         options = ["only"] if reader.age == "new" else []
         mine = reader.describe(out, *options)
-        assert "error" not in mine
         assert mine == reader.describe(model / "state" / "model.pt", *options)
+        assert "error" not in mine or \
+            (model.name, reader.age) == ("views_and_classes", "old")
 
 
 def test_the_same_pickle(model, peer, tmp_path):
@@ -129,6 +130,8 @@ def test_told(whole, about):
 
 def test_through_safetensors(model, tmp_path):
     """Nothing of it is lost on the way."""
+    if model.name == "views_and_classes":
+        pytest.skip("conjugate views become plain tensors there")
     there, back = tmp_path / "a.safetensors", tmp_path / "model.pt"
     tools.ckpt("convert", model / "model.pt", there)
     tools.ckpt("convert", there, back)

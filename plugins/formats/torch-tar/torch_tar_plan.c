@@ -288,7 +288,7 @@ put_storage(struct plan *plan, const struct sdk_torch_use *use)
 
     sdk_pickler_init(&pickle, plan->host);
     sdk_pickler_int(&pickle, (int64_t)use->key);
-    sdk_pickler_string(&pickle, use->storage->device);
+    sdk_pickler_string(&pickle, use->location);
     sdk_pickler_global(&pickle, "torch", sdk_torch_storage_class(use->dtype));
     sdk_pickler_tuple(&pickle, 3);
     status = take_pickle(plan, &pickle, &plan->heads);

@@ -165,7 +165,8 @@ torch_zip_cursor_open(const struct ckpt_host *host, void *self,
 static int
 torch_zip_verify(const struct ckpt_host *host, void *self)
 {
-    return sdk_torch_records_verify(host, &((struct torch_zip *)self)->records);
+    return sdk_torch_records_verify(host, &((struct torch_zip *)self)->records,
+                                    NULL);
 }
 
 /* ---- Tables ---- */

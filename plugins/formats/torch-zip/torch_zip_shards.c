@@ -476,6 +476,13 @@ shards_cursor_open(const struct ckpt_host *host, void *self,
         cursor);
 }
 
+static const char *const suffixes[] = {".bin.index.json", ".pt.index.json",
+                                       ".pth.index.json", NULL};
+
+static const struct ckpt_magic magics[] = {{0, "{", 1},  {0, " ", 1},
+                                           {0, "\n", 1}, {0, "\t", 1},
+                                           {0, "\r", 1}, {0, NULL, 0}};
+
 static int
 shards_verify(const struct ckpt_host *host, void *self)
 {
@@ -484,16 +491,12 @@ shards_verify(const struct ckpt_host *host, void *self)
     int status = CKPT_OK;
 
     for (i = 0; i < shards->count && status == CKPT_OK; i++)
-        status = sdk_torch_records_verify(host, &shards->records[i]);
+        if (shards->records[i].source != NULL)
+            status = sdk_torch_records_verify(
+                host, &shards->records[i],
+                host->source_name(host, shards->records[i].source));
     return status;
 }
-
-static const char *const suffixes[] = {".bin.index.json", ".pt.index.json",
-                                       ".pth.index.json", NULL};
-
-static const struct ckpt_magic magics[] = {{0, "{", 1},  {0, " ", 1},
-                                           {0, "\n", 1}, {0, "\t", 1},
-                                           {0, "\r", 1}, {0, NULL, 0}};
 
 const struct ckpt_reader torch_zip_shards_reader = {
     .size = sizeof(struct ckpt_reader),

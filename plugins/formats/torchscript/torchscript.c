@@ -160,8 +160,8 @@ torchscript_cursor_open(const struct ckpt_host *host, void *self,
 static int
 torchscript_verify(const struct ckpt_host *host, void *self)
 {
-    return sdk_torch_records_verify(host,
-                                    &((struct torchscript *)self)->records);
+    return sdk_torch_records_verify(
+        host, &((struct torchscript *)self)->records, NULL);
 }
 
 /* ---- Tables ---- */

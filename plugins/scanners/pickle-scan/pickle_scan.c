@@ -22,7 +22,9 @@ pickle_scan_scan(const struct ckpt_host *host, const struct ckpt_source *source,
     view.size_bytes = host->source_size(host, source);
     work_left = WORK_LEAST + view.size_bytes / 4096 * WORK_PER_PAGE;
     view.work_left = &work_left;
-    status = pickle_scan_sweep(&view, PICKLE_SCAN_FILE, 0, &known);
+    status = pickle_scan_sweep(
+        &view, scanned->unpacked ? PICKLE_SCAN_OUTER : PICKLE_SCAN_FILE, 0,
+        &known);
     if (status == CKPT_OK && !known)
         status = pickle_scan_text_file(&view, host->source_name(host, source),
                                        &known);

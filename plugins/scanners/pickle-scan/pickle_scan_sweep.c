@@ -275,6 +275,7 @@ sweep_kinds(const struct pickle_scan_view *view, enum pickle_scan_mode mode,
             unsigned depth, const unsigned char *start, size_t got, bool *known)
 {
     bool kinds[4] = {false, false, false, false};
+    bool outer = mode == PICKLE_SCAN_OUTER;
     enum pickle_scan_wrap wrap;
     int status = CKPT_OK;
 
@@ -288,11 +289,12 @@ sweep_kinds(const struct pickle_scan_view *view, enum pickle_scan_mode mode,
         /* The mark of a zip archive is an opcode with a line, which ends
          * somewhere amidst its first member. */
         status = pickle_scan_sequence(
-            view, 0, kinds[0] ? PICKLE_SCAN_ELSE : mode, depth, &kinds[3]);
+            view, 0, outer || kinds[0] ? PICKLE_SCAN_ELSE : mode, depth,
+            &kinds[3]);
     if (status == CKPT_OK)
         status = say_several(view, kinds);
     *known = *known || kinds[0] || kinds[1] || kinds[2] || kinds[3];
-    if (status == CKPT_OK && is_wrapped(start, got, &wrap))
+    if (status == CKPT_OK && !outer && is_wrapped(start, got, &wrap))
         status = sweep_packed(view, wrap, mode, depth, known);
     else if (status == CKPT_OK && !*known)
         status = sweep_packers(view, start, got, known);

@@ -12,6 +12,7 @@ enum pickle_scan_mode {
     PICKLE_SCAN_MEMBER, /* a part of an archive: likewise, if it is a pickle */
     PICKLE_SCAN_STREAM, /* pickles among other bytes */
     PICKLE_SCAN_VALUE,  /* a value in a pickle: only clear cases count */
+    PICKLE_SCAN_OUTER,  /* a packed file, but not what it holds */
     PICKLE_SCAN_ELSE    /* what is something else already: only harm counts */
 };
 

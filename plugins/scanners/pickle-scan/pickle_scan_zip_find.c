@@ -165,6 +165,7 @@ pickle_scan_entry_read(struct pickle_scan_archive *archive, uint64_t at,
     size_t shown, fixed;
     struct ckpt_span span;
     struct pickle_scan_entry *made;
+    uint16_t name_bytes;
     bool listed;
     int status = pickle_scan_peek(archive->view, at, ENTRY_BYTES + 8192, &span);
 
@@ -176,18 +177,18 @@ pickle_scan_entry_read(struct pickle_scan_archive *archive, uint64_t at,
     if ((!listed && memcmp(span.data, "PK\3\4", 4) != 0) ||
         span.size_bytes < fixed)
         return CKPT_OK;
-    made =
-        archive->host->allocate(archive->host, sizeof *made + NAME_SHOWN + 1);
+    name_bytes = sdk_load_le16(span.data + (listed ? 28 : 26));
+    shown = name_bytes < NAME_SHOWN ? name_bytes : NAME_SHOWN;
+    if (shown > span.size_bytes - fixed)
+        shown = span.size_bytes - fixed;
+    made = archive->host->allocate(archive->host, sizeof *made + shown + 1);
     if (made == NULL)
         return CKPT_MEMORY;
     made->at = made->header = at;
     made->listed = listed;
-    made->name_bytes = sdk_load_le16(span.data + (listed ? 28 : 26));
+    made->name_bytes = name_bytes;
     made->header =
         parse_numbers(made, span.data, span.size_bytes) + (listed ? 0 : at);
-    shown = made->name_bytes < NAME_SHOWN ? made->name_bytes : NAME_SHOWN;
-    if (shown > span.size_bytes - fixed)
-        shown = span.size_bytes - fixed;
     memcpy(made->name, span.data + fixed, shown);
     if (listed || makes_sense(made, span.data))
         *entry = made;
@@ -221,11 +222,13 @@ cover_entry(struct pickle_scan_archive *archive,
     return pickle_scan_archive_cover(archive, entry->header, size);
 }
 
-/* Reads entries from `at` as long as there are any. Their offsets may be
- * meant from a place behind the file's start. */
+/* Reads entries from `*from` as long as there are any, and moves it behind
+ * them. Their offsets may be meant from a place behind the file's start. */
 static int
-read_directory(struct pickle_scan_archive *archive, uint64_t at, uint64_t base)
+read_directory(struct pickle_scan_archive *archive, uint64_t *from,
+               uint64_t base)
 {
+    uint64_t at = *from;
     struct pickle_scan_entry *entry;
     unsigned char lengths[6];
     size_t got = 0;
@@ -251,6 +254,7 @@ read_directory(struct pickle_scan_archive *archive, uint64_t at, uint64_t base)
               sdk_load_le16(lengths + 2) + sdk_load_le16(lengths + 4);
         status = pickle_scan_archive_cover(archive, at, got);
         at += got;
+        *from = at;
         if (status != CKPT_OK || archive->host->cancelled(archive->host))
             return status != CKPT_OK ? status : CKPT_CANCELLED;
     }
@@ -291,7 +295,7 @@ static int
 read_end(struct pickle_scan_archive *archive, uint64_t at)
 {
     unsigned char bytes[END_BYTES];
-    uint64_t offset, size, before = at;
+    uint64_t offset, size, before = at, told;
     size_t got = 0;
     int status = pickle_scan_copy(archive->view, at, bytes, sizeof bytes, &got);
 
@@ -305,18 +309,20 @@ read_end(struct pickle_scan_archive *archive, uint64_t at)
     if (find_wide(archive, at, &offset, &size))
         before -= LOCATOR_BYTES + END64_BYTES;
     before = size <= before ? before - size : 0;
+    told = offset;
     if (status == CKPT_OK)
-        status = read_directory(archive, offset, 0);
-    if (status == CKPT_OK && before != offset)
-        status = read_directory(archive, before,
-                                before > offset ? before - offset : 0);
+        status = read_directory(archive, &offset, 0);
+    if (status == CKPT_OK && before != told)
+        status =
+            read_directory(archive, &before, before > told ? before - told : 0);
     return status;
 }
 
 static int
 find_ends(struct pickle_scan_archive *archive)
 {
-    bool whole = archive->mode == PICKLE_SCAN_FILE;
+    bool whole =
+        archive->mode == PICKLE_SCAN_FILE || archive->mode == PICKLE_SCAN_OUTER;
     uint64_t tail = whole ? TAIL_BYTES : END_BYTES, base;
     uint64_t ends[ENDS_MAX];
     struct ckpt_span span;
@@ -421,6 +427,7 @@ static int
 find_between(struct pickle_scan_archive *archive, uint64_t from, uint64_t to)
 {
     struct pickle_scan_entry *entry;
+    uint64_t at;
     int status = CKPT_OK;
 
     while (status == CKPT_OK && from < to &&
@@ -429,8 +436,10 @@ find_between(struct pickle_scan_archive *archive, uint64_t from, uint64_t to)
         if (status != CKPT_OK || from >= to)
             break;
         if (has_mark(archive, from, "PK\1\2")) {
-            status = read_directory(archive, from, 0);
             from += 4;
+            at = from - 4;
+            status = read_directory(archive, &at, 0);
+            from = at > from ? at : from;
             continue;
         }
         status = pickle_scan_entry_read(archive, from, &entry);

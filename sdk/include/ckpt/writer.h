@@ -24,6 +24,8 @@
  * others. STRINGS: attributes of the graph that are strings, and so a home
  * for the side record. TIE_NAMES: a tensor that is left out because it is
  * another's twin may be told by a string attribute, dropped name = kept name.
+ * Dtypes are not compared for tensors of a class of their own (type_name):
+ * whoever holds trees says itself which of those it writes.
  * FLIPS: conjugate and negative views, told from their bytes. ABSENT: tensors
  * on storages without bytes.
  */

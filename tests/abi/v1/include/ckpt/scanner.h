@@ -10,9 +10,13 @@
 
 #include "ckpt/host.h"
 
-/* What came of a look. */
+/* What a look begins with, and what came of it. */
 struct ckpt_scanned {
-    /* Whether the scanner knows what the file is, and looked at all of it
+    /* In: the file is packed as a whole, and what it holds is looked at by
+     * itself. What else is it? */
+    bool unpacked;
+
+    /* Out: whether the scanner knows what the file is, and looked at all of it
      * that can be run or has said by a finding what it could not look at. A
      * file that no scanner knows is never passed as clean. */
     bool known;

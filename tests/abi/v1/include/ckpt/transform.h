@@ -20,8 +20,8 @@
 #include "ckpt/option.h"
 
 struct ckpt_transform {
-    size_t size;    /* sizeof(struct ckpt_transform) where it was built */
-    const char *id; /* what stands before the colon: "strip-prefix" */
+    size_t size;         /* sizeof(struct ckpt_transform) where it was built */
+    const char *id;      /* what stands before the colon: "strip-prefix" */
     const char *summary; /* one line */
     /* The argument as help shows it: "PREFIX", "DEVICE|FROM=TO,..."; in
      * brackets if it may be left out. NULL: it takes none. */
