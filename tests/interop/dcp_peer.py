@@ -96,6 +96,7 @@ def one_of_two(rank, store, folder):
                             world_size=2)
     mesh = init_device_mesh("cpu", (2,))
     dcp.save(spread(split()), checkpoint_id=folder)
+    dist.barrier()  # who ends first would cut the other's connection
     dist.destroy_process_group()
 
 

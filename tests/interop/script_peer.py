@@ -2,6 +2,7 @@
 """script_peer.py: what one torch does with TorchScript.
 
     script_peer.py save FOLDER      every case as FOLDER/CASE.pt; their names
+    script_peer.py others FOLDER    what holds programs and is not read
     script_peer.py describe FILE... for each the state_dict() of the module
                                     that torch.jit.load gives
 
@@ -11,9 +12,10 @@ import hashlib
 import json
 import sys
 import warnings
-from typing import Dict, List
+from typing import Dict, List, Tuple
 
 import torch
+import torch.package
 
 warnings.filterwarnings("ignore")
 
@@ -91,6 +93,44 @@ def cases():
     yield "function", lambda p: torch.jit.script(add_one).save(p)
 
 
+class Doubling(torch.nn.Module):
+    """One that keeps its state in a form of its own."""
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(2))
+        self.training = False
+
+    @torch.jit.export
+    def __getstate__(self):
+        return (self.weight * 2, self.training)
+
+    @torch.jit.export
+    def __setstate__(self, state: Tuple[torch.Tensor, bool]):
+        self.weight, self.training = state[0], state[1]
+
+    def forward(self, x):
+        return x + self.weight
+
+
+def others(folder):
+    """Name -> what its refusal says."""
+    script = torch.jit.script(torch.nn.Linear(3, 2))
+    script._save_for_lite_interpreter(f"{folder}/flat.ptl",
+                                      _use_flatbuffer=True)
+    torch.jit.script(Doubling()).save(f"{folder}/doubling.pt")
+    result = {"flat.ptl": "flatbuffer", "doubling.pt": "__getstate__"}
+    with torch.package.PackageExporter(f"{folder}/package.pt") as package:
+        package.extern("**")
+        package.save_pickle("model", "model.pkl", {"a": torch.ones(2)})
+    result["package.pt"] = "torch.package"
+    if hasattr(torch, "export"):
+        program = torch.export.export(torch.nn.Linear(3, 2),
+                                      (torch.ones(1, 3),))
+        torch.export.save(program, f"{folder}/program.pt2")
+        result["program.pt2"] = "torch.export"
+    return result
+
+
 def describe(path):
     result = []
     state = torch.jit.load(path).state_dict()
@@ -112,6 +152,8 @@ def main():
             save(f"{sys.argv[2]}/{name}.pt")
             names.append(name)
         print(json.dumps(names))
+    elif sys.argv[1] == "others":
+        print(json.dumps(others(sys.argv[2])))
     else:
         print(json.dumps([describe(path) for path in sys.argv[2:]]))
 

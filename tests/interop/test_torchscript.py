@@ -96,6 +96,18 @@ def test_convert(made, suffix, tmp_path):
         [(t["name"], t["sha256"]) for t in wanted["scripted"]]
 
 
+@pytest.mark.parametrize("age", ["new", "old"])
+def test_refused(age, tmp_path):
+    """Other files of torch that hold programs are refused by name."""
+    missing = conftest.why_missing(age)
+    if missing:
+        pytest.skip(missing)
+    for name, word in call(age, "others", tmp_path).items():
+        done = tools.run("ls", tmp_path / name)
+        assert (done.returncode, done.stdout) == (4, ""), name
+        assert ": torchscript: " in done.stderr and word in done.stderr, name
+
+
 def test_no_buffers_told(made, tmp_path):
     """Torch 1.4 told parameters alone; all other tensors were buffers."""
     folder, wanted = made("new")
