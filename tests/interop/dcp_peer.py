@@ -3,6 +3,8 @@
 
     dcp_peer.py save FOLDER     a checkpoint of one process
     dcp_peer.py split FOLDER    one of two processes, tensors cut in pieces
+    dcp_peer.py bricks FOLDER   a tensor in bricks of uneven sizes
+    dcp_peer.py comb FOLDER     one whose chunks follow each other in no order
     dcp_peer.py wanted NAME     what is in it: a line of JSON, name -> dtype,
                                 shape and digest, or a value
 """
@@ -35,6 +37,10 @@ def split():
     return {"rows": (base, 0), "cols": (base + 1, 1), "same": (base + 2, None),
             "deep": {"cube": (torch.arange(24).reshape(2, 3, 4), 1),
                      "half": (torch.arange(9).half(), 0)}}
+
+
+def bricks():
+    return {"w": torch.arange(7 * 9 * 11.).reshape(7, 9, 11)}
 
 
 def describe(value, name, result):
@@ -100,6 +106,50 @@ def one_of_two(rank, store, folder):
     dist.destroy_process_group()
 
 
+def write(folder, whole, boxes):
+    """Boxes are pairs of offsets and sizes; equal items are written once."""
+    import os
+    import pickle
+    import torch.distributed.checkpoint.metadata as meta
+    from torch.distributed.checkpoint.filesystem import _StorageInfo
+
+    os.makedirs(folder)
+    storage, chunks, places = {}, [], {}
+    with open(f"{folder}/__0_0.distcp", "wb") as file:
+        for offsets, sizes in boxes:
+            part = whole[tuple(slice(o, o + s)
+                               for o, s in zip(offsets, sizes))].clone()
+            key = (tuple(sizes), part.numpy().tobytes())
+            if key not in places:
+                start = file.tell()
+                torch.save(part, file)
+                places[key] = (start, file.tell() - start)
+            offsets, sizes = torch.Size(offsets), torch.Size(sizes)
+            chunks.append(meta.ChunkStorageMetadata(offsets, sizes))
+            storage[meta.MetadataIndex("w", offsets)] = _StorageInfo(
+                "__0_0.distcp", *places[key])
+    entry = meta.TensorStorageMetadata(
+        meta.TensorProperties(dtype=whole.dtype), whole.shape, chunks)
+    with open(f"{folder}/.metadata", "wb") as file:
+        pickle.dump(meta.Metadata({"w": entry}, storage_data=storage), file)
+
+
+def write_bricks(folder):
+    cuts = [(0, 2, 3, 7), (0, 4, 9), (0, 1, 5, 6, 11)]
+    spans = [list(zip(c, c[1:])) for c in cuts]
+    write(folder, bricks()["w"],
+          [([a, b, c], [d - a, e - b, f - c])
+           for c, f in spans[2] for b, e in spans[1] for a, d in spans[0]])
+
+
+def write_comb(folder):
+    """Beside one chunk are 5000, and each row changes over to another."""
+    depth, height = 100, 5000
+    write(folder, torch.zeros(depth, height, 2, dtype=torch.uint8),
+          [([0, 0, 0], [depth, height, 1])] +
+          [([0, i, 1], [depth, 1, 1]) for i in range(height)])
+
+
 def main():
     if sys.argv[1] == "save":
         save(sys.argv[2])
@@ -107,9 +157,14 @@ def main():
         store = tempfile.mkdtemp() + "/store"
         torch.multiprocessing.spawn(one_of_two, args=(store, sys.argv[2]),
                                     nprocs=2)
+    elif sys.argv[1] == "bricks":
+        write_bricks(sys.argv[2])
+    elif sys.argv[1] == "comb":
+        write_comb(sys.argv[2])
     else:
         result = {}
-        describe({"save": saved, "split": split}[sys.argv[2]](), "", result)
+        wanted = {"save": saved, "split": split, "bricks": bricks}
+        describe(wanted[sys.argv[2]](), "", result)
         print(json.dumps(result))
 
 

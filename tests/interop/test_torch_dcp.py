@@ -37,7 +37,7 @@ def made(tmp_path_factory):
     return make
 
 
-CASES = [("new", "save"), ("old", "save"), ("new", "split")]
+CASES = [("new", "save"), ("old", "save"), ("new", "split"), ("new", "bricks")]
 
 
 @pytest.mark.parametrize("age,how", CASES)
@@ -71,3 +71,15 @@ def test_by_metadata(made):
     one, two = (tools.ls(path)["tensors"]
                 for path in (folder, folder / ".metadata"))
     assert one == two
+
+
+def test_comb(tmp_path):
+    """Finding one chunk after the other has its bound."""
+    if conftest.why_missing("new"):
+        pytest.skip(conftest.why_missing("new"))
+    call("new", "comb", tmp_path / "d")
+    done = tools.run("ls", "--digest", tmp_path / "d")
+    assert done.returncode == 3
+    assert done.stderr == (
+        f"ckpt: {tmp_path}/d: torch-dcp: chunks that lie in no order that is "
+        "known here (tensor w)\n")
