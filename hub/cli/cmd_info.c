@@ -57,7 +57,8 @@ static void
 info_format(struct cli *cli, const struct cli_about *info)
 {
     const struct ckpt_file_info *about = info->about;
-    const char *odd = info_odd_suffix(cli, info);
+    const char *odd =
+        ckpt_is_packed(about->path) ? NULL : info_odd_suffix(cli, info);
     struct cli_out *out = info_line(cli, "format");
 
     cli_escape_string(out, about->format);

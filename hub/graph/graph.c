@@ -411,6 +411,24 @@ hub_object_set(struct hub_graph *graph, struct ckpt_value *value, uint32_t part,
 }
 
 int
+hub_object_arguments(struct hub_graph *graph, struct ckpt_value *value,
+                     const struct ckpt_value *arguments, bool named)
+{
+    struct ckpt_object *object;
+    const struct ckpt_value **slot = NULL;
+
+    if (value->kind == CKPT_KIND_OBJECT) {
+        object = (struct ckpt_object *)(uintptr_t)value->as.object;
+        slot = named ? &object->kwargs : &object->args;
+    }
+    if (slot == NULL || *slot != NULL)
+        return hub_fail(graph->report, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
+                        "an object cannot take arguments now");
+    *slot = arguments;
+    return CKPT_OK;
+}
+
+int
 hub_root_set(struct hub_graph *graph, const struct ckpt_value *value)
 {
     if (graph->public.root != NULL || value == NULL)

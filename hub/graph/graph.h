@@ -68,6 +68,10 @@ int hub_map_set(struct hub_graph *graph, struct ckpt_value *map,
                 const struct ckpt_value *key, const struct ckpt_value *value);
 int hub_object_set(struct hub_graph *graph, struct ckpt_value *object,
                    uint32_t part, const struct ckpt_value *value);
+/* Gives an object that was made without them its arguments, or the named ones
+ * among them; once. */
+int hub_object_arguments(struct hub_graph *graph, struct ckpt_value *object,
+                         const struct ckpt_value *arguments, bool named);
 int hub_attr_set(struct hub_graph *graph, struct ckpt_value *owner,
                  const char *name, const struct ckpt_value *value);
 /* `source_size` is that of like->source, if it has one. */

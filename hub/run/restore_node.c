@@ -241,7 +241,7 @@ node_object_name(struct restore *restore, struct node *node)
     return status;
 }
 
-/* Makes the object once all is known that it is made of. */
+/* Makes the object as soon as it may be named by what is in it. */
 static int
 node_object_make(struct restore *restore, struct node *node)
 {
@@ -268,16 +268,35 @@ node_object_part(struct restore *restore, struct node *node, uint32_t part)
 }
 
 static int
-node_object_argument(struct restore *restore,
-                     const struct ckpt_value **argument)
+node_object_callee(struct restore *restore, struct node *node)
 {
     struct ckpt_value *value;
     int status;
 
+    if (node->value != NULL)
+        return restore_refuse(restore, "a callee comes too late");
     sdk_json_next(&restore->json);
     status = restore_node(restore, &value);
+    node->object.callee = status == CKPT_OK ? value : NULL;
+    return status;
+}
+
+/* Arguments may hold the object itself: getattr(x, 'f'), where x keeps what
+ * that gave. */
+static int
+node_object_arguments(struct restore *restore, struct node *node, bool named)
+{
+    struct ckpt_value *value;
+    int status = node_object_make(restore, node);
+
+    if (status == CKPT_OK && node->value == NULL)
+        return restore_refuse(restore, "arguments of no object");
+    sdk_json_next(&restore->json);
     if (status == CKPT_OK)
-        *argument = value;
+        status = restore_node(restore, &value);
+    if (status == CKPT_OK)
+        status =
+            hub_object_arguments(restore->graph, node->value, value, named);
     return status;
 }
 
@@ -291,18 +310,19 @@ node_object_key(struct restore *restore, struct node *node, bool *taken)
         return node_object_name(restore, node);
     if (sdk_json_is(json, "made")) {
         if (sdk_json_next(json) != SDK_JSON_NUMBER ||
-            !sdk_json_u64(json, &made) || made > CKPT_MADE_PERSISTENT)
+            !sdk_json_u64(json, &made) || made > CKPT_MADE_PERSISTENT ||
+            node->value != NULL)
             return restore_refuse(restore, "an object is malformed");
         node->object.made = (uint32_t)made;
         node->is_object = true;
         return CKPT_OK;
     }
     if (sdk_json_is(json, "callee"))
-        return node_object_argument(restore, &node->object.callee);
+        return node_object_callee(restore, node);
     if (sdk_json_is(json, "args"))
-        return node_object_argument(restore, &node->object.args);
+        return node_object_arguments(restore, node, false);
     if (sdk_json_is(json, "kwargs"))
-        return node_object_argument(restore, &node->object.kwargs);
+        return node_object_arguments(restore, node, true);
     if (sdk_json_is(json, "state"))
         return node_object_part(restore, node, CKPT_PART_STATE);
     if (sdk_json_is(json, "items"))

@@ -337,20 +337,26 @@ add_metadata(struct torch_reader *r, struct torch_modules *walk)
                              : status;
 }
 
-/* Classes that say themselves what their state is. */
-static void
-check_class(struct torch_reader *r, const struct torch_level *level)
+/* Whether the class says itself what its state is. */
+static bool
+has_own_state(struct torch_reader *r, const struct torch_level *level)
 {
     const struct torch_name *class = sdk_torch_class_of(r, level->module.node);
     bool quantised, extra;
 
     if (class == NULL)
-        return;
+        return false;
     quantised = starts_with(class->module, "torch.") &&
                 (strstr(class->module, ".quantized.") != NULL ||
                  strstr(class->module, ".quantization.") != NULL);
     extra = starts_with(class->module, "transformer_engine.");
-    if (quantised || extra || (level->source & SDK_TORCH_SOURCE_OWN) != 0)
+    return quantised || extra || (level->source & SDK_TORCH_SOURCE_OWN) != 0;
+}
+
+static void
+check_class(struct torch_reader *r, const struct torch_level *level)
+{
+    if (has_own_state(r, level))
         sdk_torch_module_odd(r, level->module.node,
                              "writes its state_dict() itself; what that adds "
                              "is not in the file");
@@ -475,6 +481,27 @@ add_setting(struct torch_reader *r, struct torch_modules *walk,
                              : status;
 }
 
+/* What is no plain value is no state, as a rule; where the class makes its
+ * state of such things, weights would be lost. */
+static int
+leave_out(struct torch_reader *r, const struct torch_modules *walk,
+          uint32_t value)
+{
+    const struct torch_level *level = &walk->levels[walk->level_count - 1];
+    const struct torch_name *class;
+
+    if (!has_own_state(r, level)) {
+        sdk_torch_module_left_out(r, is_tensor(r, value));
+        return CKPT_OK;
+    }
+    class = sdk_torch_class_of(r, level->module.node);
+    return r->host->fail(r->host, CKPT_UNSUPPORTED, sdk_torch_path(r),
+                         sdk_torch_byte(r, value),
+                         "a module of '%.60s.%.60s' keeps weights in a way "
+                         "that its class alone knows: save its state_dict()",
+                         class->module, class->name);
+}
+
 int
 sdk_torch_module_setting(struct torch_reader *r, struct torch_modules *walk,
                          uint32_t key, uint32_t value, uint32_t *enter)
@@ -492,10 +519,8 @@ sdk_torch_module_setting(struct torch_reader *r, struct torch_modules *walk,
         check_hooks(r, walk, key, value);
         return CKPT_OK;
     }
-    if (!sdk_torch_is_plain(r, value)) {
-        sdk_torch_module_left_out(r, is_tensor(r, value));
-        return CKPT_OK;
-    }
+    if (!sdk_torch_is_plain(r, value))
+        return leave_out(r, walk, value);
     status = sdk_torch_value_of(r, value, 0, &made);
     if (status == CKPT_OK)
         status = add_setting(r, walk, sdk_pickled_text(r->pickled, key), made);

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "torch_layout.h"
 #include "torch_safe.h"
 
 const char *const sdk_torch_releases[] = {"0.1", "1.5",  "1.13",
@@ -147,6 +148,9 @@ check_tensors(const struct ckpt_host *host, const struct ckpt_graph *graph,
         const struct ckpt_tensor *tensor = graph->entries[i].value->as.tensor;
         const char *name = graph->entries[i].name.data;
 
+        if (tensor->type_name != NULL &&
+            strcmp(tensor->type_name, SDK_TORCH_ARRAY) == 0)
+            continue; /* NumPy has what torch may lack */
         if (!(releases[release].dtypes & CKPT_DTYPE_BIT(tensor->dtype)))
             return host->fail(host, CKPT_UNSUPPORTED, name, CKPT_NOWHERE,
                               "torch %s has no tensors of %s",

@@ -4,7 +4,9 @@ and must end at the same places. The tags are torch's own, of devices that are
 not there; see locations.py."""
 import json
 
+import numpy
 import pytest
+import torch
 
 import tools
 
@@ -142,3 +144,14 @@ def test_calls(watchers, tagged, where, tmp_path):
 def test_refused_by_both(watcher, tags, where):
     assert "error" in watcher("devices", tags, where)
     assert tools.run("ls", "-t", f"device:{where}", tags).returncode == 2
+
+
+def test_arrays_are_on_no_device(tmp_path):
+    """map_location leaves arrays alone, and so do we."""
+    path = tmp_path / "a.pt"
+    torch.save({"w": torch.ones(2), "a": numpy.arange(3.0)}, path)
+    for target in ("cuda:0", "cpu=cuda:1"):
+        listing = json.loads(tools.ckpt("ls", "--json", path, "-t",
+                                        f"device:{target}"))
+        devices = {t["name"]: t["device"] for t in listing["tensors"]}
+        assert devices == {"w": target.split("=")[-1], "a": "cpu"}

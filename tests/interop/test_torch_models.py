@@ -6,6 +6,7 @@ import subprocess
 import zipfile
 
 import pytest
+import torch
 
 import conftest
 import tools
@@ -277,3 +278,14 @@ def test_many_names_of_no_state(tmp_path):
                         for i in range(1000))
     made = module(b"}(" + tools.p_text("a") + first + children + b"u")
     assert "unfold to more than" in refused(made, tmp_path / "a.pt")
+
+
+def test_weights_that_a_class_alone_knows(tmp_path):
+    """Quantised modules keep them packed in objects: never a part of them."""
+    model = torch.ao.nn.quantized.dynamic.Linear(3, 4)
+    torch.save(torch.nn.Sequential(model), tmp_path / "a.pt")
+    for args in (("ls",), ("convert", "--strict")):
+        done = tools.run(*args, "a.pt", *["b.safetensors"] * (len(args) - 1),
+                         cwd=tmp_path)
+        assert done.returncode == 4 and "keeps weights" in done.stderr, done
+    assert not (tmp_path / "b.safetensors").exists()

@@ -302,6 +302,10 @@ test_whole_records(void **state)
         NODE("{\"complex\":[1,\"-inf\"]}"),
         NODE("{\"id\":1,\"list\":[]},{\"ref\":1}"),
         NODE("{\"object\":[\"m\",\"n\"],\"made\":1,\"state\":{\"map\":[]}}"),
+        NODE("{\"id\":1,\"object\":[\"m\",\"n\"],\"made\":1,\"args\":"
+             "{\"tuple\":[{\"object\":[\"m\",\"c\"],\"made\":2,\"args\":"
+             "{\"tuple\":[]},\"state\":{\"list\":[{\"ref\":1}]}}]},"
+             "\"kwargs\":{\"map\":[]}}"),
         NODE("{\"dtype\":\"int8\"},{\"device\":\"cpu\"},{\"bytes\":\"00ff\"}"),
     };
     struct said said;

@@ -227,8 +227,8 @@ torch_legacy_plan_plan(const struct ckpt_host *host, void *self,
 }
 
 /* These names are of zips first; an option asks for the stream. */
-static const char *const torch_legacy_plan_suffixes[] = {".pth",  ".pt", ".bin",
-                                                         ".ckpt", ".th", NULL};
+static const char *const torch_legacy_plan_suffixes[] = {
+    ".pth", ".pt", ".bin", ".ckpt", ".th", ".pth.tar", NULL};
 
 static const struct ckpt_option torch_legacy_plan_options[] = {
     {"torch", CKPT_OPTION_CHOICE, NULL,

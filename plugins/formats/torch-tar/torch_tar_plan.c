@@ -452,8 +452,8 @@ static const struct ckpt_option torch_tar_plan_options[] = {
      "refuse what this release does not load", torch_tar_plan_releases},
     {.kind = CKPT_OPTION_END}};
 
-static const char *const torch_tar_plan_suffixes[] = {".pth", ".pt", ".bin",
-                                                      ".ckpt", NULL};
+static const char *const torch_tar_plan_suffixes[] = {
+    ".pth", ".pt", ".bin", ".ckpt", ".th", ".pth.tar", NULL};
 
 const struct ckpt_writer torch_tar_writer = {
     .size = sizeof(struct ckpt_writer),

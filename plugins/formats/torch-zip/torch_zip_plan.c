@@ -508,8 +508,8 @@ torch_zip_plan_late(const struct ckpt_host *host, void *self,
     return CKPT_OK;
 }
 
-static const char *const torch_zip_plan_suffixes[] = {".pt", ".pth", ".bin",
-                                                      ".ckpt", NULL};
+static const char *const torch_zip_plan_suffixes[] = {
+    ".pt", ".pth", ".bin", ".ckpt", ".th", ".pth.tar", NULL};
 
 static const struct ckpt_option torch_zip_plan_options[] = {
     {"torch", CKPT_OPTION_CHOICE, NULL,

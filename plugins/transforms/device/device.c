@@ -11,6 +11,7 @@
 #include "device_label.h"
 #include "device_torch.h"
 #include "graph_each.h"
+#include "torch_layout.h"
 
 struct device {
     const struct ckpt_host *host;
@@ -101,13 +102,23 @@ device_object(struct device *device, const struct ckpt_object *object)
     return host->edit_replace(host, device->edits, tuple, index, value);
 }
 
+static bool
+is_array(const struct ckpt_tensor *tensor)
+{
+    return tensor->type_name != NULL &&
+           strcmp(tensor->type_name, SDK_TORCH_ARRAY) == 0;
+}
+
 static int
 device_visit(void *context, const struct ckpt_value *value)
 {
     struct device *device = context;
 
+    /* Arrays of NumPy are tensors here, but live on no device. */
     if (value->kind == CKPT_KIND_TENSOR)
-        return device_tensor(device, value->as.tensor->storage);
+        return is_array(value->as.tensor)
+                   ? CKPT_OK
+                   : device_tensor(device, value->as.tensor->storage);
     if (value->kind == CKPT_KIND_OBJECT)
         return device_object(device, value->as.object);
     return CKPT_OK;
