@@ -21,6 +21,7 @@ hub_report_clear(struct hub_report *report)
     report->remedy[0] = '\0';
     report->file = NULL;
     report->plugin = NULL;
+    report->tensor = NULL;
     report->findings = NULL;
     report->loss_count = 0;
 }
@@ -95,6 +96,8 @@ hub_fail_list(struct hub_report *report, int status, const char *tensor,
 {
     if (report->status == CKPT_OK) {
         report->status = status;
+        if (tensor == NULL)
+            tensor = report->tensor;
         report_compose(report, report->text, sizeof report->text, tensor, byte,
                        format, arguments);
     }

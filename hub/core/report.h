@@ -23,6 +23,7 @@ struct hub_report {
     char remedy[256];
     const char *file;   /* put before messages; borrowed; may be NULL */
     const char *plugin; /* likewise */
+    const char *tensor; /* of failures that name none; likewise */
     struct hub_findings *findings; /* where warnings are kept, or NULL */
     size_t loss_count;
     void *user;

@@ -41,6 +41,7 @@ struct hub_storage {
         const struct hub_pieces *pieces; /* MADE */
     } from;
     const struct ckpt_source *spool; /* its bytes in a file, once needed */
+    const char *name; /* CODED: of its first tensor, for messages; or NULL */
 };
 
 struct hub_graph {

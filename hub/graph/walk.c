@@ -370,6 +370,24 @@ hub_graph_attributes_check(struct hub_graph *graph)
     return status;
 }
 
+/* Names the coded storages of this graph's own reading. */
+static void
+name_storages(const struct hub_graph *graph)
+{
+    size_t i;
+
+    for (i = 0; i < graph->public.entry_count; i++) {
+        const struct ckpt_entry *entry = &graph->public.entries[i];
+        const struct ckpt_storage *storage = entry->value->as.tensor->storage;
+        /* A name for messages leaves the storage what it was. */
+        struct hub_storage *named = (struct hub_storage *)(uintptr_t)storage;
+
+        if (storage->place == CKPT_PLACE_CODED && graph->coder != NULL &&
+            named->from.coder == graph->coder && named->name == NULL)
+            named->name = entry->name.data;
+    }
+}
+
 int
 hub_graph_finish(struct hub_graph *graph)
 {
@@ -384,6 +402,7 @@ hub_graph_finish(struct hub_graph *graph)
         status = walk_all(&walk, graph->public.root);
     graph->public.entries = walk.entries;
     graph->public.entry_count = walk.entry_count;
+    name_storages(graph);
     if (status == CKPT_OK)
         status = walk_attributes(&walk);
     walk_end(&walk);

@@ -213,18 +213,36 @@ stream_file(struct hub_stream *stream, const struct ckpt_source *source,
     return CKPT_OK;
 }
 
+/* The next span of the cursor, which is opened if need be. What fails in it
+ * is about the storage's tensor. */
+static int
+stream_cursor_next(struct hub_stream *stream, struct ckpt_span *span)
+{
+    const struct hub_storage *storage = stream->storage;
+    struct hub_report *report = stream->spool->budget->report;
+    struct hub_coder *coder = storage->from.coder;
+    int status = CKPT_OK;
+
+    report->tensor = storage->name;
+    if (stream->cursor == NULL)
+        status = coder->open(coder, &storage->public, &stream->cursor);
+    if (status == CKPT_OK)
+        status = coder->next(coder, stream->cursor, span);
+    report->tensor = NULL;
+    return status;
+}
+
 /* After the last byte that the storage has: the cursor must end here too. */
 static int
 stream_coded_end(struct hub_stream *stream)
 {
-    struct hub_coder *coder = stream->storage->from.coder;
     struct ckpt_span span;
-    int status = coder->next(coder, stream->cursor, &span);
+    int status = stream_cursor_next(stream, &span);
 
     if (status != CKPT_OK)
         return status;
-    return hub_fail(stream->spool->budget->report, CKPT_FORMAT, NULL,
-                    CKPT_NOWHERE,
+    return hub_fail(stream->spool->budget->report, CKPT_FORMAT,
+                    stream->storage->name, CKPT_NOWHERE,
                     "a storage decodes to more than its %llu bytes",
                     (unsigned long long)stream->storage->public.size_bytes);
 }
@@ -234,24 +252,20 @@ stream_coded(struct hub_stream *stream, struct hub_run *run)
 {
     struct hub_report *report = stream->spool->budget->report;
     const struct ckpt_storage *storage = &stream->storage->public;
-    struct hub_coder *coder = stream->storage->from.coder;
+    const char *name = stream->storage->name;
     struct ckpt_span span;
-    int status = CKPT_OK;
+    int status = stream_cursor_next(stream, &span);
 
-    if (stream->cursor == NULL)
-        status = coder->open(coder, storage, &stream->cursor);
-    if (status == CKPT_OK)
-        status = coder->next(coder, stream->cursor, &span);
     if (status == CKPT_END ||
         (status == CKPT_OK && span.size_bytes > stream->end - stream->at))
-        return hub_fail(report, CKPT_FORMAT, NULL, CKPT_NOWHERE,
+        return hub_fail(report, CKPT_FORMAT, name, CKPT_NOWHERE,
                         "a storage decodes to %s than its %llu bytes",
                         status == CKPT_END ? "less" : "more",
                         (unsigned long long)storage->size_bytes);
     if (status != CKPT_OK)
         return status;
     if (span.size_bytes == 0 || span.size_bytes % storage->word_bytes != 0)
-        return hub_fail(report, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
+        return hub_fail(report, CKPT_CONTRACT, name, CKPT_NOWHERE,
                         "a cursor gave %zu bytes, not whole words",
                         span.size_bytes);
     return stream_bytes(stream, span.data, span.size_bytes, run);

@@ -33,19 +33,50 @@ reading_blame(struct hub_reading *reading, int status)
     return status < 0 ? reading->user->report.status : status;
 }
 
+/* What a cursor reports is its reader's, whoever asks for the bytes. */
+struct reading_head {
+    const char *file, *plugin;
+};
+
+static struct reading_head
+reading_enter(struct hub_reading *reading)
+{
+    struct hub_report *report = &reading->user->report;
+    struct reading_head head = {report->file, report->plugin};
+
+    report->file = reading->path;
+    report->plugin = reading->format->info.id;
+    return head;
+}
+
+static int
+reading_leave(struct hub_reading *reading, const struct reading_head *head,
+              int status)
+{
+    struct hub_report *report = &reading->user->report;
+
+    status = reading_blame(reading, status);
+    report->file = head->file;
+    report->plugin = head->plugin;
+    return status;
+}
+
 static int
 reading_cursor_open(struct hub_coder *coder, const struct ckpt_storage *storage,
                     void **cursor)
 {
     struct hub_reading *reading = coder_reading(coder);
     const struct ckpt_reader *reader = &reading->format->reader;
+    struct reading_head head = reading_enter(reading);
+    int status;
 
     if (reader->cursor_open == NULL)
-        return hub_fail(&reading->user->report, CKPT_CONTRACT, NULL,
-                        CKPT_NOWHERE, "a coded storage, but no cursors");
-    return reading_blame(reading,
-                         reader->cursor_open(&reading->host.table,
-                                             reading->self, storage, cursor));
+        status = hub_fail(&reading->user->report, CKPT_CONTRACT, NULL,
+                          CKPT_NOWHERE, "a coded storage, but no cursors");
+    else
+        status = reader->cursor_open(&reading->host.table, reading->self,
+                                     storage, cursor);
+    return reading_leave(reading, &head, status);
 }
 
 static int
@@ -53,9 +84,11 @@ reading_cursor_next(struct hub_coder *coder, void *cursor,
                     struct ckpt_span *span)
 {
     struct hub_reading *reading = coder_reading(coder);
+    struct reading_head head = reading_enter(reading);
+    int status =
+        reading->format->reader.cursor_next(&reading->host.table, cursor, span);
 
-    return reading_blame(reading, reading->format->reader.cursor_next(
-                                      &reading->host.table, cursor, span));
+    return reading_leave(reading, &head, status);
 }
 
 static void

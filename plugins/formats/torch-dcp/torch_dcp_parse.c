@@ -10,6 +10,7 @@
 #include "checked.h"
 
 #define METADATA_MAX ((uint64_t)1 << 30)
+#define MEMBERS_MAX 64 /* of an object: they are looked through */
 #define NOTHING SDK_PICKLED_NOTHING
 
 /* ---- Nodes ---- */
@@ -262,6 +263,27 @@ read_items(const struct ckpt_host *host, struct torch_dcp_metadata *m,
 
 /* ---- The whole ---- */
 
+/* A dict may be the members of many objects, and is looked through for each
+ * of them. */
+static int
+check_members(const struct ckpt_host *host, const struct sdk_pickled *p)
+{
+    uint32_t i, state;
+
+    for (i = 0; i < p->node_count; i++) {
+        if (sdk_pickled_kind(p, i) != SDK_PICKLED_NEW)
+            continue;
+        state = sdk_pickled_call(p, i).state;
+        if (state != NOTHING &&
+            sdk_pickled_kind(p, state) == SDK_PICKLED_DICT &&
+            sdk_pickled_list(p, state).count > 2 * MEMBERS_MAX)
+            return host->fail(
+                host, CKPT_FORMAT, NULL, sdk_pickled_at(p, i)->byte,
+                ".metadata: an object of more than %d members", MEMBERS_MAX);
+    }
+    return CKPT_OK;
+}
+
 static int
 read_paths(const struct ckpt_host *host, struct torch_dcp_metadata *m)
 {
@@ -336,6 +358,8 @@ torch_dcp_parse(const struct ckpt_host *host, const struct ckpt_source *source,
     input.data = m->bytes.data;
     input.size_bytes = (size_t)size;
     status = sdk_pickled_parse(host, &input, &m->pickled);
+    if (status == CKPT_OK)
+        status = check_members(host, &m->pickled);
     return status == CKPT_OK ? read_root(host, m) : status;
 }
 

@@ -13,12 +13,16 @@
 #include "checked.h"
 
 #define WINDOW_BYTES ((size_t)256 << 10)
+/* Most chunks that a cursor looks at where the next one is not at hand. */
+#define LOOKS_MAX ((uint64_t)1 << 30)
 
 struct cursor {
     const struct torch_dcp_pieces *pieces;
     uint64_t at[CKPT_MAX_RANK]; /* the next element */
     uint64_t left_bytes;
     size_t chunk; /* that the last element was in */
+    size_t *next; /* by chunk: the one that was found behind it */
+    uint64_t look_count;
     unsigned char window[WINDOW_BYTES];
 };
 
@@ -127,23 +131,53 @@ contains(const struct torch_dcp_pieces *pieces,
     return true;
 }
 
-/* The chunk of the next element: the same, the one behind it, or any. */
-static const struct torch_dcp_chunk *
-find_chunk(struct cursor *c)
+/* Any chunk with the next element; those before the last one come first, as
+ * a row begins anew where the chunks are a grid. */
+static int
+search_chunk(const struct ckpt_host *host, struct cursor *c, size_t *found)
 {
     const struct torch_dcp_pieces *pieces = c->pieces;
-    size_t i;
+    size_t i = c->chunk, looks;
 
-    if (contains(pieces, &pieces->chunks[c->chunk], c->at))
-        return &pieces->chunks[c->chunk];
-    if (c->chunk + 1 < pieces->count &&
-        contains(pieces, &pieces->chunks[c->chunk + 1], c->at))
-        return &pieces->chunks[++c->chunk];
-    for (i = 0; i < pieces->count; i++)
+    for (looks = 1; looks <= pieces->count; looks++) {
         if (contains(pieces, &pieces->chunks[i], c->at))
             break;
-    c->chunk = i;
-    return i < pieces->count ? &pieces->chunks[i] : NULL;
+        i = i > c->chunk ? i + 1 : i > 0 ? i - 1 : c->chunk + 1;
+    }
+    c->look_count += looks;
+    if (looks > pieces->count)
+        return host->fail(host, CKPT_FORMAT, NULL, CKPT_NOWHERE,
+                          "an element that is in no chunk");
+    if (c->look_count > LOOKS_MAX)
+        return host->fail(host, CKPT_LIMIT, NULL, CKPT_NOWHERE,
+                          "chunks that lie in no order that is known here");
+    *found = i;
+    return host->cancelled(host) ? CKPT_CANCELLED : CKPT_OK;
+}
+
+/* The chunk of the next element: the same, the one after it, the one that
+ * followed it before, or any. */
+static int
+find_chunk(const struct ckpt_host *host, struct cursor *c)
+{
+    const struct torch_dcp_pieces *pieces = c->pieces;
+    size_t last = c->chunk;
+    int status;
+
+    if (contains(pieces, &pieces->chunks[last], c->at))
+        return CKPT_OK;
+    c->chunk = c->next[last];
+    if (contains(pieces, &pieces->chunks[c->chunk], c->at))
+        return CKPT_OK;
+    c->chunk = last + 1;
+    if (c->chunk < pieces->count &&
+        contains(pieces, &pieces->chunks[c->chunk], c->at))
+        return CKPT_OK;
+    c->chunk = last;
+    status = search_chunk(host, c, &c->next[last]);
+    if (status == CKPT_OK)
+        c->chunk = c->next[last];
+    return status;
 }
 
 /* How many elements from here on lie side by side, and where they are among
@@ -197,6 +231,11 @@ torch_dcp_cursor_open(const struct ckpt_host *host,
 
     if (made == NULL)
         return CKPT_MEMORY;
+    made->next = host->allocate(host, (pieces->count + 1) * sizeof *made->next);
+    if (made->next == NULL) {
+        host->release(host, made);
+        return CKPT_MEMORY;
+    }
     made->pieces = pieces;
     made->left_bytes = pieces->size_bytes;
     *cursor = made;
@@ -216,10 +255,10 @@ torch_dcp_cursor_next(const struct ckpt_host *host, void *cursor,
     if (c->left_bytes == 0)
         return CKPT_END;
     while (c->left_bytes > 0 && WINDOW_BYTES - filled >= item_bytes) {
-        chunk = find_chunk(c);
-        if (chunk == NULL)
-            return host->fail(host, CKPT_FORMAT, NULL, CKPT_NOWHERE,
-                              "an element that is in no chunk");
+        status = find_chunk(host, c);
+        if (status != CKPT_OK)
+            return status;
+        chunk = &c->pieces->chunks[c->chunk];
         run = measure_run(c, chunk, &start);
         room = (WINDOW_BYTES - filled) / (size_t)item_bytes;
         if (run > room)
@@ -241,5 +280,9 @@ torch_dcp_cursor_next(const struct ckpt_host *host, void *cursor,
 void
 torch_dcp_cursor_close(const struct ckpt_host *host, void *cursor)
 {
-    host->release(host, cursor);
+    struct cursor *c = cursor;
+
+    if (c != NULL)
+        host->release(host, c->next);
+    host->release(host, c);
 }

@@ -11,6 +11,9 @@
 
 #define DEPTH_MAX 100
 #define INDEX_MAX 1000000
+/* A key may be shared by many steps, so that paths are longer than the file
+ * that they come from. */
+#define SOUGHT_MAX ((uint64_t)256 << 20)
 
 enum node_kind { NODE_NEW = 0, NODE_MAP, NODE_LIST, NODE_VALUE };
 
@@ -126,6 +129,13 @@ step(struct torch_dcp_tree *tree, const struct ckpt_text *key, int64_t index,
     if (status == CKPT_OK && key != NULL)
         status =
             sdk_buffer_append(tree->host, path, key->data, key->size_bytes);
+    tree->sought_bytes += path->size_bytes;
+    if (status == CKPT_OK && tree->sought_bytes > SOUGHT_MAX)
+        return tree->host->fail(tree->host, CKPT_LIMIT, tree->label,
+                                CKPT_NOWHERE,
+                                ".metadata: paths whose keys are too long: "
+                                "together more than %llu bytes",
+                                (unsigned long long)SOUGHT_MAX);
     if (status == CKPT_OK)
         status = find_child(tree, parent, path, node);
     if (status != CKPT_OK)

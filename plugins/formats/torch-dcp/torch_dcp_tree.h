@@ -18,6 +18,7 @@ struct torch_dcp_tree {
     const char *label; /* of what is being put, for messages */
     struct torch_dcp_node *root;
     struct sdk_table nodes;  /* by the bytes of their path */
+    uint64_t sought_bytes;   /* of the paths that were looked up */
     struct sdk_buffer owned; /* struct torch_dcp_node *, all of them */
 };
 

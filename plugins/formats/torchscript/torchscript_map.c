@@ -126,6 +126,20 @@ torchscript_map_put(struct torchscript_map *map, const char *full,
 }
 
 int
+torchscript_map_count(struct torchscript_map *map)
+{
+    const struct ckpt_host *host = map->host;
+
+    if (++map->module_count > MODULES_MAX)
+        return host->fail(host, CKPT_LIMIT, NULL, CKPT_NOWHERE,
+                          "more than %d modules, counted by their names",
+                          MODULES_MAX);
+    if ((map->module_count & 0xfff) == 0 && host->cancelled(host))
+        return CKPT_CANCELLED;
+    return CKPT_OK;
+}
+
+int
 torchscript_map_enter(struct torchscript_map *map, unsigned depth,
                       const struct ckpt_text *name, size_t *path_bytes)
 {
@@ -138,12 +152,6 @@ torchscript_map_enter(struct torchscript_map *map, unsigned depth,
     if (depth >= DEPTH_MAX)
         return host->fail(host, CKPT_LIMIT, NULL, CKPT_NOWHERE,
                           "modules nest deeper than %d", DEPTH_MAX);
-    if (++map->module_count > MODULES_MAX)
-        return host->fail(host, CKPT_LIMIT, NULL, CKPT_NOWHERE,
-                          "more than %d modules, counted by their names",
-                          MODULES_MAX);
-    if ((map->module_count & 0xfff) == 0 && host->cancelled(host))
-        return CKPT_CANCELLED;
     *path_bytes = map->path.size_bytes;
     status = sdk_buffer_append(host, &map->path, name->data, name->size_bytes);
     return status == CKPT_OK ? sdk_buffer_append(host, &map->path, ".", 1)

@@ -18,9 +18,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Where the parts of a module are in the text; 0 is nowhere. */
+/* A module of the text: where its parts are; 0 is nowhere. Modules are in
+ * the order in which they begin. */
 struct module {
     size_t name, parameters, attributes, submodules;
+    size_t end; /* index of the first that is not within it */
     bool has_getstate;
 };
 
@@ -114,32 +116,74 @@ place_of(struct module *module, const struct sdk_json *json)
     return NULL;
 }
 
-/* Finds the parts of the module at `at`. */
-static int
-find_parts(struct torchscript_model *m, size_t at, struct module *module)
+static struct module *
+module_at(const struct torchscript_model *m, size_t index)
 {
-    struct sdk_json json;
-    size_t *place;
+    return (struct module *)(void *)m->modules.data + index;
+}
 
-    torchscript_json_at(m, at, &json);
-    if (json.event != SDK_JSON_OBJECT_BEGIN)
-        return torchscript_json_fail(m, &json, "a module that is no object");
-    while (sdk_json_next(&json) == SDK_JSON_KEY) {
-        place = place_of(module, &json);
-        if (sdk_json_is(&json, "getStateAttributeId"))
-            module->has_getstate = true;
-        if (place == NULL) {
-            sdk_json_skip(&json);
-            continue;
-        }
-        if (sdk_json_next(&json) == SDK_JSON_ERROR)
-            break;
-        *place = at + json.at;
-        sdk_json_skip(&json);
+static int scan_module(struct torchscript_model *m, struct sdk_json *json);
+
+/* The modules within the one that was added last. */
+static int
+scan_submodules(struct torchscript_model *m, struct sdk_json *json)
+{
+    int status = CKPT_OK;
+
+    if (json->event != SDK_JSON_ARRAY_BEGIN)
+        return torchscript_json_fail(m, json, "a list that is no array");
+    while (status == CKPT_OK && sdk_json_next(json) != SDK_JSON_ARRAY_END)
+        status = scan_module(m, json);
+    return status;
+}
+
+/* One key of a module, and its value; the last of two counts. */
+static int
+scan_part(struct torchscript_model *m, struct sdk_json *json, size_t index)
+{
+    struct module *module = module_at(m, index);
+    size_t *place = place_of(module, json);
+    bool submodules = place == &module->submodules;
+
+    if (sdk_json_is(json, "getStateAttributeId"))
+        module->has_getstate = true;
+    if (place == NULL) {
+        sdk_json_skip(json);
+        return CKPT_OK;
     }
-    return json.event == SDK_JSON_OBJECT_END
+    sdk_json_next(json);
+    *place = (size_t)(json->data - m->text.data) + json->at;
+    if (submodules) {
+        m->modules.size_bytes = (index + 1) * sizeof *module;
+        return scan_submodules(m, json);
+    }
+    sdk_json_skip(json);
+    return CKPT_OK;
+}
+
+/* Notes the module that begins, and all within it: each part of the text is
+ * passed over once, however deep it is. */
+static int
+scan_module(struct torchscript_model *m, struct sdk_json *json)
+{
+    struct module module = {0};
+    size_t index = m->modules.size_bytes / sizeof module;
+    int status;
+
+    if (json->event != SDK_JSON_OBJECT_BEGIN)
+        return torchscript_json_fail(m, json, "a module that is no object");
+    status = torchscript_map_count(&m->map);
+    if (status == CKPT_OK)
+        status =
+            sdk_buffer_append(m->host, &m->modules, &module, sizeof module);
+    while (status == CKPT_OK && sdk_json_next(json) == SDK_JSON_KEY)
+        status = scan_part(m, json, index);
+    if (status != CKPT_OK)
+        return status;
+    module_at(m, index)->end = m->modules.size_bytes / sizeof module;
+    return json->event == SDK_JSON_OBJECT_END
                ? CKPT_OK
-               : torchscript_json_fail(m, &json, "a module that does not end");
+               : torchscript_json_fail(m, json, "a module that does not end");
 }
 
 static int
@@ -280,74 +324,52 @@ put_members(struct torchscript_model *m, size_t at, uint32_t role,
     return status;
 }
 
-static int put_module(struct torchscript_model *m, size_t at, unsigned depth);
+static int put_module(struct torchscript_model *m, size_t index,
+                      unsigned depth);
 
 static int
-put_submodule(struct torchscript_model *m, size_t at, unsigned depth)
+put_submodule(struct torchscript_model *m, size_t index, unsigned depth)
 {
-    struct module module = {0};
+    const struct module *module = module_at(m, index);
     struct ckpt_text name = {"", 0};
     struct sdk_json json;
     size_t path_bytes;
-    int status = find_parts(m, at, &module);
+    int status = CKPT_OK;
 
-    if (status != CKPT_OK)
-        return status;
-    if (module.name != 0) {
-        torchscript_json_at(m, module.name, &json);
+    if (module->name != 0) {
+        torchscript_json_at(m, module->name, &json);
         status = torchscript_json_text(m, &json, &name);
     }
     if (status == CKPT_OK)
         status = torchscript_map_enter(&m->map, depth, &name, &path_bytes);
     if (status == CKPT_OK)
-        status = put_module(m, at, depth + 1);
+        status = put_module(m, index, depth + 1);
     if (status == CKPT_OK)
         torchscript_map_leave(&m->map, path_bytes);
     return status;
 }
 
+/* A module whose name is in the path. */
 static int
-put_submodules(struct torchscript_model *m, size_t at, unsigned depth)
+put_module(struct torchscript_model *m, size_t index, unsigned depth)
 {
-    struct sdk_json json;
-    int status = CKPT_OK;
+    const struct module *module = module_at(m, index);
+    size_t child = index + 1;
+    int status;
 
-    if (at == 0)
-        return CKPT_OK;
-    torchscript_json_at(m, at, &json);
-    if (json.event != SDK_JSON_ARRAY_BEGIN)
-        return torchscript_json_fail(m, &json, "a list that is no array");
-    while (status == CKPT_OK && sdk_json_next(&json) != SDK_JSON_ARRAY_END) {
-        if (json.event != SDK_JSON_OBJECT_BEGIN)
-            return torchscript_json_fail(m, &json,
-                                         "a module that is no object");
-        status = put_submodule(m, at + json.at, depth);
-        sdk_json_skip(&json);
-    }
-    return status;
-}
-
-/* The module at `at`, whose name is in the path. */
-static int
-put_module(struct torchscript_model *m, size_t at, unsigned depth)
-{
-    struct module module = {0};
-    int status = find_parts(m, at, &module);
-
-    if (status != CKPT_OK)
-        return status;
-    if (module.has_getstate)
+    if (module->has_getstate)
         return m->host->fail(m->host, CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
                              "a module was saved by its own __getstate__, and "
                              "only its code can make parameters and buffers "
                              "of that again");
-    status = put_members(m, module.parameters, CKPT_ROLE_PARAMETER, false);
+    status = put_members(m, module->parameters, CKPT_ROLE_PARAMETER, false);
     if (status == CKPT_OK)
-        status = put_members(m, module.parameters, CKPT_ROLE_BUFFER, false);
+        status = put_members(m, module->parameters, CKPT_ROLE_BUFFER, false);
     if (status == CKPT_OK)
-        status = put_members(m, module.attributes, CKPT_ROLE_BUFFER, true);
-    if (status == CKPT_OK)
-        status = put_submodules(m, module.submodules, depth);
+        status = put_members(m, module->attributes, CKPT_ROLE_BUFFER, true);
+    for (; child < module->end && status == CKPT_OK;
+         child = module_at(m, child)->end)
+        status = put_submodule(m, child, depth);
     return status;
 }
 
@@ -427,8 +449,14 @@ read_attributes(struct torchscript_model *m)
 static int
 read_model(struct torchscript_model *m)
 {
+    struct sdk_json json;
     size_t main = 0;
     int status = find_main(m, &main);
+
+    if (status == CKPT_OK) {
+        torchscript_json_at(m, main, &json);
+        status = scan_module(m, &json);
+    }
 
     if (status == CKPT_OK)
         status = read_attributes(m);
@@ -437,7 +465,7 @@ read_model(struct torchscript_model *m)
     if (status == CKPT_OK)
         status = torchscript_map_new(&m->map, "torch.jit.ScriptModule");
     if (status == CKPT_OK)
-        status = put_module(m, main, 0);
+        status = put_module(m, 0, 0);
     return status == CKPT_OK ? torchscript_map_finish(&m->map) : status;
 }
 
@@ -469,6 +497,7 @@ torchscript_model_read(const struct ckpt_host *host,
     torchscript_map_fini(&m.map);
     sdk_buffer_fini(host, &m.texts);
     sdk_buffer_fini(host, &m.tensors);
+    sdk_buffer_fini(host, &m.modules);
     sdk_pickled_fini(host, &m.pickled);
     host->release(host, m.attribute_bytes.data);
     host->release(host, m.text.data);

@@ -21,6 +21,7 @@ struct torchscript_model {
     struct sdk_pickled pickled;         /* attributes.pkl */
     struct sdk_pickled_list attributes; /* its items */
 
+    struct sdk_buffer modules;  /* struct module */
     struct sdk_buffer tensors;  /* size_t, where each is in the text */
     struct ckpt_value **values; /* by tensor, or NULL */
     struct sdk_table storages;  /* by record: index and one */

@@ -12,6 +12,10 @@
 #include "torchscript_code.h"
 
 #define HOLDS_DEPTH_MAX 100
+/* Many modules may share one dict of attributes, many attributes one name,
+ * and many objects one class. */
+#define ATTRIBUTES_MAX 10000000
+#define NAMES_MAX ((uint64_t)1 << 30)
 
 struct state {
     const struct ckpt_host *host;
@@ -23,12 +27,26 @@ struct state {
     unsigned char *holds; /* by node: 2 a tensor is in it that is no state yet,
                              1 none */
     bool warned;
+    uint64_t attribute_count, name_bytes; /* each time they are met */
 };
 
 static uint64_t
 byte_of(const struct state *s, uint32_t ref)
 {
     return sdk_pickled_place(s->pickled, sdk_pickled_at(s->pickled, ref)->byte);
+}
+
+/* Counts the bytes of names of attributes and classes. */
+static int
+count_names(struct state *s, uint32_t ref, size_t size_bytes)
+{
+    s->name_bytes += size_bytes;
+    if (s->name_bytes <= NAMES_MAX)
+        return CKPT_OK;
+    return s->host->fail(s->host, CKPT_LIMIT, NULL, byte_of(s, ref),
+                         "names of attributes and classes are together longer "
+                         "than %llu bytes",
+                         (unsigned long long)NAMES_MAX);
 }
 
 /* ---- Objects and their classes ---- */
@@ -50,7 +68,9 @@ class_of(struct state *s, uint32_t ref, const struct torchscript_class **class)
         return CKPT_OK;
     module = sdk_pickled_module(s->pickled, callee);
     name = sdk_pickled_name(s->pickled, callee);
-    status = torchscript_class_find(s->host, &s->code, module, name, class);
+    status = count_names(s, ref, strlen(module) + strlen(name));
+    if (status == CKPT_OK)
+        status = torchscript_class_find(s->host, &s->code, module, name, class);
     if (status != CKPT_OK || *class != NULL ||
         strncmp(module, own, sizeof own - 1) == 0)
         return status;
@@ -229,7 +249,9 @@ put_other(struct state *s, uint32_t key, uint32_t ref, unsigned depth)
         return status == CKPT_OK ? torchscript_map_other(&s->map, full)
                                  : status;
     }
-    status = torchscript_map_enter(&s->map, depth, &name, &path_bytes);
+    status = torchscript_map_count(&s->map);
+    if (status == CKPT_OK)
+        status = torchscript_map_enter(&s->map, depth, &name, &path_bytes);
     if (status == CKPT_OK)
         status = put_module(s, ref, class, depth + 1);
     if (status == CKPT_OK)
@@ -282,14 +304,25 @@ static int
 check_keys(struct state *s, uint32_t ref, struct sdk_pickled_list pairs)
 {
     uint32_t i, kind;
+    int status = CKPT_OK;
 
-    for (i = 0; i < pairs.count; i += 2) {
+    s->attribute_count += pairs.count / 2;
+    if (s->attribute_count > ATTRIBUTES_MAX)
+        return s->host->fail(s->host, CKPT_LIMIT, NULL, byte_of(s, ref),
+                             "modules of more than %d attributes together, "
+                             "counted by their names",
+                             ATTRIBUTES_MAX);
+    for (i = 0; i < pairs.count && status == CKPT_OK; i += 2) {
         kind = sdk_pickled_kind(s->pickled, pairs.refs[i]);
         if (kind != SDK_PICKLED_TEXT && kind != SDK_PICKLED_STR)
             return s->host->fail(s->host, CKPT_FORMAT, NULL, byte_of(s, ref),
                                  "an attribute whose name is no text");
+        status = count_names(
+            s, ref, sdk_pickled_text(s->pickled, pairs.refs[i]).size_bytes);
     }
-    return CKPT_OK;
+    if ((s->map.module_count & 0xff) == 0 && s->host->cancelled(s->host))
+        return CKPT_CANCELLED;
+    return status;
 }
 
 static int

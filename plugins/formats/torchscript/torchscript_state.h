@@ -63,8 +63,11 @@ bool torchscript_map_has(const struct torchscript_map *map, const char *full);
 int torchscript_map_put(struct torchscript_map *map, const char *full,
                         const struct ckpt_value *value);
 
+/* Counts a module, and fails if there are too many. */
+int torchscript_map_count(struct torchscript_map *map);
+
 /* Goes into a submodule; `*path_bytes` is for torchscript_map_leave. Fails if
- * there are too many, or they nest too deep. */
+ * they nest too deep. */
 int torchscript_map_enter(struct torchscript_map *map, unsigned depth,
                           const struct ckpt_text *name, size_t *path_bytes);
 void torchscript_map_leave(struct torchscript_map *map, size_t path_bytes);

@@ -9,9 +9,8 @@
 
 #include <string.h>
 
-#include "endian.h"
-
 #define PROTOCOL_MAX 5
+#define MEMO_DIGITS 10
 
 /* 0x1950a86a20f9469cfc6c, as LONG1 and as text have it. */
 static const unsigned char magic_bytes[10] = {0x6c, 0xfc, 0x9c, 0x46, 0xf9,
@@ -23,102 +22,13 @@ static const struct pickle_scan_value data = {.kind = VALUE_DATA};
 static const struct pickle_scan_value empty = {.kind = VALUE_BAG};
 static const struct pickle_scan_value mark = {.kind = VALUE_MARK};
 
-/* ---- Operands ---- */
-
-static int
-breaks(struct pickle_scan_walk *walk, const char *what, bool *done)
-{
-    walk->broken = what;
-    *done = true;
-    return CKPT_OK;
-}
-
-/* Reads a number of `width` bytes; *done if it is cut. */
-static int
-number(struct pickle_scan_walk *walk, unsigned width, uint64_t *value,
-       bool *done)
-{
-    unsigned char bytes[8] = {0};
-    int status = pickle_scan_need(walk, width);
-    uint64_t past = walk->at - walk->span_at;
-
-    if (status != CKPT_OK)
-        return status;
-    if (walk->span.size_bytes < past + width) {
-        walk->cut = true;
-        return breaks(walk, "it ends within an opcode", done);
-    }
-    memcpy(bytes, walk->span.data + past, width);
-    *value = sdk_load_le64(bytes);
-    walk->at += width;
-    return CKPT_OK;
-}
-
-/* Passes over `size_bytes`; whether they are there shows at the next look. */
-static int
-skip(struct pickle_scan_walk *walk, uint64_t size_bytes, bool *done)
-{
-    struct ckpt_span last;
-    int status;
-
-    if (size_bytes == 0)
-        return CKPT_OK;
-    if (size_bytes > UINT64_MAX / 4)
-        return breaks(walk, "an absurd length", done);
-    status = pickle_scan_need(walk, 1);
-    if (status != CKPT_OK)
-        return status;
-    if (walk->at - walk->span_at + size_bytes > walk->span.size_bytes) {
-        walk->span.size_bytes = 0;
-        status =
-            pickle_scan_peek(walk->view, walk->at + size_bytes - 1, 1, &last);
-        if (status == CKPT_OK && last.size_bytes == 0) {
-            walk->cut = true;
-            return breaks(walk, "it ends within a value", done);
-        }
-    }
-    walk->at += size_bytes;
-    return status;
-}
-
-/* A line: its place and size without the newline. */
-static int
-line(struct pickle_scan_walk *walk, struct pickle_scan_value *text, bool *done)
-{
-    const unsigned char *end = NULL;
-    struct ckpt_span span;
-    uint64_t to = walk->at;
-    int status;
-
-    walk->span.size_bytes = 0;
-    for (;; to += span.size_bytes) {
-        status = pickle_scan_peek(walk->view, to, 1, &span);
-        if (status != CKPT_OK)
-            return status;
-        if (span.size_bytes == 0) {
-            walk->cut = true;
-            return breaks(walk, "it ends within a line", done);
-        }
-        end = memchr(span.data, '\n', span.size_bytes);
-        if (end != NULL)
-            break;
-        if (walk->host->cancelled(walk->host))
-            return CKPT_CANCELLED;
-    }
-    to += (uint64_t)(end - span.data);
-    text->kind = VALUE_TEXT;
-    text->at = walk->at;
-    text->size =
-        to - walk->at < UINT32_MAX ? (uint32_t)(to - walk->at) : UINT32_MAX;
-    walk->at = to + 1;
-    return CKPT_OK;
-}
+/* ---- Values ---- */
 
 static int
 push_number(struct pickle_scan_walk *walk, unsigned width, bool *done)
 {
     uint64_t value;
-    int status = number(walk, width, &value, done);
+    int status = pickle_scan_number(walk, width, &value, done);
 
     return status == CKPT_OK && !*done ? pickle_scan_push(walk, data) : status;
 }
@@ -129,13 +39,13 @@ push_bytes(struct pickle_scan_walk *walk, unsigned width, bool *done)
 {
     struct pickle_scan_value value = {.kind = VALUE_TEXT};
     uint64_t size = 0;
-    int status = number(walk, width, &size, done);
+    int status = pickle_scan_number(walk, width, &size, done);
 
     if (status != CKPT_OK || *done)
         return status;
     value.at = walk->at;
     value.size = size < UINT32_MAX ? (uint32_t)size : UINT32_MAX;
-    status = skip(walk, size, done);
+    status = pickle_scan_skip(walk, size, done);
     if (status == CKPT_OK && !*done && size >= 4)
         status = pickle_scan_look_inside(walk, value);
     return status == CKPT_OK && !*done ? pickle_scan_push(walk, value) : status;
@@ -146,7 +56,7 @@ push_long(struct pickle_scan_walk *walk, unsigned width, bool *done)
 {
     struct pickle_scan_value value = data;
     uint64_t size = 0;
-    int status = number(walk, width, &size, done);
+    int status = pickle_scan_number(walk, width, &size, done);
 
     if (status == CKPT_OK && !*done && size == sizeof magic_bytes)
         status = pickle_scan_need(walk, sizeof magic_bytes);
@@ -157,7 +67,7 @@ push_long(struct pickle_scan_walk *walk, unsigned width, bool *done)
         memcmp(walk->span.data + (walk->at - walk->span_at), magic_bytes,
                sizeof magic_bytes) == 0)
         value.kind = VALUE_MAGIC;
-    status = skip(walk, size, done);
+    status = pickle_scan_skip(walk, size, done);
     return status == CKPT_OK && !*done ? pickle_scan_push(walk, value) : status;
 }
 
@@ -165,7 +75,7 @@ static int
 push_line(struct pickle_scan_walk *walk, unsigned opcode, bool *done)
 {
     struct pickle_scan_value value = {0};
-    int status = line(walk, &value, done);
+    int status = pickle_scan_line(walk, &value, done);
 
     if (status != CKPT_OK || *done)
         return status;
@@ -196,10 +106,10 @@ import_lines(struct pickle_scan_walk *walk, bool *done)
 {
     struct pickle_scan_value module = {0}, name = {0};
     char *texts[2] = {NULL, NULL};
-    int status = line(walk, &module, done);
+    int status = pickle_scan_line(walk, &module, done);
 
     if (status == CKPT_OK && !*done)
-        status = line(walk, &name, done);
+        status = pickle_scan_line(walk, &name, done);
     if (status != CKPT_OK || *done)
         return status;
     status = pickle_scan_text(walk, module, &texts[0]);
@@ -234,7 +144,7 @@ static int
 import_number(struct pickle_scan_walk *walk, unsigned width, bool *done)
 {
     uint64_t code;
-    int status = number(walk, width, &code, done);
+    int status = pickle_scan_number(walk, width, &code, done);
 
     if (status != CKPT_OK || *done)
         return status;
@@ -404,22 +314,38 @@ fill_top(struct pickle_scan_walk *walk, unsigned count)
 
 /* ---- Memo and the rest ---- */
 
+/* A memo number that is none here may be one to a reader: "1_5" or "+5". What
+ * is put under it could be under any number. */
+static int
+odd_number(struct pickle_scan_walk *walk, bool puts)
+{
+    pickle_scan_odd(walk, ODD_NUMBER);
+    walk->memo_lost = walk->memo_lost || puts;
+    return puts ? CKPT_OK : pickle_scan_push(walk, unknown);
+}
+
 static int
 memo(struct pickle_scan_walk *walk, unsigned width, bool puts, bool *done)
 {
     struct pickle_scan_value text = {0};
     uint64_t index = 0;
     char *digits = NULL;
-    const char *p;
-    int status =
-        width > 0 ? number(walk, width, &index, done) : line(walk, &text, done);
+    size_t i, count;
+    int status = width > 0 ? pickle_scan_number(walk, width, &index, done)
+                           : pickle_scan_line(walk, &text, done);
 
     if (status == CKPT_OK && !*done && width == 0)
         status = pickle_scan_text(walk, text, &digits);
     if (status != CKPT_OK || *done)
         return status;
-    for (p = digits; p != NULL && *p >= '0' && *p <= '9'; p++)
-        index = index * 10 + (uint64_t)(*p - '0');
+    count = digits != NULL ? strspn(digits, "0123456789") : 0;
+    if (width == 0 &&
+        (count == 0 || count > MEMO_DIGITS || count != text.size)) {
+        walk->host->release(walk->host, digits);
+        return odd_number(walk, puts);
+    }
+    for (i = 0; i < count; i++)
+        index = index * 10 + (uint64_t)(digits[i] - '0');
     walk->host->release(walk->host, digits);
     return puts ? pickle_scan_memo_put(walk, index)
                 : pickle_scan_memo_get(walk, index);
@@ -429,7 +355,7 @@ static int
 protocol(struct pickle_scan_walk *walk, bool *done)
 {
     uint64_t version = 0;
-    int status = number(walk, 1, &version, done);
+    int status = pickle_scan_number(walk, 1, &version, done);
 
     if (walk->opcode == walk->begin)
         walk->proto = version <= PROTOCOL_MAX;
@@ -504,7 +430,7 @@ step_value(struct pickle_scan_walk *walk, unsigned opcode, bool *done)
     case 0x96:
         return push_bytes(walk, 8, done);
     default:
-        return breaks(walk, "an unknown opcode", done);
+        return pickle_scan_break(walk, "an unknown opcode", done);
     }
 }
 
@@ -586,7 +512,7 @@ pickle_scan_step(struct pickle_scan_walk *walk, unsigned opcode, bool *done)
     case 0x80:
         return protocol(walk, done);
     case 0x95:
-        return number(walk, 8, &frame, done);
+        return pickle_scan_number(walk, 8, &frame, done);
     case 0x98:
         return CKPT_OK;
     default:

@@ -27,6 +27,9 @@ static const struct {
                        "an opcode finds too few values on the stack"},
     [ODD_MEMO] = {CKPT_SEVERITY_SUSPICIOUS, "damaged",
                   "a memo number without a value"},
+    [ODD_NUMBER] = {CKPT_SEVERITY_SUSPICIOUS, "damaged",
+                    "a memo number that is not plain digits, which readers "
+                    "take differently"},
     [ODD_PROTOCOL] = {CKPT_SEVERITY_SUSPICIOUS, "damaged",
                       "a protocol that is unknown, or told amidst the "
                       "pickle"},

@@ -96,11 +96,15 @@ pickle_scan_pop(struct pickle_scan_walk *walk)
 
 /* ---- The memo ---- */
 
+/* Enters a number that is not far so far. */
 static int
 far_put(struct pickle_scan_walk *walk, uint64_t index,
         struct pickle_scan_value value)
 {
-    size_t i, entry_bytes = sizeof *walk->far + sizeof *walk->far_index;
+    size_t entry_bytes = sizeof *walk->far + sizeof *walk->far_index;
+    size_t i = walk->far_count;
+    uint64_t *slot;
+    bool added;
 
     if (walk->far == NULL) {
         walk->far = walk->host->allocate(walk->host, FAR_MAX * entry_bytes);
@@ -108,29 +112,50 @@ far_put(struct pickle_scan_walk *walk, uint64_t index,
             return CKPT_MEMORY;
         walk->far_index = (uint64_t *)(void *)(walk->far + FAR_MAX);
     }
-    for (i = 0; i < walk->far_count && walk->far_index[i] != index; i++)
-        continue;
     if (i == FAR_MAX) {
         pickle_scan_odd(walk, ODD_DEEP);
+        walk->memo_lost = true;
         return CKPT_OK;
     }
     walk->far_index[i] = index;
+    slot = sdk_table_add(walk->host, &walk->far_table, &walk->far_index[i],
+                         sizeof index, &added);
+    if (slot == NULL)
+        return CKPT_MEMORY;
+    *slot = i;
     walk->far[i] = value;
-    walk->memo_count += i == walk->far_count;
-    walk->far_count += i == walk->far_count;
+    walk->memo_count++;
+    walk->far_count++;
     return CKPT_OK;
+}
+
+/* The place of a number that is far; NULL if it is not. */
+static struct pickle_scan_value *
+far_find(const struct pickle_scan_walk *walk, uint64_t index)
+{
+    const uint64_t *slot = NULL;
+
+    if (walk->far_count > 0)
+        slot = sdk_table_find(&walk->far_table, &index, sizeof index);
+    return slot != NULL ? &walk->far[*slot] : NULL;
 }
 
 int
 pickle_scan_memo_put(struct pickle_scan_walk *walk, uint64_t index)
 {
     struct pickle_scan_value value = {.kind = VALUE_UNKNOWN};
+    struct pickle_scan_value *far = far_find(walk, index);
     int status = CKPT_OK;
 
     if (walk->stack_count > 0)
         value = walk->stack[walk->stack_count - 1];
     else
         pickle_scan_odd(walk, ODD_UNDERFLOW);
+    if (far != NULL) {
+        /* It was too far once, and its place stays there. */
+        *far = value;
+        return CKPT_OK;
+    }
     /* Writers count up; what is far beyond their count would cost memory. */
     if (index >= MEMO_MAX || index > 2 * walk->opcode_count + 1024)
         return far_put(walk, index, value);
@@ -148,13 +173,14 @@ int
 pickle_scan_memo_get(struct pickle_scan_walk *walk, uint64_t index)
 {
     struct pickle_scan_value value = {.kind = VALUE_NOTHING};
-    size_t i;
+    const struct pickle_scan_value *far = far_find(walk, index);
 
-    if (index < walk->memo_capacity)
+    if (far != NULL)
+        value = *far;
+    else if (index < walk->memo_capacity)
         value = walk->memo[index];
-    for (i = 0; i < walk->far_count; i++)
-        if (walk->far_index[i] == index)
-            value = walk->far[i];
+    if (walk->memo_lost)
+        value.kind = VALUE_UNKNOWN;
     if (value.kind == VALUE_NOTHING) {
         pickle_scan_odd(walk, ODD_MEMO);
         value.kind = VALUE_UNKNOWN;
@@ -394,6 +420,7 @@ pickle_scan_walk_end(struct pickle_scan_walk *walk)
     host->release(host, walk->stack);
     host->release(host, walk->memo);
     host->release(host, walk->far);
+    sdk_table_fini(host, &walk->far_table);
     sdk_table_fini(host, &walk->index);
     memset(walk, 0, sizeof *walk);
 }

@@ -52,6 +52,7 @@ enum pickle_scan_oddity {
     ODD_CHANGED,   /* something imported is changed, not made */
     ODD_UNDERFLOW, /* the stack runs empty */
     ODD_MEMO,      /* a memo number without a value */
+    ODD_NUMBER,    /* a memo number that is not plain digits */
     ODD_PROTOCOL,  /* PROTO elsewhere than at the start, or unknown */
     ODD_DEEP,      /* more than is kept of stack or memo */
     ODD_COUNT
@@ -73,6 +74,8 @@ struct pickle_scan_walk {
     struct pickle_scan_value *far; /* memo numbers too large for the array */
     uint64_t *far_index;
     size_t far_count;
+    struct sdk_table far_table; /* far_index to its place */
+    bool memo_lost;             /* nobody can tell what a number holds */
 
     struct pickle_scan_global **globals;
     size_t global_count, global_capacity;
@@ -106,6 +109,24 @@ int pickle_scan_report(const struct pickle_scan_walk *walk);
 int pickle_scan_find(const struct pickle_scan_view *view, uint32_t severity,
                      const char *kind, const char *name, uint64_t byte,
                      const char *text);
+
+/* ---- pickle_scan_operands.c ---- */
+
+/* The walk ends here, and why; *done becomes true. */
+int pickle_scan_break(struct pickle_scan_walk *walk, const char *what,
+                      bool *done);
+
+/* Reads a number of `width` bytes; *done if it is cut. */
+int pickle_scan_number(struct pickle_scan_walk *walk, unsigned width,
+                       uint64_t *value, bool *done);
+
+/* Passes over `size_bytes`; whether they are there shows at the next look. */
+int pickle_scan_skip(struct pickle_scan_walk *walk, uint64_t size_bytes,
+                     bool *done);
+
+/* A line: its place and size without the newline. */
+int pickle_scan_line(struct pickle_scan_walk *walk,
+                     struct pickle_scan_value *text, bool *done);
 
 /* ---- pickle_scan_opcodes.c ---- */
 
