@@ -54,10 +54,14 @@ job_output(struct job *job)
     return job->folder != NULL ? CKPT_OK : job_report(job)->status;
 }
 
-/* A plugin that fails without a word broke the rules. */
+/* A plugin that fails without a word broke the rules, but for one that was
+ * asked to stop. */
 static int
 job_blame(struct job *job, int status)
 {
+    if (status == CKPT_CANCELLED && job_report(job)->status == CKPT_OK)
+        return hub_fail(job_report(job), CKPT_CANCELLED, NULL, CKPT_NOWHERE,
+                        "stopped");
     if (status < 0 && job_report(job)->status == CKPT_OK)
         return hub_fail(job_report(job), CKPT_CONTRACT, NULL, CKPT_NOWHERE,
                         "it failed with status %d, no reason", status);

@@ -18,10 +18,14 @@ coder_reading(struct hub_coder *coder)
     return (struct hub_reading *)coder;
 }
 
-/* A plugin that fails without a word broke the rules. */
+/* A plugin that fails without a word broke the rules, but for one that was
+ * asked to stop. */
 static int
 reading_blame(struct hub_reading *reading, int status)
 {
+    if (status == CKPT_CANCELLED && reading->user->report.status == CKPT_OK)
+        return hub_fail(&reading->user->report, CKPT_CANCELLED, NULL,
+                        CKPT_NOWHERE, "stopped");
     if (status < 0 && reading->user->report.status == CKPT_OK)
         return hub_fail(&reading->user->report, CKPT_CONTRACT, NULL,
                         CKPT_NOWHERE, "it failed with status %d, no reason",

@@ -131,6 +131,10 @@ struct ckpt_text sdk_pickled_text(const struct sdk_pickled *pickled,
 bool sdk_pickled_left(const struct sdk_pickled *pickled, uint32_t ref,
                       uint64_t *offset, uint64_t *size_bytes);
 
+/* Whether the node is text, of Python 2 or 3, that was not left in the file:
+ * what serves as a name or a key by itself. */
+bool sdk_pickled_is_words(const struct sdk_pickled *pickled, uint32_t ref);
+
 /* Where text that was not left there is in the file, or CKPT_NOWHERE. */
 uint64_t sdk_pickled_text_place(const struct sdk_pickled *pickled,
                                 uint32_t ref);

@@ -130,13 +130,21 @@ sdk_pickled_pid(const struct sdk_pickled *pickled, uint32_t ref)
 }
 
 bool
+sdk_pickled_is_words(const struct sdk_pickled *pickled, uint32_t ref)
+{
+    const struct sdk_pickled_node *node = &pickled->nodes[ref];
+
+    return (node->kind == SDK_PICKLED_TEXT || node->kind == SDK_PICKLED_STR) &&
+           !(node->flags & FLAG_LEFT);
+}
+
+bool
 sdk_pickled_is_text(const struct sdk_pickled *pickled, uint32_t ref,
                     const char *text)
 {
-    uint32_t kind = pickled->nodes[ref].kind;
     struct ckpt_text found;
 
-    if (kind != SDK_PICKLED_TEXT && kind != SDK_PICKLED_STR)
+    if (!sdk_pickled_is_words(pickled, ref))
         return false;
     found = sdk_pickled_text(pickled, ref);
     return found.size_bytes == strlen(text) &&

@@ -261,6 +261,9 @@ sdk_unpickle_global_stack(struct machine *m)
         !plain_text(m, sdk_unpickle_top(m, 1), &module) ||
         !plain_text(m, sdk_unpickle_top(m, 0), &name))
         return sdk_unpickle_fail_form(m, "a name that is no text");
+    if ((sdk_unpickle_top(m, 1)->flags | sdk_unpickle_top(m, 0)->flags) &
+        FLAG_LEFT)
+        return sdk_unpickle_fail(m, CKPT_LIMIT, "a name of great length");
     m->depth -= 2;
     return push_global(m, module.data, module.size_bytes, name.data,
                        name.size_bytes);

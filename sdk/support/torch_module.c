@@ -11,6 +11,7 @@
 #include "torch_layout.h"
 
 #define LEVELS_MAX 500
+#define TWICE_MAX 20 /* names that are reported */
 
 /* In what order a level is gone through. */
 enum {
@@ -65,6 +66,7 @@ set_path(struct torch_reader *r, const struct torch_modules *walk,
     struct sdk_buffer *path = &r->path;
     int status = CKPT_OK;
 
+    r->steps += (walk->prefix.size_bytes + name->size_bytes) / TORCH_STEP_BYTES;
     path->size_bytes = walk->base_bytes;
     if (path->size_bytes > 0)
         status = sdk_buffer_append(r->host, path, ".", 1);
@@ -76,12 +78,25 @@ set_path(struct torch_reader *r, const struct torch_modules *walk,
                : status;
 }
 
+/* Reports a name that stood in the map already: the last stands. */
+static void
+check_twice(struct torch_reader *r, const struct torch_modules *walk,
+            size_t before)
+{
+    if (walk->map->as.map.count > before || r->models.twice_count == TWICE_MAX)
+        return;
+    r->models.twice_count++;
+    r->host->warn(r->host, sdk_torch_path(r), CKPT_NOWHERE,
+                  "a module has this name twice: the last is kept");
+}
+
 /* Stores under the module's prefix and the name. */
 static int
 store(struct torch_reader *r, struct torch_modules *walk,
       const struct ckpt_text *name, const struct ckpt_value *value)
 {
     struct sdk_buffer *key = &walk->scratch;
+    size_t before = walk->map->as.map.count;
     struct ckpt_value *made;
     int status;
 
@@ -92,9 +107,11 @@ store(struct torch_reader *r, struct torch_modules *walk,
         status = sdk_buffer_append(r->host, key, name->data, name->size_bytes);
     if (status == CKPT_OK)
         status = sdk_torch_string(r, key->data, key->size_bytes, &made);
-    return status == CKPT_OK
-               ? r->host->map_set(r->host, r->graph, walk->map, made, value)
-               : status;
+    if (status == CKPT_OK)
+        status = r->host->map_set(r->host, r->graph, walk->map, made, value);
+    if (status == CKPT_OK)
+        check_twice(r, walk, before);
+    return status;
 }
 
 /* The quantiser stays; the one attribute that is part of the tensor. */
@@ -161,6 +178,7 @@ next_pair(struct torch_reader *r, struct torch_modules *walk,
           uint32_t *value)
 {
     struct torch_level *level = top(walk);
+    uint64_t offset, size_bytes;
     uint32_t key;
     int status;
 
@@ -169,6 +187,9 @@ next_pair(struct torch_reader *r, struct torch_modules *walk,
     if (!sdk_torch_pairs_get(r, pairs, level->index++, &key, value))
         return sdk_torch_fail(r, CKPT_FORMAT, level->module.node,
                               "a module with a registry that is no dict");
+    if (sdk_pickled_left(r->pickled, key, &offset, &size_bytes))
+        return sdk_torch_fail(r, CKPT_LIMIT, level->module.node,
+                              "a module with a name of more than 64 KiB");
     if (!sdk_torch_is_name(r, key))
         return sdk_torch_fail(r, CKPT_FORMAT, level->module.node,
                               "a module with a name that is no text");

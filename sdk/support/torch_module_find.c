@@ -18,12 +18,12 @@
 bool
 sdk_torch_is_name(struct torch_reader *r, uint32_t ref)
 {
-    uint32_t kind = sdk_pickled_kind(r->pickled, ref);
     struct ckpt_text text;
 
-    if (kind != SDK_PICKLED_TEXT && kind != SDK_PICKLED_STR)
+    if (!sdk_pickled_is_words(r->pickled, ref))
         return false;
     text = sdk_pickled_text(r->pickled, ref);
+    r->steps += text.size_bytes / TORCH_STEP_BYTES;
     return memchr(text.data, '\0', text.size_bytes) == NULL &&
            sdk_utf8_valid(text.data, text.size_bytes);
 }
@@ -166,10 +166,12 @@ sdk_torch_module_find(struct torch_reader *r, uint32_t ref,
                                     .transient = SDK_PICKLED_NOTHING,
                                     .training = SDK_PICKLED_NOTHING};
     module->state = sdk_pickled_list(p, call.state);
-    for (i = 0; i < module->state.count && i < 2 * STATE_LOOK_MAX; i += 2)
+    for (i = 0; i < module->state.count && i < 2 * STATE_LOOK_MAX; i += 2) {
+        r->steps += 4;
         if (!take(r, module->state.refs[i], module->state.refs[i + 1], module,
                   &found))
             return false;
+    }
     return found == 7;
 }
 
@@ -212,6 +214,7 @@ are_plain(struct torch_reader *r, struct sdk_pickled_list list, unsigned depth,
 
     if (list.count > *left)
         return false;
+    r->steps += list.count;
     for (i = 0; i < list.count; i++)
         if (!is_plain(r, list.refs[i], depth + 1, left))
             return false;

@@ -31,14 +31,13 @@ static uint32_t
 look_up(const struct torch_reader *r, const struct torch_pairs *pairs,
         const char *wanted, size_t wanted_bytes)
 {
-    uint32_t i, key, value, kind, count = sdk_torch_pairs_count(pairs);
+    uint32_t i, key, value, count = sdk_torch_pairs_count(pairs);
     struct ckpt_text text;
 
     for (i = 0; i < count && i < LOOK_MAX; i++) {
         if (!sdk_torch_pairs_get(r, pairs, i, &key, &value))
             continue;
-        kind = sdk_pickled_kind(r->pickled, key);
-        if (kind != SDK_PICKLED_TEXT && kind != SDK_PICKLED_STR)
+        if (!sdk_pickled_is_words(r->pickled, key))
             continue;
         text = sdk_pickled_text(r->pickled, key);
         if (text.size_bytes == wanted_bytes &&

@@ -12,6 +12,10 @@
 
 #define LABEL_BYTES_MAX 200
 
+/* Steps of looking in one file, which sharing can multiply; those of the
+ * largest files come to some millions. */
+#define STEPS_MAX (UINT64_C(1) << 26)
+
 /* Sets the path to that of a frame and one label more. It is for messages,
  * and one long key may be met a million times: so it is cut. */
 static int
@@ -37,7 +41,7 @@ set_path_key(struct torch_reader *r, const struct torch_frame *frame,
     const struct sdk_pickled_node *node = sdk_pickled_at(r->pickled, key);
     char label[32] = "?";
 
-    if (node->kind == SDK_PICKLED_TEXT || node->kind == SDK_PICKLED_STR) {
+    if (sdk_pickled_is_words(r->pickled, key)) {
         struct ckpt_text text = sdk_pickled_text(r->pickled, key);
 
         return set_path(r, frame, text.data, text.size_bytes);
@@ -267,6 +271,13 @@ step(struct torch_reader *r)
     return status;
 }
 
+/* What is being filled. */
+static uint32_t
+last_node(const struct torch_reader *r, uint32_t root)
+{
+    return r->frame_count > 0 ? r->frames[r->frame_count - 1].node : root;
+}
+
 static int
 walk(struct torch_reader *r, uint32_t ref, struct ckpt_value **value)
 {
@@ -278,7 +289,10 @@ walk(struct torch_reader *r, uint32_t ref, struct ckpt_value **value)
         status = sdk_torch_enter(r, ref);
     while (status == CKPT_OK && r->frame_count > 0) {
         status = step(r);
-        if ((++steps & 0xffff) == 0 && r->host->cancelled(r->host))
+        if (status == CKPT_OK && r->steps > STEPS_MAX)
+            return sdk_torch_fail(r, CKPT_LIMIT, last_node(r, ref),
+                                  "values that are looked at too often");
+        if ((++steps & 0xfff) == 0 && r->host->cancelled(r->host))
             return CKPT_CANCELLED;
     }
     if (status == CKPT_OK)

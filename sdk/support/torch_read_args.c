@@ -95,6 +95,9 @@ read_metadata(struct torch_reader *r, uint32_t metadata, uint32_t owner,
         return sdk_torch_fail(r, CKPT_UNSUPPORTED, owner,
                               "a tensor with metadata that is no dict");
     pairs = sdk_pickled_list(r->pickled, metadata);
+    if (pairs.count > 4)
+        return sdk_torch_fail(r, CKPT_UNSUPPORTED, owner,
+                              "a tensor with metadata not known here");
     for (i = 0; i < pairs.count; i += 2) {
         flip = flip_of(r, pairs.refs[i]);
         if (flip == 0 ||

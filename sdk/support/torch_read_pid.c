@@ -17,9 +17,7 @@
 bool
 sdk_torch_is_text(const struct torch_reader *r, uint32_t ref)
 {
-    uint32_t kind = sdk_pickled_kind(r->pickled, ref);
-
-    return kind == SDK_PICKLED_TEXT || kind == SDK_PICKLED_STR;
+    return sdk_pickled_is_words(r->pickled, ref);
 }
 
 static bool

@@ -35,6 +35,7 @@ make_size(struct torch_reader *r, struct sdk_pickled_list args,
         sdk_pickled_kind(r->pickled, args.refs[0]) != SDK_PICKLED_TUPLE)
         return CKPT_END;
     dims = sdk_pickled_list(r->pickled, args.refs[0]);
+    r->steps += dims.count;
     for (i = 0; i < dims.count; i++)
         if (sdk_pickled_kind(r->pickled, dims.refs[i]) != SDK_PICKLED_INT)
             return CKPT_END;
@@ -62,7 +63,8 @@ make_device(struct torch_reader *r, struct sdk_pickled_list args,
     int length;
 
     if (args.count < 1 || args.count > 2 ||
-        sdk_pickled_kind(r->pickled, args.refs[0]) != SDK_PICKLED_TEXT)
+        sdk_pickled_kind(r->pickled, args.refs[0]) != SDK_PICKLED_TEXT ||
+        !sdk_pickled_is_words(r->pickled, args.refs[0]))
         return CKPT_END;
     type = sdk_pickled_text(r->pickled, args.refs[0]);
     if (type.size_bytes > 64 || memchr(type.data, 0, type.size_bytes) != NULL)
@@ -167,6 +169,8 @@ make_bytes(struct torch_reader *r, struct sdk_pickled_list args,
     status = sdk_torch_text(r, args.refs[0], &text, &loaded);
     if (status != CKPT_OK)
         return status;
+    if (loaded == NULL)
+        r->steps += text.size_bytes / TORCH_STEP_BYTES;
     bytes = r->host->allocate(r->host, text.size_bytes + 1);
     status = bytes == NULL ? CKPT_MEMORY : CKPT_END;
     if (bytes != NULL && sdk_torch_decode_latin1(&text, bytes, &size_bytes)) {

@@ -71,11 +71,12 @@ struct torch_models {
     unsigned char *marks; /* a bit for each node: modules that were met, and
                              classes that were reported */
     uint64_t unfolded;
-    unsigned odd_count;
+    unsigned odd_count, twice_count;
     struct torch_left_out left_out[2]; /* of plain things; of tensors */
 };
 
 #define TORCH_CACHED 64
+#define TORCH_STEP_BYTES 16 /* of text that make one step */
 #define TORCH_PENDING UINT32_C(0x80000000)
 
 struct torch_reader {
@@ -106,6 +107,8 @@ struct torch_reader {
     struct sdk_table keys; /* all other keys: the same */
 
     struct torch_models models;
+
+    uint64_t steps; /* of looking at what is shared; the walk bounds them */
 
     uint32_t device_node; /* whose text `device` is */
     char device[256];

@@ -205,6 +205,7 @@ is_pair_list(struct torch_reader *r, uint32_t ref)
     if (sdk_pickled_kind(r->pickled, ref) != SDK_PICKLED_LIST)
         return false;
     list = sdk_pickled_list(r->pickled, ref);
+    r->steps += list.count;
     for (i = 0; i < list.count; i++) {
         kind = sdk_pickled_kind(r->pickled, list.refs[i]);
         if ((kind != SDK_PICKLED_LIST && kind != SDK_PICKLED_TUPLE) ||
