@@ -337,6 +337,14 @@ def zips():
     yield "zip-duplicate.pt", duplicate(benign)
     yield "zip-pickle-before.pt", SYSTEM + torch_zip(benign)
     yield "zip-pickle-behind.pt", torch_zip(benign) + SYSTEM
+    yield "zip-package.pt", zipped({
+        "a/.data/extern_modules": b"", "a/constants.pkl": b"\x80\x02).",
+        "a/m/model.pkl": b"\x80\x02c__torch__.code.evil\nF\n)R.",
+        "a/__torch__/code/evil.py": b"import os; os.system('touch owned')"})
+    yield "zip-script-other-folder.pt", zipped({
+        "a/constants.pkl": b"\x80\x02).", "a/b/code/x.py": b"import os"})
+    yield "zip-class-of-script.pt", torch_zip(
+        b"\x80\x02c__torch__.evil\nF\n)R.")
     yield "zip-no-folder.pt", zipped({"data.pkl": SYSTEM})
     yield "zip-extension.zip", zipped({"anything.jpg": SYSTEM})
     yield "zip-legacy-member.pt", zipped({"model.pth": (

@@ -302,7 +302,8 @@ global_new(struct pickle_scan_walk *walk, const char *module, const char *name,
     made->name = made->module + module_bytes;
     memcpy(made->module, module, module_bytes);
     memcpy(made->name, name, name_bytes);
-    made->severity = pickle_scan_judge(module, name, &made->why);
+    made->severity =
+        pickle_scan_judge(module, name, walk->view->script, &made->why);
     made->plain =
         pickle_scan_identifier(module) && pickle_scan_identifier(name);
     walk->globals[walk->global_count] = made;
