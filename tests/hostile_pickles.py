@@ -203,6 +203,18 @@ def opcodes():
     yield "op-integer-names.pkl", (b"\x80\x04K*" + short("system") + b"\x93)R.")
 
 
+def computed():
+    """Nothing but names that cannot be told, and no end."""
+    payload = (b"N0\x80\x04" + text("os") + text("path.os." * 600 + "system") +
+               b"\x93" + text(COMMAND) + b"\x85R")
+    yield "computed-no-end.pkl", payload
+    yield "computed-no-end.pt", zipped({"a/DATA.PKL": payload})
+    yield "computed-extension.pkl", b"N0\x82\x01" + text(COMMAND) + b"\x85R"
+    yield "computed-deep.pkl", (
+        b"\x80\x02" + text("os") + text("system") + b"N" * 1200000 +
+        b"0" * 1200000 + b"\x93" + text(COMMAND) + b"\x85R.")
+
+
 def broken():
     """Payloads that work before the stream breaks."""
     call_only = call("posix", "system", COMMAND, end=b"")
@@ -494,8 +506,8 @@ def polyglots():
 
 def cases():
     result = {}
-    for group in (named, opcodes, broken, sequences, nested, zips, tars,
-                  odd_tars, arrays, arrays_in_words, packed,
+    for group in (named, opcodes, computed, broken, sequences, nested, zips,
+                  tars, odd_tars, arrays, arrays_in_words, packed,
                   polyglots):
         for name, data in group():
             assert name not in result, name

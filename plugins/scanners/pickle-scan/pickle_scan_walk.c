@@ -431,8 +431,14 @@ pickle_scan_walk_end(struct pickle_scan_walk *walk)
 bool
 pickle_scan_is_pickle(const struct pickle_scan_walk *walk)
 {
-    bool sound = walk->oddities[ODD_UNDERFLOW] == 0;
+    /* Where values were given up, the stack runs empty here alone. */
+    bool sound =
+        walk->oddities[ODD_UNDERFLOW] == 0 || walk->oddities[ODD_DEEP] > 0;
     size_t i;
+
+    if (sound && walk->oddities[ODD_CALL] > 0 &&
+        (walk->oddities[ODD_COMPUTED] > 0 || walk->oddities[ODD_EXTENSION] > 0))
+        return true;
 
     for (i = 0; i < walk->global_count; i++) {
         const struct pickle_scan_global *global = walk->globals[i];
