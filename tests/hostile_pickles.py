@@ -210,6 +210,8 @@ def computed():
     yield "computed-no-end.pkl", payload
     yield "computed-no-end.pt", zipped({"a/DATA.PKL": payload})
     yield "computed-extension.pkl", b"N0\x82\x01" + text(COMMAND) + b"\x85R"
+    yield "computed-parts.pkl", stack_call(
+        "os", "path.os." * 30 + "system", COMMAND)
     yield "computed-deep.pkl", (
         b"\x80\x02" + text("os") + text("system") + b"N" * 1200000 +
         b"0" * 1200000 + b"\x93" + text(COMMAND) + b"\x85R.")

@@ -15,6 +15,7 @@
 #define FAR_MAX 1024
 #define GLOBALS_MAX 20000
 #define NAME_MAX_BYTES 4096
+#define PARTS_MAX 32
 #define WINDOW_BYTES ((size_t)8 << 10)
 
 /* ---- The window ---- */
@@ -335,6 +336,18 @@ global_find(struct pickle_scan_walk *walk, const char *module, const char *name,
     return CKPT_OK;
 }
 
+/* Names of so many parts are not written by hand, and each part is looked up
+ * in all lists. */
+static bool
+has_many_parts(const char *text)
+{
+    size_t count = 0;
+
+    for (text = strchr(text, '.'); text != NULL; text = strchr(text + 1, '.'))
+        count++;
+    return count > PARTS_MAX;
+}
+
 int
 pickle_scan_import(struct pickle_scan_walk *walk, char *module, char *name)
 {
@@ -343,7 +356,8 @@ pickle_scan_import(struct pickle_scan_walk *walk, char *module, char *name)
     size_t number = 0;
     int status = CKPT_OK;
 
-    if (module == NULL || name == NULL) {
+    if (module == NULL || name == NULL || has_many_parts(module) ||
+        has_many_parts(name)) {
         pickle_scan_odd(walk, ODD_COMPUTED);
     } else if (walk->global_count >= GLOBALS_MAX) {
         pickle_scan_odd(walk, ODD_DEEP);
