@@ -203,6 +203,20 @@ def opcodes():
     yield "op-integer-names.pkl", (b"\x80\x04K*" + short("system") + b"\x93)R.")
 
 
+def computed():
+    """Nothing but names that cannot be told, and no end."""
+    payload = (b"N0\x80\x04" + text("os") + text("path.os." * 600 + "system") +
+               b"\x93" + text(COMMAND) + b"\x85R")
+    yield "computed-no-end.pkl", payload
+    yield "computed-no-end.pt", zipped({"a/DATA.PKL": payload})
+    yield "computed-extension.pkl", b"N0\x82\x01" + text(COMMAND) + b"\x85R"
+    yield "computed-parts.pkl", stack_call(
+        "os", "path.os." * 30 + "system", COMMAND)
+    yield "computed-deep.pkl", (
+        b"\x80\x02" + text("os") + text("system") + b"N" * 1200000 +
+        b"0" * 1200000 + b"\x93" + text(COMMAND) + b"\x85R.")
+
+
 def broken():
     """Payloads that work before the stream breaks."""
     call_only = call("posix", "system", COMMAND, end=b"")
@@ -337,6 +351,14 @@ def zips():
     yield "zip-duplicate.pt", duplicate(benign)
     yield "zip-pickle-before.pt", SYSTEM + torch_zip(benign)
     yield "zip-pickle-behind.pt", torch_zip(benign) + SYSTEM
+    yield "zip-package.pt", zipped({
+        "a/.data/extern_modules": b"", "a/constants.pkl": b"\x80\x02).",
+        "a/m/model.pkl": b"\x80\x02c__torch__.code.evil\nF\n)R.",
+        "a/__torch__/code/evil.py": b"import os; os.system('touch owned')"})
+    yield "zip-script-other-folder.pt", zipped({
+        "a/constants.pkl": b"\x80\x02).", "a/b/code/x.py": b"import os"})
+    yield "zip-class-of-script.pt", torch_zip(
+        b"\x80\x02c__torch__.evil\nF\n)R.")
     yield "zip-no-folder.pt", zipped({"data.pkl": SYSTEM})
     yield "zip-extension.zip", zipped({"anything.jpg": SYSTEM})
     yield "zip-legacy-member.pt", zipped({"model.pth": (
@@ -365,6 +387,50 @@ def old_tar(data):
     return head[:148] + b"%06o\0 " % total + head[156:] + data[512:]
 
 
+def edited_tar(edit, data=b"\x80\x02N.", signed=False):
+    """Three members, of which the second has a header that `edit` changed,
+    and the third is hostile."""
+    parts = [tar_of({name: body})[:-1024].rstrip(b"\0") for name, body in
+             (("storages", b"\x80\x02K\1."), ("x", data),
+              ("pickle", SYSTEM))]
+    parts = [part + bytes(-len(part) % 512) for part in parts]
+    head = bytearray(parts[1][:512])
+    edit(head)
+    head[148:156] = b" " * 8
+    total = sum(byte - 256 if signed and byte > 127 else byte
+                for byte in head)
+    head[148:156] = b"%06o\0 " % total
+    return b"".join((parts[0], bytes(head) + parts[1][512:], parts[2],
+                     bytes(1024)))
+
+
+def edit(at, value):
+    def change(head):
+        head[at:at + len(value)] = value
+    return change
+
+
+def odd_tars():
+    """Archives after whose odd member some reader goes on."""
+    yield "tar-size-sign.tar", edited_tar(edit(124, b"+0000000004\0"))
+    yield "tar-no-name.tar", edited_tar(edit(0, b"\0"))
+    yield "tar-signed.tar", edited_tar(edit(0, b"x\xc3\xa9"), signed=True)
+    yield "tar-folder-size.tar", edited_tar(edit(156, b"5"))
+    yield "tar-link-size.tar", edited_tar(edit(156, b"2"))
+    yield "tar-strange-kind.tar", edited_tar(edit(156, b"S"))
+    yield "tar-size-binary.tar", edited_tar(
+        edit(124, b"\x80" + bytes(10) + b"\4"))
+    yield "tar-size-minus.tar", edited_tar(edit(124, b"\xff" * 12))
+    record = b"13 size=%4d\n" % len(SYSTEM)
+    yield "tar-pax-blanks.tar", edited_tar(edit(156, b"x"), record)
+    record = b"11 size=%d\n" % len(SYSTEM)
+    hidden = edited_tar(edit(156, b"x"), record)
+    yield "tar-pax-size.tar", hidden
+    yield "tar-pax-global.tar", edited_tar(edit(156, b"g"), record)
+    yield "tar-pax-damaged.tar", edited_tar(edit(156, b"x"), b"9 size=1")
+    yield "tar-torch-none.tar", tar_of({"pickle": b"none at all"})
+
+
 def tars():
     none = b"\x80\x02K\0."
     yield "tar-pickle.tar", tar_of({"sys_info": SYSTEM_INFO, "pickle": SYSTEM,
@@ -380,6 +446,17 @@ def tars():
     yield "tar-zip.tar", tar_of({"m.pt": torch_zip()})
     yield "tar-old.tar", old_tar(tar_of({"pickle": SYSTEM}))
     yield "tar-and-zip.tar", tar_of({"sys_info": SYSTEM_INFO}) + torch_zip()
+
+
+def arrays_in_words():
+    for name, descr in (("word", b"'object'"), ("escape", b"'|\\x4f'"),
+                        ("list", b"'i4,O'"), ("joined", b"'|' 'O'"),
+                        ("tuple", b"('O')"), ("field", b"[('a', ('O'))]")):
+        header = (b"{'descr': " + descr +
+                  b", 'fortran_order': False, 'shape': (1,), }\n")
+        yield f"array-{name}.npy", (
+            b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header +
+            SYSTEM)
 
 
 def arrays():
@@ -431,8 +508,9 @@ def polyglots():
 
 def cases():
     result = {}
-    for group in (named, opcodes, broken, sequences, nested, zips, tars,
-                  arrays, packed, polyglots):
+    for group in (named, opcodes, computed, broken, sequences, nested, zips,
+                  tars, odd_tars, arrays, arrays_in_words, packed,
+                  polyglots):
         for name, data in group():
             assert name not in result, name
             result[name] = data
@@ -460,5 +538,16 @@ def benign():
         "sys_info": SYSTEM_INFO, "pickle": b"\x80\x02}.",
         "tensors": b"\x80\x02K\0.",
         "storages": b"\x80\x02K\1.\x80\x02N." + bytes(range(256)) * 9})
+    for name, form in (("pax", tarfile.PAX_FORMAT), ("gnu",
+                                                     tarfile.GNU_FORMAT)):
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w", format=form) as archive:
+            for part in ("folder", "x" * 200, "\xe9"):
+                info = tarfile.TarInfo(part)
+                info.type = (tarfile.DIRTYPE if part == "folder" else
+                             tarfile.REGTYPE)
+                info.mtime = 1.5 if form == tarfile.PAX_FORMAT else 1
+                archive.addfile(info)
+        result[f"tar-{name}.tar"] = out.getvalue()
     result["gzip.pt.gz"] = gzip.compress(result["zip.pt"], mtime=0)
     return result

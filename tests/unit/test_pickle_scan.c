@@ -76,6 +76,11 @@ static const struct {
     {"mine", "Thing", CKPT_SEVERITY_SUSPICIOUS},
     {"torch.nn.modules.linear", "linear", CKPT_SEVERITY_SUSPICIOUS},
     {"torch.nn.modules_mine", "Thing", CKPT_SEVERITY_SUSPICIOUS},
+    {"torch.nn.modules.mine", "Thing", CKPT_SEVERITY_SUSPICIOUS},
+    {"torch.nn.modules.linear.mine", "Linear", CKPT_SEVERITY_SUSPICIOUS},
+    {"torch.nn.modules.linear", "Lin", CKPT_SEVERITY_SUSPICIOUS},
+    {"torch.nn.modules.linear", "Identity Linear", CKPT_SEVERITY_SUSPICIOUS},
+    {"torch.nn.modules.linear", "", CKPT_SEVERITY_SUSPICIOUS},
     {"osmosis", "system", CKPT_SEVERITY_SUSPICIOUS},
     {"uuid", "UUID", CKPT_SEVERITY_SUSPICIOUS},
     {"types", "SimpleNamespace", CKPT_SEVERITY_SUSPICIOUS},
@@ -104,13 +109,15 @@ test_names(void **state)
     (void)state;
     for (i = 0; i < COUNT_OF(judged); i++) {
         uint32_t got =
-            pickle_scan_judge(judged[i].module, judged[i].name, &why);
+            pickle_scan_judge(judged[i].module, judged[i].name, true, &why);
 
         if (got != judged[i].severity)
             fail_msg("%s.%s: %u is not %u", judged[i].module, judged[i].name,
                      got, judged[i].severity);
         assert_non_null(why);
     }
+    assert_int_equal(pickle_scan_judge("__torch__.a", "B", false, &why),
+                     CKPT_SEVERITY_SUSPICIOUS);
 }
 
 static void

@@ -368,14 +368,6 @@ find_harm(const char *module, const char *name)
     return why != NULL ? why : find_on_the_way(name);
 }
 
-/* Classes of torch's own layers, which hold what they are given. */
-static bool
-is_layer(const char *module, const char *name)
-{
-    return begins(module, "torch.nn.modules") && name[0] >= 'A' &&
-           name[0] <= 'Z' && strchr(name, '.') == NULL;
-}
-
 static uint32_t
 say(uint32_t severity, const char *text, const char **why)
 {
@@ -384,7 +376,8 @@ say(uint32_t severity, const char *text, const char **why)
 }
 
 uint32_t
-pickle_scan_judge(const char *module, const char *name, const char **why)
+pickle_scan_judge(const char *module, const char *name, bool script,
+                  const char **why)
 {
     const char *harm;
     uint32_t trust;
@@ -397,7 +390,7 @@ pickle_scan_judge(const char *module, const char *name, const char **why)
     for (i = 0; i < COUNT_OF(renamed); i++)
         if (strcmp(module, renamed[i][0]) == 0)
             module = renamed[i][1];
-    if (begins(module, "__torch__"))
+    if (script && begins(module, "__torch__"))
         return say(CKPT_SEVERITY_NOTE, "a class of the archive's own code",
                    why);
     trust = sdk_torch_safe(module, name);
@@ -414,7 +407,7 @@ pickle_scan_judge(const char *module, const char *name, const char **why)
                    why);
     if (harm != NULL)
         return say(CKPT_SEVERITY_DANGEROUS, harm, why);
-    if (is_layer(module, name))
+    if (pickle_scan_is_layer(module, name))
         return say(CKPT_SEVERITY_NOTE, "a layer of torch", why);
     return say(CKPT_SEVERITY_SUSPICIOUS, "torch's guard refuses it", why);
 }

@@ -8,9 +8,13 @@
 #include "ckpt/scanner.h"
 
 /* The severity of importing it, and why: "runs programs". The names may be
- * those of Python 2. */
-uint32_t pickle_scan_judge(const char *module, const char *name,
+ * those of Python 2. `script`: in an archive of TorchScript, whose own classes
+ * have names too. */
+uint32_t pickle_scan_judge(const char *module, const char *name, bool script,
                            const char **why);
+
+/* Whether it is a layer of torch, by its full name. */
+bool pickle_scan_is_layer(const char *module, const char *name);
 
 /* Whether the text could be a module or a name: letters, digits, `_` and `.`,
  * and no digit first. */

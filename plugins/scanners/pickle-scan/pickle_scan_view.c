@@ -149,6 +149,7 @@ pickle_scan_inflate(const struct pickle_scan_view *packed,
     memset(view, 0, sizeof *view);
     view->host = host;
     view->place = place;
+    view->script = packed->script;
     view->inflater = made;
     view->work_left = packed->work_left;
     return CKPT_OK;

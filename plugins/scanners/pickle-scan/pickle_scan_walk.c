@@ -15,6 +15,7 @@
 #define FAR_MAX 1024
 #define GLOBALS_MAX 20000
 #define NAME_MAX_BYTES 4096
+#define PARTS_MAX 32
 #define WINDOW_BYTES ((size_t)8 << 10)
 
 /* ---- The window ---- */
@@ -302,7 +303,8 @@ global_new(struct pickle_scan_walk *walk, const char *module, const char *name,
     made->name = made->module + module_bytes;
     memcpy(made->module, module, module_bytes);
     memcpy(made->name, name, name_bytes);
-    made->severity = pickle_scan_judge(module, name, &made->why);
+    made->severity =
+        pickle_scan_judge(module, name, walk->view->script, &made->why);
     made->plain =
         pickle_scan_identifier(module) && pickle_scan_identifier(name);
     walk->globals[walk->global_count] = made;
@@ -334,6 +336,18 @@ global_find(struct pickle_scan_walk *walk, const char *module, const char *name,
     return CKPT_OK;
 }
 
+/* Names of so many parts are not written by hand, and each part is looked up
+ * in all lists. */
+static bool
+has_many_parts(const char *text)
+{
+    size_t count = 0;
+
+    for (text = strchr(text, '.'); text != NULL; text = strchr(text + 1, '.'))
+        count++;
+    return count > PARTS_MAX;
+}
+
 int
 pickle_scan_import(struct pickle_scan_walk *walk, char *module, char *name)
 {
@@ -342,7 +356,8 @@ pickle_scan_import(struct pickle_scan_walk *walk, char *module, char *name)
     size_t number = 0;
     int status = CKPT_OK;
 
-    if (module == NULL || name == NULL) {
+    if (module == NULL || name == NULL || has_many_parts(module) ||
+        has_many_parts(name)) {
         pickle_scan_odd(walk, ODD_COMPUTED);
     } else if (walk->global_count >= GLOBALS_MAX) {
         pickle_scan_odd(walk, ODD_DEEP);
@@ -430,8 +445,14 @@ pickle_scan_walk_end(struct pickle_scan_walk *walk)
 bool
 pickle_scan_is_pickle(const struct pickle_scan_walk *walk)
 {
-    bool sound = walk->oddities[ODD_UNDERFLOW] == 0;
+    /* Where values were given up, the stack runs empty here alone. */
+    bool sound =
+        walk->oddities[ODD_UNDERFLOW] == 0 || walk->oddities[ODD_DEEP] > 0;
     size_t i;
+
+    if (sound && walk->oddities[ODD_CALL] > 0 &&
+        (walk->oddities[ODD_COMPUTED] > 0 || walk->oddities[ODD_EXTENSION] > 0))
+        return true;
 
     for (i = 0; i < walk->global_count; i++) {
         const struct pickle_scan_global *global = walk->globals[i];

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "endian.h"
 #include "hash_table.h"
@@ -21,12 +22,13 @@
 
 /* ---- Members ---- */
 
+/* As torch finds them, without case. */
 static bool
 ends_in(const char *name, const char *end)
 {
     size_t size = strlen(name), end_size = strlen(end);
 
-    return size >= end_size && strcmp(name + size - end_size, end) == 0;
+    return size >= end_size && strcasecmp(name + size - end_size, end) == 0;
 }
 
 static bool
@@ -49,7 +51,7 @@ look_at_code(const struct pickle_scan_archive *archive,
                                             "torch.save("};
     size_t i;
 
-    if (!archive->script || strstr(name, "code/") == NULL)
+    if (!archive->script || strncmp(strchrnul(name, '/'), "/code/", 6) != 0)
         return pickle_scan_find(
             part, CKPT_SEVERITY_SUSPICIOUS, "code", NULL, 0,
             "Python source, which a loader of packages runs");
@@ -129,6 +131,7 @@ look_at_data(struct pickle_scan_archive *archive, const char *name, uint64_t at,
              archive->view->place != NULL ? archive->view->place : "",
              archive->view->place != NULL ? ": " : "", name);
     part = pickle_scan_part(archive->view, at, packed_bytes, place);
+    part.script = archive->script;
     if (method == SDK_ZIP_STORED)
         return look_at_part(archive, &part, name);
     if (!wrap_of(method, &wrap))
@@ -368,6 +371,27 @@ look_strictly(const struct pickle_scan_archive *archive)
 
 /* ---- The whole ---- */
 
+/* TorchScript has constants, of old a model.json, in the folder that holds all
+ * of it; what torch.package loads has a list of modules that it must have. */
+static bool
+is_script(const struct pickle_scan_archive *archive)
+{
+    bool script = false;
+    size_t i;
+
+    for (i = 0; i < archive->entry_count; i++) {
+        const struct pickle_scan_entry *entry = archive->entries[i];
+        const char *inner = strchrnul(entry->name, '/');
+
+        if (strlen(entry->name) != entry->name_bytes ||
+            ends_in(entry->name, ".data/extern_modules"))
+            return false;
+        script = script || strcmp(inner, "/constants.pkl") == 0 ||
+                 strcmp(inner, "/model.json") == 0;
+    }
+    return script;
+}
+
 static int
 look_at_all(struct pickle_scan_archive *archive)
 {
@@ -385,10 +409,7 @@ look_at_all(struct pickle_scan_archive *archive)
         status = pickle_scan_find(archive->view, CKPT_SEVERITY_SUSPICIOUS,
                                   "damaged", NULL, CKPT_NOWHERE,
                                   "the archive has no end record");
-    for (i = 0; i < archive->entry_count; i++)
-        if (ends_in(archive->entries[i]->name, "/constants.pkl") ||
-            ends_in(archive->entries[i]->name, "/model.json"))
-            archive->script = true;
+    archive->script = is_script(archive);
     for (i = 0; i < archive->entry_count && status == CKPT_OK; i++) {
         struct pickle_scan_entry *entry = archive->entries[i];
 
