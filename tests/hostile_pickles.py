@@ -236,6 +236,9 @@ def sequences():
     yield "after-stop.pkl", b"\x80\x02N." + SYSTEM
     yield "after-stop-far.pkl", b"\x80\x02N." * 50 + SYSTEM
     yield "after-text.pkl", b"I1\n." + SYSTEM
+    empty = (MAGIC + VERSION + SYSTEM_INFO + b"\x80\x02}." + b"\x80\x02]q\x00.")
+    yield "legacy-behind.pt", empty + SYSTEM
+    yield "legacy-storage.pt", empty + bytes(16) + SYSTEM + bytes(16)
     yield "legacy-object.pt", (MAGIC + VERSION + SYSTEM_INFO + SYSTEM +
                                b"\x80\x02].")
     yield "legacy-keys.pt", (MAGIC + VERSION + SYSTEM_INFO + b"\x80\x02}." +
@@ -443,6 +446,7 @@ def tars():
         "storages": b"\x80\x02K\1.\x80\x02N." + bytes(range(256)) * 9 +
                     SYSTEM})
     yield "tar-other-name.tar", tar_of({"readme": b"hello", "x": SYSTEM})
+    yield "tar-behind.tar", tar_of({"sys_info": SYSTEM_INFO}) + SYSTEM
     yield "tar-zip.tar", tar_of({"m.pt": torch_zip()})
     yield "tar-old.tar", old_tar(tar_of({"pickle": SYSTEM}))
     yield "tar-and-zip.tar", tar_of({"sys_info": SYSTEM_INFO}) + torch_zip()
@@ -480,6 +484,7 @@ def packed():
     yield "packed-zlib.pkl.z", zlib.compress(SYSTEM)
     yield "packed-bz2.pkl.bz2", bz2.compress(SYSTEM)
     yield "packed-xz.pkl.xz", lzma.compress(SYSTEM)
+    yield "packed-gzip-behind.gz", gzip.compress(SYSTEM_INFO) + SYSTEM
     yield "packed-gzip-twice.pt", gzip.compress(b"") + gzip.compress(SYSTEM)
     yield "packed-bz2-twice.bz2", (bz2.compress(SYSTEM[:9]) +
                                    bz2.compress(SYSTEM[9:]))

@@ -47,7 +47,7 @@ counts(const struct pickle_scan_walk *walk, enum pickle_scan_mode mode)
     }
     if (mode == PICKLE_SCAN_FILE)
         return true;
-    if (mode == PICKLE_SCAN_ELSE)
+    if (mode == PICKLE_SCAN_ELSE || mode == PICKLE_SCAN_BYTES)
         return calls && harms;
     if (mode == PICKLE_SCAN_VALUE && !walk->proto)
         return calls && (harms || walk->stopped);
@@ -120,6 +120,22 @@ sequence_seek(struct sequence *self, bool *more)
     }
 }
 
+/* The storages of a legacy stream may be anything, and so may what is behind
+ * them. */
+static int
+sequence_storages(const struct sequence *self)
+{
+    bool known = false;
+    int status =
+        pickle_scan_find(self->view, CKPT_SEVERITY_NOTE, "scanned", NULL,
+                         self->at, "storages of a legacy stream");
+
+    return status == CKPT_OK
+               ? pickle_scan_sequence(self->view, self->at, PICKLE_SCAN_BYTES,
+                                      self->depth, &known)
+               : status;
+}
+
 /* What comes after the last pickle of a file that is one. */
 static int
 sequence_rest(const struct sequence *self)
@@ -130,8 +146,7 @@ sequence_rest(const struct sequence *self)
     int status = CKPT_OK;
 
     if (self->magic && total >= STREAM_PICKLES)
-        return pickle_scan_find(self->view, CKPT_SEVERITY_NOTE, "scanned", NULL,
-                                self->at, "storages of a legacy stream");
+        return sequence_storages(self);
     if (total > 1 && !self->magic) {
         snprintf(text, sizeof text,
                  "%llu pickles follow each other; a loader sees the first",
@@ -166,11 +181,16 @@ pickle_scan_sequence(const struct pickle_scan_view *view, uint64_t at,
         status = sequence_step(&self, &found);
         if (status != CKPT_OK || (found && self.at > from && self.whole))
             continue;
-        if (mode != PICKLE_SCAN_STREAM)
+        if (mode != PICKLE_SCAN_STREAM && mode != PICKLE_SCAN_BYTES)
             break;
         self.at = (found ? self.at : from) + !found;
         status = sequence_seek(&self, &found);
     }
+    if (status == CKPT_OK && self.count + self.passed_count >= SEQUENCE_MAX)
+        status = pickle_scan_find(view, CKPT_SEVERITY_SUSPICIOUS, "unscanned",
+                                  NULL, self.at,
+                                  "very many pickles: the rest is not looked "
+                                  "at");
     if (self.count > 0)
         *known = true;
     if (status == CKPT_OK && self.count > 0 &&
@@ -182,8 +202,8 @@ pickle_scan_sequence(const struct pickle_scan_view *view, uint64_t at,
 /* ---- Packed bytes ---- */
 
 static int
-sweep_packed(const struct pickle_scan_view *view, enum pickle_scan_wrap wrap,
-             enum pickle_scan_mode mode, unsigned depth, bool *known)
+sweep_unpacked(const struct pickle_scan_view *view, enum pickle_scan_wrap wrap,
+               enum pickle_scan_mode mode, unsigned depth, bool *known)
 {
     struct pickle_scan_view inner = {0};
     const char *problem;
@@ -206,6 +226,22 @@ sweep_packed(const struct pickle_scan_view *view, enum pickle_scan_wrap wrap,
     *known = *known || inside;
     pickle_scan_inflate_end(&inner);
     return status;
+}
+
+/* What a packed file holds may be looked at elsewhere. Behind the packed bytes
+ * others may lie as they are. */
+static int
+sweep_packed(const struct pickle_scan_view *view, enum pickle_scan_wrap wrap,
+             enum pickle_scan_mode mode, unsigned depth, bool *known)
+{
+    bool behind = false;
+    int status = CKPT_OK;
+
+    if (mode != PICKLE_SCAN_OUTER)
+        status = sweep_unpacked(view, wrap, mode, depth, known);
+    return status == CKPT_OK ? pickle_scan_sequence(view, 2, PICKLE_SCAN_BYTES,
+                                                    depth, &behind)
+                             : status;
 }
 
 static int
@@ -294,7 +330,7 @@ sweep_kinds(const struct pickle_scan_view *view, enum pickle_scan_mode mode,
     if (status == CKPT_OK)
         status = say_several(view, kinds);
     *known = *known || kinds[0] || kinds[1] || kinds[2] || kinds[3];
-    if (status == CKPT_OK && !outer && is_wrapped(start, got, &wrap))
+    if (status == CKPT_OK && is_wrapped(start, got, &wrap))
         status = sweep_packed(view, wrap, mode, depth, known);
     else if (status == CKPT_OK && !*known)
         status = sweep_packers(view, start, got, known);

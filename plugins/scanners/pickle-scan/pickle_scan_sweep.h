@@ -13,7 +13,8 @@ enum pickle_scan_mode {
     PICKLE_SCAN_STREAM, /* pickles among other bytes */
     PICKLE_SCAN_VALUE,  /* a value in a pickle: only clear cases count */
     PICKLE_SCAN_OUTER,  /* a packed file, but not what it holds */
-    PICKLE_SCAN_ELSE    /* what is something else already: only harm counts */
+    PICKLE_SCAN_ELSE,   /* what is something else already: only harm counts */
+    PICKLE_SCAN_BYTES   /* the same, with pickles anywhere in it */
 };
 
 /* Looks at a view and all that is in it. `*known` becomes true if it is of a

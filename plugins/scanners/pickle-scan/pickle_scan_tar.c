@@ -274,6 +274,7 @@ pickle_scan_tar(const struct pickle_scan_view *view, unsigned depth,
                 bool *known)
 {
     struct tar tar = {.view = view, .depth = depth};
+    bool behind = false;
     size_t got = 0;
     int status = pickle_scan_copy(view, 0, tar.block, sizeof tar.block, &got);
 
@@ -286,5 +287,11 @@ pickle_scan_tar(const struct pickle_scan_view *view, unsigned depth,
                                   "a tar archive");
     if (status == CKPT_OK)
         status = take_members(&tar);
-    return status == CKPT_OK && tar.odd != NULL ? take_rest(&tar) : status;
+    if (status == CKPT_OK && tar.odd != NULL)
+        return take_rest(&tar);
+    /* Readers stop at the end that the archive has, but not all loaders. */
+    return status == CKPT_OK
+               ? pickle_scan_sequence(view, tar.at, PICKLE_SCAN_BYTES, depth,
+                                      &behind)
+               : status;
 }
