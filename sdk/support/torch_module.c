@@ -53,6 +53,10 @@ push(struct torch_reader *r, struct torch_modules *walk,
         walk->levels = levels;
         walk->level_capacity = wanted;
     }
+    if (module->compiled &&
+        sdk_buffer_append(r->host, &walk->prefix, SDK_TORCH_COMPILED,
+                          strlen(SDK_TORCH_COMPILED)) != CKPT_OK)
+        return CKPT_MEMORY;
     walk->levels[walk->level_count++] = (struct torch_level){
         .module = *module, .prefix_bytes = walk->prefix.size_bytes};
     return CKPT_OK;

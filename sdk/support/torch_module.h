@@ -6,8 +6,10 @@
  *
  * A module is a new object or a call whose state is a dict (or a pair of a
  * dict and slots) with dicts `_parameters`, `_buffers` and `_modules`. Its
- * class need not be known. One walk unfolds one module with all its children,
- * one part at a time, so that what it meets can be filled in between.
+ * class need not be known. What torch.compile makes of a module is a call with
+ * that module, which is its child `_orig_mod`. One walk unfolds one module with
+ * all its children, one part at a time, so that what it meets can be filled in
+ * between.
  */
 #ifndef SDK_TORCH_MODULE_H
 #define SDK_TORCH_MODULE_H
@@ -21,12 +23,15 @@ struct torch_pairs {
     bool listed;
 };
 
+#define SDK_TORCH_COMPILED "_orig_mod."
+
 struct torch_module {
     uint32_t node;
     struct sdk_pickled_list state; /* key, value, ... */
     struct torch_pairs parameters, buffers, children;
     uint32_t transient; /* names of buffers that are no state; or NOTHING */
     uint32_t training;  /* a bool; or NOTHING */
+    bool compiled;      /* it stands within what torch.compile made of it */
 };
 
 struct torch_level {

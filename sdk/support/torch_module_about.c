@@ -313,20 +313,19 @@ add_hooks(struct torch_reader *r, struct torch_modules *walk,
     return status;
 }
 
+/* The entry of the module whose prefix has so many bytes. */
 static int
-add_metadata(struct torch_reader *r, struct torch_modules *walk)
+add_version(struct torch_reader *r, struct torch_modules *walk,
+            size_t prefix_bytes, int64_t version)
 {
-    const struct torch_level *level = &walk->levels[walk->level_count - 1];
-    size_t prefix_bytes = walk->prefix.size_bytes;
     struct ckpt_value *key, *metadata = NULL;
     int status = container(r, &metadata, CKPT_KIND_MAP);
 
     if (status == CKPT_OK)
         status = shared_key(r, "version", &r->models.version);
     if (status == CKPT_OK)
-        status = set_int(r, metadata, r->models.version,
-                         sdk_torch_module_version(r, level));
-    if (status == CKPT_OK)
+        status = set_int(r, metadata, r->models.version, version);
+    if (status == CKPT_OK && prefix_bytes == walk->prefix.size_bytes)
         status = add_hooks(r, walk, metadata);
     if (status == CKPT_OK)
         status =
@@ -334,6 +333,21 @@ add_metadata(struct torch_reader *r, struct torch_modules *walk)
                              prefix_bytes > 0 ? prefix_bytes - 1 : 0, &key);
     return status == CKPT_OK ? r->host->map_set(r->host, r->graph,
                                                 walk->metadata, key, metadata)
+                             : status;
+}
+
+static int
+add_metadata(struct torch_reader *r, struct torch_modules *walk)
+{
+    const struct torch_level *level = &walk->levels[walk->level_count - 1];
+    size_t prefix_bytes = walk->prefix.size_bytes;
+    int status = CKPT_OK;
+
+    if (level->module.compiled)
+        status =
+            add_version(r, walk, prefix_bytes - strlen(SDK_TORCH_COMPILED), 1);
+    return status == CKPT_OK ? add_version(r, walk, prefix_bytes,
+                                           sdk_torch_module_version(r, level))
                              : status;
 }
 

@@ -138,9 +138,8 @@ take(struct torch_reader *r, uint32_t key, uint32_t value,
     return true;
 }
 
-bool
-sdk_torch_module_find(struct torch_reader *r, uint32_t ref,
-                      struct torch_module *module)
+static bool
+find_module(struct torch_reader *r, uint32_t ref, struct torch_module *module)
 {
     const struct sdk_pickled *p = r->pickled;
     uint32_t i, kind = sdk_pickled_kind(p, ref);
@@ -173,6 +172,42 @@ sdk_torch_module_find(struct torch_reader *r, uint32_t ref,
             return false;
     }
     return found == 7;
+}
+
+/* The module that torch.compile was given, by the call that it is saved as;
+ * else the node itself. */
+static uint32_t
+compiled_of(struct torch_reader *r, uint32_t ref)
+{
+    const struct sdk_pickled *p = r->pickled;
+    struct sdk_pickled_call call;
+    struct sdk_pickled_list args;
+    const struct torch_name *name;
+
+    if (sdk_pickled_kind(p, ref) != SDK_PICKLED_CALL)
+        return ref;
+    call = sdk_pickled_call(p, ref);
+    args = sdk_pickled_list(p, call.args);
+    if (sdk_pickled_kind(p, call.callee) != SDK_PICKLED_GLOBAL ||
+        args.count == 0)
+        return ref;
+    name = sdk_torch_name_of(r, call.callee);
+    return strcmp(name->module, "torch._dynamo.eval_frame") == 0 &&
+                   strcmp(name->name, "OptimizedModule") == 0
+               ? args.refs[0]
+               : ref;
+}
+
+bool
+sdk_torch_module_find(struct torch_reader *r, uint32_t ref,
+                      struct torch_module *module)
+{
+    uint32_t inner = compiled_of(r, ref);
+
+    if (!find_module(r, inner, module))
+        return false;
+    module->compiled = inner != ref;
+    return true;
 }
 
 const struct torch_name *

@@ -289,3 +289,17 @@ def test_weights_that_a_class_alone_knows(tmp_path):
                          cwd=tmp_path)
         assert done.returncode == 4 and "keeps weights" in done.stderr, done
     assert not (tmp_path / "b.safetensors").exists()
+
+
+def test_compiled(tmp_path):
+    """What torch.compile wraps is the child `_orig_mod`, at any depth."""
+    model = torch.nn.Sequential(
+        torch.nn.ReLU(), torch.compile(torch.nn.BatchNorm1d(2)))
+    for name, saved in (("inside", model), ("whole", torch.compile(model))):
+        path, again = tmp_path / f"{name}.pt", tmp_path / f"{name}-state.pt"
+        torch.save(saved, path)
+        tools.ckpt("convert", path, again)
+        found, wanted = torch.load(again), saved.state_dict()
+        assert list(found) == list(wanted)
+        assert found._metadata == wanted._metadata
+        assert all(torch.equal(found[key], wanted[key]) for key in wanted)
