@@ -18,6 +18,10 @@
 #define SDK_TORCH_ARRAY "numpy.ndarray"
 #define SDK_TORCH_BYTE_ORDER "byteorder"
 
+/* A text with halves of surrogate pairs, which no string of a graph can be: an
+ * object, _codecs.decode called with its bytes, "utf-8" and this. */
+#define SDK_TORCH_SURROGATES "surrogatepass"
+
 /* A sparse or nested tensor: the type of its map, and the keys in order, of
  * which at least so many are there. */
 struct sdk_torch_layout {

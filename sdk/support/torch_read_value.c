@@ -60,6 +60,39 @@ sdk_torch_value_of(struct torch_reader *r, uint32_t ref, unsigned depth,
     return CKPT_OK;
 }
 
+/* Texts of Python that are no strings here; see torch_layout.h. */
+static int
+make_surrogates(struct torch_reader *r, uint32_t ref,
+                const struct ckpt_text *text, struct ckpt_value **value)
+{
+    const struct ckpt_value likes[3] = {
+        {.kind = CKPT_KIND_BYTES, .as.text = *text},
+        {.kind = CKPT_KIND_STRING, .as.text = {"utf-8", 5}},
+        {.kind = CKPT_KIND_STRING,
+         .as.text = {SDK_TORCH_SURROGATES, strlen(SDK_TORCH_SURROGATES)}}};
+    struct ckpt_value like = {.kind = CKPT_KIND_TUPLE}, *args, *argument;
+    struct ckpt_object object = {
+        .made = CKPT_MADE_CALLED, .module = "_codecs", .name = "decode"};
+    int status;
+    size_t i;
+
+    if (!sdk_utf8_surrogates(text->data, text->size_bytes))
+        return sdk_torch_fail(r, CKPT_FORMAT, ref,
+                              "a string that is not UTF-8");
+    status = sdk_torch_value(r, &like, &args);
+    for (i = 0; i < 3 && status == CKPT_OK; i++) {
+        status = sdk_torch_value(r, &likes[i], &argument);
+        if (status == CKPT_OK)
+            status = r->host->list_add(r->host, r->graph, args, argument);
+    }
+    if (status != CKPT_OK)
+        return status;
+    object.args = args;
+    like.kind = CKPT_KIND_OBJECT;
+    like.as.object = &object;
+    return sdk_torch_value(r, &like, value);
+}
+
 static int
 make_text(struct torch_reader *r, uint32_t ref, uint32_t kind,
           struct ckpt_value **value)
@@ -78,9 +111,8 @@ make_text(struct torch_reader *r, uint32_t ref, uint32_t kind,
     if (!utf8 && sdk_pickled_kind(r->pickled, ref) == SDK_PICKLED_STR)
         like.kind = CKPT_KIND_BYTES;
     else if (!utf8)
-        status =
-            sdk_torch_fail(r, CKPT_FORMAT, ref, "a string that is not UTF-8");
-    if (status == CKPT_OK)
+        status = make_surrogates(r, ref, &like.as.text, value);
+    if (utf8 || like.kind == CKPT_KIND_BYTES)
         status = sdk_torch_value(r, &like, value);
     r->host->release(r->host, loaded);
     return status;

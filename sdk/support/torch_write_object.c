@@ -6,7 +6,9 @@
 
 #include <string.h>
 
+#include "torch_layout.h"
 #include "torch_safe.h"
+#include "utf8.h"
 
 /* A call says more than a name, so it is said even after one. */
 static bool
@@ -226,11 +228,45 @@ torch_walk_persistent(struct torch_walk *walk, const struct ckpt_value *value)
                            strcmp(name, "UntypedStorage") == 0);
 }
 
+static bool
+is_string(const struct ckpt_value *value, const char *text)
+{
+    return value->kind == CKPT_KIND_STRING &&
+           strcmp(value->as.text.data, text) == 0;
+}
+
+/* A text with halves of surrogate pairs is a text in the pickle. */
+static bool
+torch_walk_surrogates(struct torch_walk *walk, const struct ckpt_value *value)
+{
+    const struct ckpt_object *object = value->as.object;
+    const struct ckpt_value *const *args;
+
+    if (object->made != CKPT_MADE_CALLED || object->callee != NULL ||
+        object->args == NULL || object->args->kind != CKPT_KIND_TUPLE ||
+        object->args->as.list.count != 3 ||
+        strcmp(object->module, "_codecs") != 0 ||
+        strcmp(object->name, "decode") != 0)
+        return false;
+    args = object->args->as.list.items;
+    if (args[0]->kind != CKPT_KIND_BYTES || !is_string(args[1], "utf-8") ||
+        !is_string(args[2], SDK_TORCH_SURROGATES) ||
+        !sdk_utf8_surrogates(args[0]->as.text.data,
+                             args[0]->as.text.size_bytes))
+        return false;
+    sdk_pickler_text(walk->pickle, args[0]->as.text.data,
+                     args[0]->as.text.size_bytes);
+    sdk_torch_walk_put(walk, value);
+    return true;
+}
+
 void
 sdk_torch_walk_object(struct torch_walk *walk, const struct ckpt_value *value)
 {
     const struct ckpt_object *object = value->as.object;
 
+    if (torch_walk_surrogates(walk, value))
+        return;
     switch (object->made) {
     case CKPT_MADE_NAMED:
         torch_walk_named(walk, value);

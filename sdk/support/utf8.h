@@ -44,6 +44,26 @@ sdk_utf8_length(const unsigned char *text, size_t size_bytes)
     return 4;
 }
 
+/* Whether the whole text is well formed but for halves of surrogate pairs, as
+ * Python keeps them. */
+static inline bool
+sdk_utf8_surrogates(const void *text, size_t size_bytes)
+{
+    const unsigned char *p = text;
+    size_t at = 0, length;
+
+    while (at < size_bytes) {
+        length = sdk_utf8_length(p + at, size_bytes - at);
+        if (length == 0 && size_bytes - at >= 3 && p[at] == 0xED &&
+            sdk_utf8_tail(p[at + 1]) && sdk_utf8_tail(p[at + 2]))
+            length = 3;
+        if (length == 0)
+            return false;
+        at += length;
+    }
+    return true;
+}
+
 /* Whether the whole text is well formed. */
 static inline bool
 sdk_utf8_valid(const void *text, size_t size_bytes)

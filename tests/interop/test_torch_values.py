@@ -7,6 +7,7 @@ import pathlib
 import subprocess
 
 import pytest
+import torch
 
 import tools
 
@@ -268,3 +269,16 @@ def test_a_storage_on_an_unknown_object_is_told(values):
         assert done.returncode == 0
         assert "a storage hangs on an object of '__main__.Keeper'" in \
             done.stdout + done.stderr
+
+
+def test_halves_of_surrogates(tmp_path):
+    """Python's texts may hold what UTF-8 cannot, as keys too."""
+    texts = {"w": torch.ones(2), "s": "a\ud800b", "\udfff": torch.zeros(1)}
+    torch.save(texts, tmp_path / "a.pt")
+    for path in ("b.pt", "c.safetensors"):
+        tools.ckpt("convert", "--strict", tmp_path / "a.pt", tmp_path / path)
+    tools.ckpt("convert", tmp_path / "c.safetensors",
+               tmp_path / "d.pt")
+    for path in ("b.pt", "d.pt"):
+        found = torch.load(tmp_path / path, weights_only=True)
+        assert list(found) == list(texts) and found["s"] == texts["s"]
