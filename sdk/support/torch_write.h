@@ -74,8 +74,10 @@ struct sdk_torch_list {
     size_t count, capacity;
 };
 
-/* A zeroed struct is empty. */
+/* A zeroed struct is empty. The caller may ask for `old_csr`: sparse tensors of
+ * the CSR layout by the function of their own that torch had up to 1.13. */
 struct sdk_torch_pickle {
+    bool old_csr;
     struct sdk_pickler pickle; /* the bytes are pickle.out */
     struct sdk_torch_use *uses;
     size_t use_count;

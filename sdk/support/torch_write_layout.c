@@ -144,11 +144,16 @@ sdk_torch_walk_parts(struct torch_walk *walk, const struct ckpt_value *value)
         sdk_pickler_global(pickle, "torch._utils", "_rebuild_nested_tensor");
         walk_parts(walk, value);
     } else {
+        bool old = walk->result->old_csr &&
+                   strcmp(layout->type_name, "torch.sparse_csr") == 0;
+
         if (layout->least == 4)
-            walk->result->has_compressed = true;
+            walk->result->has_compressed |= !old;
         else if (count == 4)
             walk->result->has_coalesced = true;
-        sdk_pickler_global(pickle, "torch._utils", "_rebuild_sparse_tensor");
+        sdk_pickler_global(pickle, "torch._utils",
+                           old ? "_rebuild_sparse_csr_tensor"
+                               : "_rebuild_sparse_tensor");
         walk_layout(walk, layout->type_name);
         walk_parts(walk, value);
         sdk_pickler_tuple(pickle, 2);

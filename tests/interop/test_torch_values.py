@@ -9,6 +9,7 @@ import subprocess
 import pytest
 import torch
 
+import conftest
 import tools
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -282,3 +283,23 @@ def test_halves_of_surrogates(tmp_path):
     for path in ("b.pt", "d.pt"):
         found = torch.load(tmp_path / path, weights_only=True)
         assert list(found) == list(texts) and found["s"] == texts["s"]
+
+
+def test_csr_as_it_was(tmp_path):
+    """Torch up to 1.13 has a function of its own for this layout."""
+    missing = conftest.why_missing("old")
+    if missing is not None:
+        pytest.skip(missing)
+    old = [conftest.python_of("old"), "-W", "ignore", "-c"]
+    made, again = tmp_path / "a.pt", tmp_path / "b.pt"
+    subprocess.run([*old, f"import torch; torch.save("
+                    f"{{'a': torch.eye(3).to_sparse_csr()}}, {str(made)!r})"],
+                   check=True)
+    for form in ("torch-zip", "torch-legacy"):
+        tools.ckpt("convert", "--force", made, again, "--to", form,
+                   "-o", "torch=1.13")
+        subprocess.run([*old, "import torch; a = torch.load("
+                        f"{str(again)!r}, weights_only=True)['a']; assert "
+                        "a.layout == torch.sparse_csr and "
+                        "torch.equal(a.to_dense(), torch.eye(3))"],
+                       check=True)

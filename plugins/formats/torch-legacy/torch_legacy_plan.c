@@ -201,14 +201,14 @@ torch_legacy_plan_plan(const struct ckpt_host *host, void *self,
                        const struct ckpt_graph *graph, struct ckpt_plan *output)
 {
     const struct torch_legacy_plan *plan = self;
-    struct sdk_torch_pickle object = {0};
+    uint32_t release = SDK_TORCH_1_5 + (uint32_t)plan->release.integer;
+    struct sdk_torch_pickle object = {.old_csr = plan->release.given &&
+                                                 release == SDK_TORCH_1_13};
     size_t i, number = 0;
     int status = sdk_torch_write(host, graph, SDK_TORCH_LEGACY, &object);
 
     if (status == CKPT_OK && plan->release.given)
-        status = sdk_torch_release_check(host, graph, &object,
-                                         SDK_TORCH_1_5 +
-                                             (uint32_t)plan->release.integer);
+        status = sdk_torch_release_check(host, graph, &object, release);
     if (status == CKPT_OK)
         status = plan_numbers(host, output);
     if (status == CKPT_OK)

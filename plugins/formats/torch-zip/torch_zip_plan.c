@@ -351,15 +351,15 @@ plan_archive(const struct ckpt_host *host,
              const struct ckpt_graph *graph, const struct sdk_torch_part *part,
              const char *name, struct ckpt_plan *output)
 {
-    struct sdk_torch_pickle pickle = {0};
+    uint32_t release = SDK_TORCH_1_13 + (uint32_t)writer->release.integer;
+    struct sdk_torch_pickle pickle = {.old_csr = writer->release.given &&
+                                                 release == SDK_TORCH_1_13};
     struct sdk_buffer attributes = {0};
     int status =
         sdk_torch_write_part(host, graph, SDK_TORCH_ZIP, part, &pickle);
 
     if (status == CKPT_OK && writer->release.given)
-        status = sdk_torch_release_check(host, graph, &pickle,
-                                         SDK_TORCH_1_13 +
-                                             (uint32_t)writer->release.integer);
+        status = sdk_torch_release_check(host, graph, &pickle, release);
     if (status == CKPT_OK && part == NULL)
         status = sdk_torch_attributes_write(host, graph, &attributes);
     if (status != CKPT_OK)
