@@ -51,17 +51,23 @@ sdk_buffer_printf(const struct ckpt_host *host, struct sdk_buffer *buffer,
                   const char *format, ...)
 {
     va_list arguments;
-    char text[512];
-    int length;
+    int length, status;
 
     va_start(arguments, format);
-    length = vsnprintf(text, sizeof text, format, arguments);
+    length = vsnprintf(NULL, 0, format, arguments);
     va_end(arguments);
-    if (length < 0 || (size_t)length >= sizeof text)
-        return host->fail(host, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
-                          "formatted text of more than %zu bytes",
-                          sizeof text - 1);
-    return sdk_buffer_append(host, buffer, text, (size_t)length);
+    if (length < 0)
+        return host->fail(host, CKPT_LIMIT, NULL, CKPT_NOWHERE,
+                          "text of more than 2 GiB");
+    status = sdk_buffer_reserve(host, buffer, (size_t)length + 1);
+    if (status != CKPT_OK)
+        return status;
+    va_start(arguments, format);
+    vsnprintf((char *)buffer->data + buffer->size_bytes, (size_t)length + 1,
+              format, arguments);
+    va_end(arguments);
+    buffer->size_bytes += (size_t)length;
+    return CKPT_OK;
 }
 
 void

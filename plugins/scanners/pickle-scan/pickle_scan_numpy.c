@@ -210,12 +210,13 @@ pickle_scan_numpy(const struct pickle_scan_view *view, unsigned depth,
         view, at, size < HEADER_MAX ? (size_t)size : HEADER_MAX, &span);
     if (status != CKPT_OK)
         return status;
+    if (span.size_bytes == 0)
+        return look_at_objects(view, at + size, false, depth);
     whole = size <= HEADER_MAX && span.size_bytes >= size;
     header.p = span.data;
     header.end = span.data + (whole ? (size_t)size : span.size_bytes);
-    if (span.size_bytes > 0 && whole && holds_numbers(header))
+    if (whole && holds_numbers(header))
         return pickle_scan_find(view, CKPT_SEVERITY_NOTE, "scanned", NULL, 0,
                                 "an array of numbers");
-    return look_at_objects(
-        view, at + size, span.size_bytes > 0 && holds_objects(&header), depth);
+    return look_at_objects(view, at + size, holds_objects(&header), depth);
 }
