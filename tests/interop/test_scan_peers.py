@@ -40,6 +40,16 @@ def worrying(entry):
             if finding["severity"] != "note"}
 
 
+def names_it(entry, name):
+    """We find the name; one of very many parts we call made while loading,
+    and dangerous."""
+    if name.count(".") < 32:
+        return name in worrying(entry)
+    return any(finding["kind"] == "import" and finding["name"] is None and
+               finding["severity"] == "dangerous"
+               for finding in entry["findings"])
+
+
 @pytest.mark.parametrize("name", sorted(HOSTILE))
 def test_hostile(found, name):
     assert found[name]["verdict"] != "clean"
@@ -76,12 +86,11 @@ def test_picklescan(folder, found, name):
     """All names that it calls dangerous; `unknown` is its word for a name
     that it could not make out."""
     dangerous, _ = by_picklescan(folder / name)
-    ours = worrying(found[name])
     for module, attribute in dangerous:
         assert found[name]["verdict"] != "clean"
         if "unknown" in (module, attribute):
             continue
-        assert f"{module}.{attribute}" in ours
+        assert names_it(found[name], f"{module}.{attribute}")
 
 
 def by_fickling(path):
@@ -125,7 +134,7 @@ def test_fickling(folder, found, name):
         if re.search(r"\._var\d+$|_malformed", one):
             assert found[name]["verdict"] == "dangerous"
         else:
-            assert one in worrying(found[name])
+            assert names_it(found[name], one)
 
 
 def test_not_nothing(folder):
