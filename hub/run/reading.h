@@ -21,7 +21,7 @@ struct hub_reading {
     char *path; /* as it is shown */
     void *self; /* the reader's */
     bool opened;
-    bool packed; /* the source is what the file unpacks to */
+    bool packed;                /* the source is what the file unpacks to */
     struct hub_graph described; /* what the reader said */
     struct hub_graph restored;  /* what the side record made of it */
     bool from_record;           /* the side record was used */
