@@ -7,10 +7,12 @@
 
 #include "hub/graph/graph.h"
 #include "hub/io/stream.h"
+#include "hub/run/confined.h"
 #include "hub/run/transform.h"
 
 struct hub_reading {
-    struct hub_coder coder; /* first: how coded storages find back here */
+    struct hub_coder coder;       /* first: how coded storages find back here */
+    struct hub_confined confined; /* around it, for a fragile reader */
     struct ckpt *user;
     struct hub_host host;
     struct hub_arena arena;

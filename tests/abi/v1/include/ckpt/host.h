@@ -252,9 +252,22 @@ struct ckpt_host {
     int (*tensor_read)(const struct ckpt_host *host,
                        const struct ckpt_tensor *tensor, void *buffer);
 
-    /* The same bytes in order, of a tensor of any size, in bounded memory.
-     * [plan, late; cursor_open and cursor_next of a transform] Several streams
-     * may be open, up to 128. */
+    /* ---- Code that is not hardened [open, describe] ---- */
+
+    /* Runs `work` in a process of its own, with limits on memory and time, to
+     * see whether it comes to an end; what it changes in memory is not seen
+     * here, and what it returns or says is dropped. A plugin that must use
+     * such code on bytes from a file calls this first, and does the same
+     * itself if it is CKPT_OK. CKPT_CONTRACT: it crashed or hung; CKPT_IO: no
+     * process could be started; CKPT_CANCELLED. */
+    int (*rehearse)(const struct ckpt_host *host, int (*work)(void *context),
+                    void *context);
+
+    /* ---- Payload as a stream ---- */
+
+    /* The bytes that tensor_read copies, in order and in bounded memory, of a
+     * tensor of any size. [plan, late; cursor_open and cursor_next of a
+     * transform] Several streams may be open, up to 128. */
     int (*tensor_open)(const struct ckpt_host *host,
                        const struct ckpt_tensor *tensor,
                        struct ckpt_stream **stream);
