@@ -177,6 +177,25 @@ class Cursors(Inputs):
             self.assertEqual(self.digests(*texts)["a"],
                              hashlib.sha256(turned).hexdigest())
 
+    def test_made_by_the_hub(self):
+        """The bytes of a view as a tensor of its own: no view is left."""
+        turned = bytes(byte for k in range(700_001)
+                       for byte in self.bytes[k::700_001])
+        digest = hashlib.sha256(turned).hexdigest()
+        self.assertEqual(self.digests("turn:made")["a"], digest)
+        self.assertEqual(self.digests("turn:made"), self.digests("turn"))
+        self.assertEqual(self.digests("turn:made", "turn:made"),
+                         self.digests())
+        self.assertEqual(self.digests("turn:made", "xor:1", "turn:made",
+                                      "xor:1"), self.digests())
+        self.assertEqual(self.digests("turn:twice")["a"],
+                         hashlib.sha256(turned + turned).hexdigest())
+        out = self.folder / "out.safetensors"
+        done = self.run_ckpt("convert", self.file, out, "-t", "turn:made")
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done)
+        self.assertFalse(b"stride" in out.read_bytes()[:500])
+        self.assertTrue(out.read_bytes().endswith(turned))
+
     def test_many(self):
         self.assertEqual(self.digests(*["xor:1"] * 100), self.digests())
 

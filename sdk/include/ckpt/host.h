@@ -281,6 +281,19 @@ struct ckpt_host {
     /* Ends it, at any point; NULL is nothing. [once per tensor_open] */
     void (*tensor_close)(const struct ckpt_host *host,
                          struct ckpt_stream *stream);
+
+    /* Adds a storage of place MADE: the contiguous little-endian bytes of
+     * views, one behind the other, which the hub makes when they are wanted,
+     * in bounded memory. [describe, apply] A permuted tensor is a view of the
+     * old storage, joined from that view alone; tensors of equal dtype joined
+     * are stacked along their first dimension. The views are of this graph or
+     * of one that apply was given. CKPT_CONTRACT: a view without bytes
+     * (CKPT_PLACE_ABSENT); CKPT_UNSUPPORTED: one that flips signs, or ends
+     * within a byte, but for the last. */
+    int (*storage_join)(const struct ckpt_host *host, struct ckpt_graph *graph,
+                        const struct ckpt_tensor *const *views,
+                        size_t view_count, const char *device,
+                        const struct ckpt_storage **storage);
 };
 
 #endif
