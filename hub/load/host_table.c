@@ -459,10 +459,14 @@ int
 hub_host_unchanged(const struct hub_host *host)
 {
     const struct ckpt_source *source;
+    const char *file = host->report->file;
     int status = CKPT_OK;
 
     for (source = host->sources; source != NULL && status == CKPT_OK;
-         source = source->next)
+         source = source->next) {
+        host->report->file = source->named ? source->path : file;
         status = hub_source_unchanged(source);
+    }
+    host->report->file = file;
     return status;
 }
