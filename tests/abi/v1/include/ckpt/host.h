@@ -281,6 +281,13 @@ struct ckpt_host {
     /* Ends it, at any point; NULL is nothing. [once per tensor_open] */
     void (*tensor_close)(const struct ckpt_host *host,
                          struct ckpt_stream *stream);
+
+    /* ---- Reading for a check [open, describe] ---- */
+
+    /* Whether the reader's own verify comes next. What it tells then, such
+     * as a checksum that does not hold, is no failure before, as long as the
+     * rest can be read. */
+    bool (*verifying)(const struct ckpt_host *host);
 };
 
 #endif
