@@ -399,8 +399,9 @@ check_data(struct parsing *p)
         return check_numbers(p);
     if (tensor->raw_bytes == tensor->data_bytes)
         return CKPT_OK;
-    return host->fail(host, CKPT_FORMAT, tensor->label,
-                      tensor->raw ? tensor->raw_offset : tensor->offset,
+    if (!tensor->raw)
+        return fail(p, CKPT_FORMAT, tensor->offset, "it has no values");
+    return host->fail(host, CKPT_FORMAT, tensor->label, tensor->raw_offset,
                       "%llu bytes of raw_data, its shape takes %llu",
                       (unsigned long long)tensor->raw_bytes,
                       (unsigned long long)tensor->data_bytes);
