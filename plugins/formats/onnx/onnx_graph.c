@@ -390,7 +390,8 @@ count_packed(const struct onnx_wire *wire, const struct onnx_field *field,
 
     while (status == CKPT_OK && at < end) {
         status = onnx_wire_varint(wire, &at, end, 10, &value);
-        ++*count;
+        if (++*count % 65536 == 0 && wire->host->cancelled(wire->host))
+            return CKPT_CANCELLED;
     }
     return status;
 }
