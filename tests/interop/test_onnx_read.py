@@ -182,6 +182,37 @@ def test_info(exported):
     assert "onnx (ONNX, IR 7, opset 13, from pytorch 1." in text
 
 
+# ---- The runtime ----
+
+RUNTIME = """
+import sys
+import onnxruntime
+from onnxruntime.quantization import quantize_dynamic
+
+source, folder = sys.argv[1:]
+quantize_dynamic(source, f"{folder}/quantised.onnx")
+options = onnxruntime.SessionOptions()
+options.optimized_model_filepath = f"{folder}/saved.onnx"
+for key, value in {"file_name": "saved.bin",
+                   "min_size_in_bytes": "16"}.items():
+    options.add_session_config_entry(
+        f"session.optimized_model_external_initializers_{key}", value)
+onnxruntime.InferenceSession(source, options)
+"""
+
+
+def test_runtime(exported, tmp_path):
+    """What onnxruntime quantises, and what it saves with external data."""
+    folder, _ = exported
+    done = subprocess.run([sys.executable, "-c", RUNTIME,
+                           folder / "plain.onnx", tmp_path],
+                          capture_output=True, text=True)
+    if done.returncode != 0:
+        pytest.skip(f"no onnxruntime: {done.stderr.strip()[-100:]}")
+    assert (tmp_path / "saved.bin").stat().st_size > 0
+    assert compare(sys.executable, models(tmp_path)) > 20
+
+
 # ---- Where bytes are ----
 
 def test_convert(python, tmp_path):
