@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ONNX models: the callbacks of the reader, and the tables.
+ */
+#include "ckpt/plugin.h"
+
+#include "onnx_about.h"
+
+struct onnx {
+    const struct ckpt_source *source;
+};
+
+static int
+onnx_probe(const struct ckpt_host *host, const struct ckpt_source *source,
+           struct ckpt_evidence *evidence)
+{
+    struct onnx_about about;
+    int status;
+
+    if (host->source_is_folder(host, source))
+        return CKPT_OK;
+    status = onnx_about_read(host, source, &about);
+    if (status == CKPT_FORMAT)
+        return CKPT_OK;
+    if (status != CKPT_OK || !about.has_graph || about.unknown > 0)
+        return status;
+    evidence->level = CKPT_EVIDENCE_STRUCTURE;
+    onnx_about_say(&about, evidence->how, sizeof evidence->how);
+    return CKPT_OK;
+}
+
+static int
+onnx_open(const struct ckpt_host *host, const struct ckpt_source *source,
+          const struct ckpt_option_value *options, void **self)
+{
+    struct onnx *made = host->allocate(host, sizeof *made);
+
+    (void)options;
+    if (made == NULL)
+        return CKPT_MEMORY;
+    made->source = source;
+    *self = made;
+    return CKPT_OK;
+}
+
+static int
+onnx_describe(const struct ckpt_host *host, void *self,
+              struct ckpt_graph *graph)
+{
+    const struct ckpt_value map = {.kind = CKPT_KIND_MAP};
+    struct ckpt_value *root;
+    int status = host->value_new(host, graph, &map, sizeof map, &root);
+
+    (void)self;
+    return status == CKPT_OK ? host->root_set(host, graph, root) : status;
+}
+
+static void
+onnx_close(const struct ckpt_host *host, void *self)
+{
+    host->release(host, self);
+}
+
+/* A model begins with its IR version, and after it comes its producer, its
+ * domain, its version, its text, its graph, or an operator set. */
+#define ONNX_MAGICS(ir)                                     \
+    {0, "\x08" ir "\x12", 3}, {0, "\x08" ir "\x1a", 3},     \
+        {0, "\x08" ir "\x22", 3}, {0, "\x08" ir "\x28", 3}, \
+        {0, "\x08" ir "\x32", 3}, {0, "\x08" ir "\x3a", 3}, \
+    {                                                       \
+        0, "\x08" ir "\x42", 3                              \
+    }
+
+static const struct ckpt_magic onnx_magics[] = {
+    ONNX_MAGICS("\x01"), ONNX_MAGICS("\x02"), ONNX_MAGICS("\x03"),
+    ONNX_MAGICS("\x04"), ONNX_MAGICS("\x05"), ONNX_MAGICS("\x06"),
+    ONNX_MAGICS("\x07"), ONNX_MAGICS("\x08"), ONNX_MAGICS("\x09"),
+    ONNX_MAGICS("\x0a"), ONNX_MAGICS("\x0b"), ONNX_MAGICS("\x0c"),
+    ONNX_MAGICS("\x0d"), ONNX_MAGICS("\x0e"), ONNX_MAGICS("\x0f"),
+    {0, NULL, 0},
+};
+
+static const char *const onnx_suffixes[] = {".onnx", NULL};
+
+static const struct ckpt_reader onnx_reader = {
+    .size = sizeof onnx_reader,
+    .id = "onnx",
+    .summary = "weights of an ONNX model",
+    .suffixes = onnx_suffixes,
+    .magics = onnx_magics,
+    .capabilities = CKPT_READS_INERT,
+    .threads = CKPT_THREADS_INSTANCE,
+    .probe = onnx_probe,
+    .open = onnx_open,
+    .describe = onnx_describe,
+    .close = onnx_close,
+};
+
+static const struct ckpt_reader *const readers[] = {&onnx_reader, NULL};
+
+CKPT_PLUGIN(onnx) = {
+    .abi = CKPT_ABI,
+    .size = sizeof(struct ckpt_plugin),
+    .id = "onnx",
+    .version = "0.1.0",
+    .summary = "ONNX models",
+    .readers = readers,
+};
