@@ -5,6 +5,7 @@
 #include "ckpt/plugin.h"
 
 #include "onnx_about.h"
+#include "onnx_writer.h"
 
 struct onnx {
     const struct ckpt_source *source;
@@ -98,6 +99,8 @@ static const struct ckpt_reader onnx_reader = {
 
 static const struct ckpt_reader *const readers[] = {&onnx_reader, NULL};
 
+static const struct ckpt_writer *const writers[] = {&onnx_writer, NULL};
+
 CKPT_PLUGIN(onnx) = {
     .abi = CKPT_ABI,
     .size = sizeof(struct ckpt_plugin),
@@ -105,4 +108,5 @@ CKPT_PLUGIN(onnx) = {
     .version = "0.1.0",
     .summary = "ONNX models",
     .readers = readers,
+    .writers = writers,
 };

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The callbacks of the writer, and its table.
+ */
+#include "onnx_writer.h"
+
+#include <string.h>
+
+#include "onnx_plan.h"
+
+enum { OPTION_EXTERNAL };
+
+struct onnx_writing {
+    const char *external; /* NULL: not asked for */
+};
+
+/* A name beside the output, on every system. */
+static bool
+writer_is_plain(const char *name)
+{
+    return name[0] != '\0' && strpbrk(name, "/\\:") == NULL &&
+           strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+static int
+writer_open(const struct ckpt_host *host,
+            const struct ckpt_option_value *options, void **self)
+{
+    const char *external = options[OPTION_EXTERNAL].text;
+    struct onnx_writing *made;
+
+    if (external != NULL && !writer_is_plain(external))
+        return host->fail(host, CKPT_OPTION, NULL, CKPT_NOWHERE,
+                          "external takes the name of a file beside the "
+                          "output, without folders");
+    made = host->allocate(host, sizeof *made);
+    if (made == NULL)
+        return CKPT_MEMORY;
+    made->external = external;
+    *self = made;
+    return CKPT_OK;
+}
+
+static int
+writer_plan(const struct ckpt_host *host, void *self,
+            const struct ckpt_graph *graph, struct ckpt_plan *plan)
+{
+    const struct onnx_writing *writing = self;
+
+    return onnx_plan(host, writing->external, graph, plan);
+}
+
+static void
+writer_close(const struct ckpt_host *host, void *self)
+{
+    host->release(host, self);
+}
+
+static const char *const writer_suffixes[] = {".onnx", NULL};
+
+static const struct ckpt_option writer_options[] = {
+    [OPTION_EXTERNAL] =
+        {
+            .name = "external",
+            .kind = CKPT_OPTION_STRING,
+            .help = "put the tensors' bytes into this file beside the output",
+        },
+    {.kind = CKPT_OPTION_END},
+};
+
+const struct ckpt_writer onnx_writer = {
+    .size = sizeof(struct ckpt_writer),
+    .id = "onnx",
+    .summary = "an ONNX model of weights",
+    .suffixes = writer_suffixes,
+    .options = writer_options,
+    .limits =
+        {
+            .holds = CKPT_HOLDS_STRINGS,
+            .dtypes =
+                CKPT_DTYPE_BIT(CKPT_BOOL) | CKPT_DTYPE_BIT(CKPT_UINT8) |
+                CKPT_DTYPE_BIT(CKPT_INT8) | CKPT_DTYPE_BIT(CKPT_UINT16) |
+                CKPT_DTYPE_BIT(CKPT_INT16) | CKPT_DTYPE_BIT(CKPT_UINT32) |
+                CKPT_DTYPE_BIT(CKPT_INT32) | CKPT_DTYPE_BIT(CKPT_UINT64) |
+                CKPT_DTYPE_BIT(CKPT_INT64) | CKPT_DTYPE_BIT(CKPT_FLOAT16) |
+                CKPT_DTYPE_BIT(CKPT_BFLOAT16) | CKPT_DTYPE_BIT(CKPT_FLOAT32) |
+                CKPT_DTYPE_BIT(CKPT_FLOAT64) | CKPT_DTYPE_BIT(CKPT_COMPLEX64) |
+                CKPT_DTYPE_BIT(CKPT_COMPLEX128) |
+                CKPT_DTYPE_BIT(CKPT_FLOAT8_E4M3FN) |
+                CKPT_DTYPE_BIT(CKPT_FLOAT8_E4M3FNUZ) |
+                CKPT_DTYPE_BIT(CKPT_FLOAT8_E5M2) |
+                CKPT_DTYPE_BIT(CKPT_FLOAT8_E5M2FNUZ) |
+                CKPT_DTYPE_BIT(CKPT_FLOAT8_E8M0FNU) |
+                CKPT_DTYPE_BIT(CKPT_FLOAT4_E2M1FN_X2) |
+                CKPT_DTYPE_BIT(CKPT_FLOAT4_E2M1),
+        },
+    .open = writer_open,
+    .plan = writer_plan,
+    .close = writer_close,
+};
