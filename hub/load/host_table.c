@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "hub/graph/edit.h"
+#include "hub/io/child.h"
 
 static struct hub_host *
 host_private(const struct ckpt_host *table)
@@ -355,6 +356,18 @@ host_finding_add(const struct ckpt_host *table,
     return found != NULL ? hub_found_add(found, finding) : CKPT_OK;
 }
 
+static int
+host_rehearse(const struct ckpt_host *table, int (*work)(void *context),
+              void *context)
+{
+    struct hub_host *host = host_private(table);
+    struct hub_child child = {.budget = host->budget,
+                              .user = host->user,
+                              .cancelled = host->cancelled};
+
+    return hub_child_try(&child, work, context);
+}
+
 static const struct ckpt_host host_table = {
     .size = sizeof(struct ckpt_host),
     .fail = host_fail,
@@ -388,6 +401,7 @@ static const struct ckpt_host host_table = {
     .edit_unmatched = host_edit_unmatched,
     .finding_add = host_finding_add,
     .tensor_read = host_tensor_read,
+    .rehearse = host_rehearse,
 };
 
 void
