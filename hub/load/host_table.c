@@ -132,6 +132,13 @@ host_source_peek(const struct ckpt_host *table,
     return hub_source_peek(source, offset, size_bytes, span);
 }
 
+/* The file or folder that the user named, by way of which this was found. */
+static const struct ckpt_source *
+source_origin(const struct ckpt_source *source)
+{
+    return source->origin != NULL ? source->origin : source;
+}
+
 static int
 host_source_open(const struct ckpt_host *table,
                  const struct ckpt_source *source, const char *name,
@@ -142,7 +149,8 @@ host_source_open(const struct ckpt_host *table,
     int status;
 
     for (found = host->sources; found != NULL; found = found->next) {
-        if (found != source && strcmp(found->name, name) == 0) {
+        if (found != source && source_origin(found) == source_origin(source) &&
+            strcmp(found->name, name) == 0) {
             *opened = found;
             return CKPT_OK;
         }
@@ -150,6 +158,8 @@ host_source_open(const struct ckpt_host *table,
     status = hub_source_open_beside(source, name, &found);
     if (status != CKPT_OK)
         return status;
+    found->origin = source_origin(source);
+    found->named = source->named;
     hub_host_adopt(host, found);
     *opened = found;
     return CKPT_OK;

@@ -10,6 +10,7 @@
 #include "hub/io/unpack.h"
 #include "hub/load/detect.h"
 #include "hub/load/loader.h"
+#include "hub/run/named.h"
 #include "hub/run/restore.h"
 
 static struct hub_reading *
@@ -166,6 +167,9 @@ reading_open(struct hub_reading *reading, const char *const *options)
     reading->user->report.plugin = reading->format->info.id;
     status = hub_options_parse(&reading->arena, reading->format->info.options,
                                options, &values);
+    if (status == CKPT_OK)
+        status = hub_named_files(&reading->host, reading->format->info.options,
+                                 values);
     if (status != CKPT_OK)
         return status;
     status = reading_blame(reading, reading->format->reader.open(
