@@ -122,6 +122,20 @@ job_matched(struct job *job)
                     "a transform matches nothing");
 }
 
+/* What a strict user does not accept of the output. */
+static int
+job_lossless(struct job *job)
+{
+    size_t count = job_report(job)->loss_count;
+
+    if (!job->order->strict || count == 0)
+        return CKPT_OK;
+    hub_remedy(job_report(job), "to accept it, leave --strict out");
+    return hub_fail(job_report(job), CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
+                    "%zu %s would be lost", count,
+                    count == 1 ? "thing" : "things");
+}
+
 static int
 job_plan(struct job *job)
 {
@@ -129,13 +143,8 @@ job_plan(struct job *job)
     int status = job_blame(job, hub_fit(&job->fit, host, job->reading.graph,
                                         &job->format->writer, job->self));
 
-    if (status == CKPT_OK && job->order->strict &&
-        job_report(job)->loss_count > 0) {
-        hub_remedy(job_report(job), "to accept it, leave --strict out");
-        status =
-            hub_fail(job_report(job), CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
-                     "%zu things would be lost", job_report(job)->loss_count);
-    }
+    if (status == CKPT_OK)
+        status = job_lossless(job);
     if (status != CKPT_OK)
         return status;
     job->spool.budget = &job->user->budget;
@@ -147,8 +156,8 @@ job_plan(struct job *job)
                                                      &job->fit.fitted.public,
                                                      &job->plan));
     if (status == CKPT_OK)
-        status = hub_plan_finish(&job->plan);
-    return status;
+        status = job_lossless(job);
+    return status == CKPT_OK ? hub_plan_finish(&job->plan) : status;
 }
 
 static int

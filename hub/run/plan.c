@@ -181,6 +181,23 @@ host_plan_position(const struct ckpt_host *table, const struct ckpt_plan *plan)
                                 : 0;
 }
 
+static void host_plan_lose(const struct ckpt_host *table,
+                           struct ckpt_plan *plan, const char *tensor,
+                           const char *format, ...) CKPT_PRINTF(4, 5);
+
+static void
+host_plan_lose(const struct ckpt_host *table, struct ckpt_plan *plan,
+               const char *tensor, const char *format, ...)
+{
+    va_list arguments;
+
+    (void)table;
+    va_start(arguments, format);
+    hub_note_list(plan->report, CKPT_MESSAGE_LOSS, tensor, CKPT_NOWHERE, format,
+                  arguments);
+    va_end(arguments);
+}
+
 static uint32_t
 host_plan_crc32(const struct ckpt_host *table, const struct ckpt_plan *plan,
                 uint64_t index)
@@ -211,4 +228,5 @@ hub_plan_lend(struct ckpt_host *table)
     table->plan_position = host_plan_position;
     table->plan_crc32 = host_plan_crc32;
     table->plan_sha256 = host_plan_sha256;
+    table->plan_lose = host_plan_lose;
 }

@@ -104,16 +104,6 @@ plan_check_all(struct planner *p)
     return status;
 }
 
-/* A dimension as ONNX counts it: elements, not bytes of two. */
-static uint64_t
-plan_dim(const struct ckpt_tensor *tensor, uint32_t d)
-{
-    bool packed =
-        tensor->dtype == CKPT_FLOAT4_E2M1FN_X2 && d == tensor->rank - 1;
-
-    return packed ? 2 * tensor->shape[d] : tensor->shape[d];
-}
-
 /* The bytes of the tensor, in the model or beside it. */
 static int
 plan_payload(struct planner *p, const struct ckpt_entry *entry)
@@ -150,7 +140,7 @@ plan_initializer(struct planner *p, const struct ckpt_entry *entry)
     int status;
 
     for (d = 0; d < tensor->rank; d++)
-        onnx_put_number(&p->put, 1, plan_dim(tensor, d));
+        onnx_put_number(&p->put, 1, onnx_dim(tensor, d));
     onnx_put_number(&p->put, 2, onnx_type_of_dtype(tensor->dtype)->code);
     onnx_put_text(&p->put, 8, entry->name.data, entry->name.size_bytes);
     status = plan_payload(p, entry);
@@ -176,7 +166,7 @@ plan_output(struct planner *p, const struct ckpt_entry *entry)
     shape = onnx_put_open(put, 2);
     for (d = 0; d < tensor->rank; d++) {
         dim = onnx_put_open(put, 1);
-        onnx_put_number(put, 1, plan_dim(tensor, d));
+        onnx_put_number(put, 1, onnx_dim(tensor, d));
         onnx_put_close(put, dim, 0);
     }
     onnx_put_close(put, shape, 0);

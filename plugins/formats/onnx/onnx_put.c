@@ -9,6 +9,7 @@
 /* Types of a field on the wire. */
 #define WIRE_VARINT 0
 #define WIRE_BYTES 2
+#define WIRE_FIXED32 5
 
 size_t
 onnx_varint_store(unsigned char *bytes, uint64_t number)
@@ -48,6 +49,14 @@ onnx_put_number(struct onnx_put *put, uint32_t field, uint64_t number)
 {
     put_tag(put, field, WIRE_VARINT);
     put_varint(put, number);
+}
+
+void
+onnx_put_fixed32(struct onnx_put *put, uint32_t field,
+                 const unsigned char *bytes)
+{
+    put_tag(put, field, WIRE_FIXED32);
+    onnx_put_raw(put, bytes, 4);
 }
 
 void

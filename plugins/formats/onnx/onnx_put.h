@@ -27,6 +27,10 @@ void onnx_put_raw(struct onnx_put *put, const void *bytes, size_t size_bytes);
 /* A field that is a number. */
 void onnx_put_number(struct onnx_put *put, uint32_t field, uint64_t number);
 
+/* A field of four bytes. */
+void onnx_put_fixed32(struct onnx_put *put, uint32_t field,
+                      const unsigned char *bytes);
+
 /* A field of bytes. */
 void onnx_put_text(struct onnx_put *put, uint32_t field, const char *data,
                    size_t size_bytes);

@@ -59,3 +59,12 @@ onnx_type_of_dtype(uint32_t dtype)
             return &types[i];
     return NULL;
 }
+
+uint64_t
+onnx_dim(const struct ckpt_tensor *tensor, uint32_t d)
+{
+    bool packed =
+        tensor->dtype == CKPT_FLOAT4_E2M1FN_X2 && d == tensor->rank - 1;
+
+    return packed ? 2 * tensor->shape[d] : tensor->shape[d];
+}

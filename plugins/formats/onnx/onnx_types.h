@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "ckpt/dtype.h"
+#include "ckpt/graph.h"
 
 struct onnx_type {
     const char *name; /* of the specification: "FLOAT16" */
@@ -25,5 +25,8 @@ const struct onnx_type *onnx_type_of_code(uint64_t code);
 
 /* The type that holds a dtype, or NULL. */
 const struct onnx_type *onnx_type_of_dtype(uint32_t dtype);
+
+/* A dimension as ONNX counts it: elements, not bytes of two. */
+uint64_t onnx_dim(const struct ckpt_tensor *tensor, uint32_t d);
 
 #endif

@@ -7,11 +7,13 @@
 #include <string.h>
 
 #include "onnx_plan.h"
+#include "onnx_template.h"
 
-enum { OPTION_EXTERNAL };
+enum { OPTION_EXTERNAL, OPTION_TEMPLATE };
 
 struct onnx_writing {
-    const char *external; /* NULL: not asked for */
+    const char *external;               /* NULL: not asked for */
+    const struct ckpt_source *template; /* likewise */
 };
 
 /* A name beside the output, on every system. */
@@ -37,6 +39,7 @@ writer_open(const struct ckpt_host *host,
     if (made == NULL)
         return CKPT_MEMORY;
     made->external = external;
+    made->template = options[OPTION_TEMPLATE].source;
     *self = made;
     return CKPT_OK;
 }
@@ -47,6 +50,9 @@ writer_plan(const struct ckpt_host *host, void *self,
 {
     const struct onnx_writing *writing = self;
 
+    if (writing->template != NULL)
+        return onnx_template_plan(host, writing->template, writing->external,
+                                  graph, plan);
     return onnx_plan(host, writing->external, graph, plan);
 }
 
@@ -65,13 +71,19 @@ static const struct ckpt_option writer_options[] = {
             .kind = CKPT_OPTION_STRING,
             .help = "put the tensors' bytes into this file beside the output",
         },
+    [OPTION_TEMPLATE] =
+        {
+            .name = "template",
+            .kind = CKPT_OPTION_FILE,
+            .help = "write this model with the tensors of the input in it",
+        },
     {.kind = CKPT_OPTION_END},
 };
 
 const struct ckpt_writer onnx_writer = {
     .size = sizeof(struct ckpt_writer),
     .id = "onnx",
-    .summary = "an ONNX model of weights",
+    .summary = "an ONNX model of weights, or another model with new ones",
     .suffixes = writer_suffixes,
     .options = writer_options,
     .limits =

@@ -261,6 +261,15 @@ struct ckpt_host {
      * process could be started; CKPT_CANCELLED. */
     int (*rehearse)(const struct ckpt_host *host, int (*work)(void *context),
                     void *context);
+
+    /* ---- Losses that only a writer sees [plan] ---- */
+
+    /* Says what of the graph will not be in the output: one more line of the
+     * list of losses, and a failure, once the plan is made, for a user who
+     * asked to be strict. `tensor` is a name or NULL. */
+    void (*plan_lose)(const struct ckpt_host *host, struct ckpt_plan *plan,
+                      const char *tensor, const char *format, ...)
+        CKPT_PRINTF(4, 5);
 };
 
 #endif
