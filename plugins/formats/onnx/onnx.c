@@ -5,11 +5,9 @@
 #include "ckpt/plugin.h"
 
 #include "onnx_about.h"
+#include "onnx_attributes.h"
+#include "onnx_graph.h"
 #include "onnx_writer.h"
-
-struct onnx {
-    const struct ckpt_source *source;
-};
 
 static int
 onnx_probe(const struct ckpt_host *host, const struct ckpt_source *source,
@@ -48,18 +46,37 @@ static int
 onnx_describe(const struct ckpt_host *host, void *self,
               struct ckpt_graph *graph)
 {
-    const struct ckpt_value map = {.kind = CKPT_KIND_MAP};
-    struct ckpt_value *root;
-    int status = host->value_new(host, graph, &map, sizeof map, &root);
+    struct onnx *onnx = self;
+    int status = onnx_walk(host, onnx->source, &onnx->found);
 
-    (void)self;
-    return status == CKPT_OK ? host->root_set(host, graph, root) : status;
+    if (status == CKPT_OK)
+        status = onnx_names(host, &onnx->found);
+    if (status == CKPT_OK)
+        status = onnx_graph_build(host, onnx, graph);
+    return status == CKPT_OK
+               ? onnx_attributes_set(host, onnx->source, &onnx->found, graph)
+               : status;
 }
 
 static void
 onnx_close(const struct ckpt_host *host, void *self)
 {
-    host->release(host, self);
+    struct onnx *onnx = self;
+
+    onnx_found_fini(host, &onnx->found);
+    onnx_files_fini(host, &onnx->files);
+    host->release(host, onnx->coded.all);
+    host->release(host, onnx);
+}
+
+static int
+onnx_cursor(const struct ckpt_host *host, void *self,
+            const struct ckpt_storage *storage, void **cursor)
+{
+    const struct onnx *onnx = self;
+
+    return onnx_cursor_open(host, onnx->source,
+                            &onnx->coded.all[storage->cursor_key], cursor);
 }
 
 /* A model begins with its IR version, and after it comes its producer, its
@@ -95,6 +112,9 @@ static const struct ckpt_reader onnx_reader = {
     .open = onnx_open,
     .describe = onnx_describe,
     .close = onnx_close,
+    .cursor_open = onnx_cursor,
+    .cursor_next = onnx_cursor_next,
+    .cursor_close = onnx_cursor_close,
 };
 
 static const struct ckpt_reader *const readers[] = {&onnx_reader, NULL};

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The model's own fields: for the probe a few lines of text, for the graph
- * attributes.
+ * The model's own fields, for the probe.
  */
 #include "onnx_about.h"
 
@@ -121,14 +120,4 @@ onnx_about_say(const struct onnx_about *about, char *how, size_t room)
              (unsigned long long)about->ir_version, opset,
              about->producer[0] != '\0' ? ", from " : "", about->producer,
              about->producer[0] != '\0' ? version : "");
-}
-
-int
-onnx_about_set(const struct ckpt_host *host, const struct ckpt_source *source,
-               struct ckpt_graph *graph)
-{
-    (void)host;
-    (void)source;
-    (void)graph;
-    return CKPT_OK;
 }

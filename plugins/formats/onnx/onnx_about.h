@@ -21,8 +21,4 @@ int onnx_about_read(const struct ckpt_host *host,
 /* "ONNX, IR 8, opset 17, from pytorch 1.13". */
 void onnx_about_say(const struct onnx_about *about, char *how, size_t room);
 
-/* Sets the attributes of the graph. */
-int onnx_about_set(const struct ckpt_host *host,
-                   const struct ckpt_source *source, struct ckpt_graph *graph);
-
 #endif
