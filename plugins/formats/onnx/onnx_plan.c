@@ -21,6 +21,7 @@
 
 #include "checked.h"
 #include "onnx_external_plan.h"
+#include "onnx_proto.h"
 #include "onnx_put.h"
 #include "onnx_types.h"
 #include "utf8.h"
@@ -215,7 +216,7 @@ plan_model(struct planner *p)
     p->cut_count = 0;
     p->cut_bytes = 0;
     onnx_put_number(&p->put, 1, p->ir_version);
-    onnx_put_text(&p->put, 2, "ckpt", strlen("ckpt"));
+    onnx_put_text(&p->put, 2, ONNX_PRODUCER, strlen(ONNX_PRODUCER));
     status = plan_graph(p);
     opset = onnx_put_open(&p->put, 8);
     onnx_put_number(&p->put, 2, p->opset);

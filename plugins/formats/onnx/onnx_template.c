@@ -129,29 +129,22 @@ template_item(struct onnx_templating *t, size_t index)
     }
 }
 
-/* Tells what keeps its values: each initialiser, and how many constants. */
+/* Tells what keeps its values: each initialiser, and how many constants. Those
+ * that are no weights, such as shapes, always do. */
 static void
 template_kept(const struct onnx_templating *t)
 {
-    const struct onnx_item *first = NULL;
-    size_t i, count = 0;
+    size_t i;
 
-    for (i = 0; i < t->found.item_count; i++) {
-        if (t->given[i] != NULL)
-            continue;
-        if (t->found.items[i].initializer) {
+    for (i = 0; i < t->found.item_count; i++)
+        if (t->given[i] == NULL && t->found.items[i].initializer)
             t->host->plan_lose(t->host, t->plan, t->found.items[i].name,
                                "the template's tensor gets no new values");
-            continue;
-        }
-        if (count++ == 0)
-            first = &t->found.items[i];
-    }
-    if (count > 0)
-        t->host->warn(t->host, first->name, CKPT_NOWHERE,
+    if (t->kept_count > 0)
+        t->host->warn(t->host, t->kept, CKPT_NOWHERE,
                       "constants in the nodes of the template that get no new "
                       "values: %zu",
-                      count);
+                      t->kept_count);
 }
 
 static int

@@ -27,6 +27,8 @@ struct onnx_templating {
     const char *external; /* as asked for, or NULL */
     const char *outside;  /* the name of the data file, once there is one */
     struct sdk_buffer outside_text;
+    const char *kept; /* the first constant that keeps what may be weights */
+    size_t kept_count;
 };
 
 /* Passes on, as being about the template, why reading it failed. */

@@ -222,6 +222,10 @@ onnx_template_tensor(struct onnx_templating *t, const struct onnx_item *item,
         return onnx_template_blame(t, status, item->name);
     if (entry != NULL)
         return replace_tensor(t, item, &tensor, entry);
+    if (!item->initializer && tensor.element_count > 1 &&
+        tensor.dtype >= CKPT_FLOAT16 && tensor.dtype <= CKPT_FLOAT8_E8M0FNU &&
+        t->kept_count++ == 0)
+        t->kept = item->name;
     return tensor.outside && tensor.data_bytes > 0
                ? keep_outside(t, item, &tensor)
                : CKPT_OK;
