@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""onnx_peer.py: what one onnx package and one torch do, as a process, so that
-those of any age can be asked.
+"""onnx_write_peer.py: what one onnx package and one torch do, as a process,
+so that those of any age can be asked.
 
-    onnx_peer.py versions             of onnx and torch; null for none
-    onnx_peer.py check FILE...        each checked in full; the IR versions
-    onnx_peer.py export FOLDER        a model as torch exports it, model.onnx;
-                                      weights.pth, other weights for it; and
-                                      x.npy with both answers, y.npy, z.npy
+    onnx_write_peer.py versions       of onnx and torch; null for none
+    onnx_write_peer.py check FILE...  each checked in full; the IR versions
+    onnx_write_peer.py export FOLDER  a model as torch exports it, model.onnx;
+                                      other weights for it: weights.pth, in
+                                      exact.pth only those that it has, in
+                                      head.pth a few; and x.npy with both
+                                      answers, y.npy and z.npy
 """
 import json
 import pathlib
@@ -42,13 +44,14 @@ def make(seed):
             self.conv = torch.nn.Conv2d(1, 4, 3, padding=1)
             self.norm = torch.nn.BatchNorm2d(4)
             self.lstm = torch.nn.LSTM(8, 5, batch_first=True)
-            self.head = torch.nn.Linear(5, 3)
+            self.wide = torch.nn.Linear(5, 300)
+            self.head = torch.nn.Linear(300, 3)
             self.scale = torch.nn.Parameter(torch.tensor(1.5))
 
         def forward(self, x):
             y = torch.relu(self.norm(self.conv(x))).mean(1)
             y, _ = self.lstm(y.reshape(-1, 8, 8))
-            return self.head(y[:, -1]) * self.scale
+            return self.head(torch.tanh(self.wide(y[:, -1]))) * self.scale
 
     torch.manual_seed(seed)
     net = Net().eval()
@@ -70,10 +73,15 @@ def export(folder):
     torch.onnx.export(first, x, str(folder / "model.onnx"), opset_version=13,
                       training=torch.onnx.TrainingMode.PRESERVE,
                       do_constant_folding=False, **more)
-    torch.save(second.state_dict(), folder / "weights.pth")
+    state = second.state_dict()
+    torch.save(state, folder / "weights.pth")
+    del state["norm.num_batches_tracked"]
+    torch.save(state, folder / "exact.pth")
+    torch.save({name: value for name, value in state.items()
+                if name.startswith("head")}, folder / "head.pth")
     for name, value in (("x", x), ("y", first(x)), ("z", second(x))):
         numpy.save(folder / f"{name}.npy", value.detach().numpy())
-    return sorted(second.state_dict())
+    return sorted(state)
 
 
 if __name__ == "__main__":
