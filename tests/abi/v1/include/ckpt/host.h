@@ -250,6 +250,22 @@ struct ckpt_host {
      * within other bytes; all others go by plan_add. */
     int (*tensor_read)(const struct ckpt_host *host,
                        const struct ckpt_tensor *tensor, void *buffer);
+
+    /* ---- Driving an output [write] ----
+     *
+     * What lies between bytes that were written is zeros. */
+
+    /* Writes `size_bytes` at `offset`, which may be anywhere. */
+    int (*sink_write)(const struct ckpt_host *host, struct ckpt_sink *sink,
+                      uint64_t offset, const void *bytes, size_t size_bytes);
+
+    /* Copies what was written. CKPT_CONTRACT: beyond the end. */
+    int (*sink_read)(const struct ckpt_host *host, struct ckpt_sink *sink,
+                     uint64_t offset, void *buffer, size_t size_bytes);
+
+    /* Sets the size of the output: cuts it, or adds zeros. */
+    int (*sink_resize)(const struct ckpt_host *host, struct ckpt_sink *sink,
+                       uint64_t size_bytes);
 };
 
 #endif
