@@ -29,6 +29,8 @@ struct ckpt_source {
     size_t window_bytes;
     char **names;             /* of a folder, once listed */
     bool unpacked;            /* made of another one, for the time being */
+    bool named;               /* by an option: no part of the input */
+    const struct ckpt_source *origin; /* that it lies beside, or NULL */
     struct ckpt_source *next; /* the owner's list */
 };
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "hub/graph/edit.h"
+#include "hub/io/child.h"
 
 static struct hub_host *
 host_private(const struct ckpt_host *table)
@@ -131,6 +132,13 @@ host_source_peek(const struct ckpt_host *table,
     return hub_source_peek(source, offset, size_bytes, span);
 }
 
+/* The file or folder that the user named, by way of which this was found. */
+static const struct ckpt_source *
+source_origin(const struct ckpt_source *source)
+{
+    return source->origin != NULL ? source->origin : source;
+}
+
 static int
 host_source_open(const struct ckpt_host *table,
                  const struct ckpt_source *source, const char *name,
@@ -141,7 +149,8 @@ host_source_open(const struct ckpt_host *table,
     int status;
 
     for (found = host->sources; found != NULL; found = found->next) {
-        if (found != source && strcmp(found->name, name) == 0) {
+        if (found != source && source_origin(found) == source_origin(source) &&
+            strcmp(found->name, name) == 0) {
             *opened = found;
             return CKPT_OK;
         }
@@ -149,6 +158,8 @@ host_source_open(const struct ckpt_host *table,
     status = hub_source_open_beside(source, name, &found);
     if (status != CKPT_OK)
         return status;
+    found->origin = source_origin(source);
+    found->named = source->named;
     hub_host_adopt(host, found);
     *opened = found;
     return CKPT_OK;
@@ -355,6 +366,18 @@ host_finding_add(const struct ckpt_host *table,
     return found != NULL ? hub_found_add(found, finding) : CKPT_OK;
 }
 
+static int
+host_rehearse(const struct ckpt_host *table, int (*work)(void *context),
+              void *context)
+{
+    struct hub_host *host = host_private(table);
+    struct hub_child child = {.budget = host->budget,
+                              .user = host->user,
+                              .cancelled = host->cancelled};
+
+    return hub_child_try(&child, work, context);
+}
+
 static const struct ckpt_host host_table = {
     .size = sizeof(struct ckpt_host),
     .fail = host_fail,
@@ -388,6 +411,7 @@ static const struct ckpt_host host_table = {
     .edit_unmatched = host_edit_unmatched,
     .finding_add = host_finding_add,
     .tensor_read = host_tensor_read,
+    .rehearse = host_rehearse,
 };
 
 void

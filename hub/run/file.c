@@ -37,7 +37,7 @@ file_fill_info(struct ckpt_file *file)
     info->how = reading->evidence.how;
     info->plugin = file->plugin;
     for (source = reading->host.sources; source; source = source->next) {
-        if (source->unpacked)
+        if (source->unpacked || source->named)
             continue;
         info->size_bytes += source->size_bytes;
         info->file_count += !source->folder;

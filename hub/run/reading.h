@@ -7,10 +7,12 @@
 
 #include "hub/graph/graph.h"
 #include "hub/io/stream.h"
+#include "hub/run/confined.h"
 #include "hub/run/transform.h"
 
 struct hub_reading {
-    struct hub_coder coder; /* first: how coded storages find back here */
+    struct hub_coder coder;       /* first: how coded storages find back here */
+    struct hub_confined confined; /* around it, for a fragile reader */
     struct ckpt *user;
     struct hub_host host;
     struct hub_arena arena;
@@ -21,7 +23,7 @@ struct hub_reading {
     char *path; /* as it is shown */
     void *self; /* the reader's */
     bool opened;
-    bool packed; /* the source is what the file unpacks to */
+    bool packed;                /* the source is what the file unpacks to */
     struct hub_graph described; /* what the reader said */
     struct hub_graph restored;  /* what the side record made of it */
     bool from_record;           /* the side record was used */

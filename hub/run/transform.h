@@ -12,7 +12,8 @@ struct hub_applied {
     struct hub_applied *next;
     const char *text; /* as it was asked for */
     const struct hub_transform *transform;
-    void *self;             /* of the plugin */
+    void *self; /* of the plugin */
+    struct ckpt_option_value *values;
     struct hub_graph graph; /* what it made of the graph before it */
 };
 

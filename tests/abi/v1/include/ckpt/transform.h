@@ -31,9 +31,10 @@ struct ckpt_transform {
 
     /* Begins, before any input is read. [serial] `argument` and `options`,
      * one value per declared option, live until close; the argument is NULL
-     * if none was given. CKPT_OPTION: the argument is wrong, and the hub adds
-     * how it is written. On failure nothing is left behind, and close is not
-     * called. */
+     * if none was given. Files that they name are open; graphs are read later,
+     * before apply. CKPT_OPTION: the argument is wrong, and the hub adds how it
+     * is written. On failure nothing is left behind, and close is not called.
+     */
     int (*open)(const struct ckpt_host *host, const char *argument,
                 const struct ckpt_option_value *options, void **self);
 
@@ -48,6 +49,11 @@ struct ckpt_transform {
 
     /* Ends. [serial, exactly once per successful open] Cannot fail. */
     void (*close)(const struct ckpt_host *host, void *self);
+
+    /* CKPT_OPTION_FILE or CKPT_OPTION_GRAPH: the argument is the path of one,
+     * and has a value of its own behind those of the options, as if it were
+     * the last of them. Zero: it is text. */
+    uint32_t argument_kind;
 };
 
 #endif
