@@ -146,7 +146,7 @@ hdf5_tree_object(struct hdf5_tree *tree, uint64_t address,
     if (made == NULL)
         return CKPT_MEMORY;
     made->address = address;
-    made->offset = tree->part.base + address;
+    made->offset = tree->part.base + tree->user_block_bytes + address;
     made->index = (uint32_t)tree->object_count;
     made->attrs_end = &made->attrs;
     made->links_end = &made->links;
@@ -201,6 +201,11 @@ hdf5_tree_link(struct hdf5_tree *tree, struct hdf5_object *group,
     }
     *group->links_end = link;
     group->links_end = &link->next;
+    if (link->object != NULL && link->object->link == NULL &&
+        link->object->index > 0) {
+        link->object->link = link;
+        link->object->parent = group;
+    }
     return CKPT_OK;
 }
 
@@ -219,6 +224,29 @@ hdf5_tree_attr(struct hdf5_tree *tree, struct hdf5_object *object,
     *object->attrs_end = attr;
     object->attrs_end = &attr->next;
     return CKPT_OK;
+}
+
+const char *
+hdf5_tree_path(struct hdf5_tree *tree, const struct hdf5_object *object)
+{
+    const struct hdf5_object *at = object;
+    size_t size = 0;
+    char *path;
+
+    for (; at->link != NULL; at = at->parent)
+        size += at->link->name_bytes + 1;
+    if (size == 0)
+        return NULL;
+    path = hdf5_tree_hold(tree, size);
+    if (path == NULL)
+        return NULL;
+    for (at = object, size--; at->link != NULL; at = at->parent) {
+        size -= at->link->name_bytes;
+        memcpy(path + size, at->link->name, at->link->name_bytes);
+        if (size > 0)
+            path[--size] = '/';
+    }
+    return path;
 }
 
 const struct hdf5_attr *

@@ -129,6 +129,9 @@ struct hdf5_object {
     uint32_t index;   /* in hdf5_tree.objects, in order of discovery */
     uint64_t address; /* as the file says it: the object's identity */
     uint64_t offset;  /* of its header in the source, for messages */
+    /* The first link to it and that link's group; NULL for the root. */
+    const struct hdf5_link *link;
+    struct hdf5_object *parent;
     struct hdf5_attr *attrs;
     struct hdf5_attr **attrs_end;
     struct hdf5_link *links; /* GROUP */
@@ -142,6 +145,8 @@ struct hdf5_tree {
     struct hdf5_object **objects; /* [0] is the root group */
     size_t object_count, object_room;
     uint64_t link_count;
+    /* Before the signature, which is where addresses count from; to be set
+     * before the first object is added. */
     uint64_t user_block_bytes;
     const char *walk; /* "own" or "libhdf5": who filled it, for messages */
     /* The tree's own. */
@@ -170,14 +175,21 @@ int hdf5_tree_object(struct hdf5_tree *tree, uint64_t address,
                      struct hdf5_object **object, bool *added);
 
 /* Appends a link to a group: `like` without `next`; name and target are
- * copied. CKPT_FORMAT: a name that is empty, `.` or has a `/` or NUL in it. */
+ * copied. Links come in creation order where the group tracks that, else in
+ * bytewise order of their names. CKPT_FORMAT: a name that is empty, `.` or has a `/` or NUL in it. */
 int hdf5_tree_link(struct hdf5_tree *tree, struct hdf5_object *group,
                    const struct hdf5_link *like);
 
-/* Appends an attribute. What `value` points to is in the arena already; the
+/* Appends an attribute: in creation order where the object tracks that, else
+ * in the order of its header. What `value` points to is in the arena already; the
  * name is copied. */
 int hdf5_tree_attr(struct hdf5_tree *tree, struct hdf5_object *object,
                    const char *name, const struct hdf5_value *value);
+
+/* The path of an object by first links, without leading slash, in the arena,
+ * for messages: NULL for the root, or if there is no memory. */
+const char *hdf5_tree_path(struct hdf5_tree *tree,
+                           const struct hdf5_object *object);
 
 /* The attribute of that name, or NULL. */
 const struct hdf5_attr *hdf5_attr_find(const struct hdf5_object *object,
