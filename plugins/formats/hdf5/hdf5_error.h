@@ -7,7 +7,7 @@
 
 #include <hdf5.h>
 
-#include "hdf5_tree.h"
+#include "ckpt/host.h"
 
 /* libhdf5 prints its errors unless each thread tells it not to. */
 struct hdf5_quiet {
@@ -26,11 +26,5 @@ int hdf5_fail(const struct ckpt_host *host, int status, const char *name,
 
 /* Whether the cause of the last failure has this text in it. */
 bool hdf5_failed_with(const char *text);
-
-/* A path of an object of the tree, for a message: its end, if it is long.
- * Returns `path`. */
-const char *hdf5_path(const struct hdf5_tree *tree,
-                      const struct hdf5_object *object, char *path,
-                      size_t path_bytes);
 
 #endif

@@ -22,7 +22,7 @@ typedef H5L_info_t link_info;
 #endif
 
 #define TARGET_MAX ((size_t)64 << 10)
-#define PATH_BYTES 300
+#define TEXT_BYTES 300
 
 /* ---- Bytes ---- */
 
@@ -116,12 +116,10 @@ hdf5_lib_close(struct hdf5_lib *lib)
 int
 hdf5_lib_fail(const struct hdf5_lib_place *place, const char *what)
 {
-    char path[PATH_BYTES];
-
     if (place->lib->status != CKPT_OK)
         return place->lib->status;
     return hdf5_fail(place->lib->host, CKPT_FORMAT,
-                     hdf5_path(place->tree, place->object, path, sizeof path),
+                     hdf5_tree_path(place->tree, place->object),
                      place->object->offset, what);
 }
 
@@ -130,14 +128,13 @@ hdf5_lib_refuse(const struct hdf5_lib_place *place, int status,
                 const char *format, ...)
 {
     const struct ckpt_host *host = place->lib->host;
-    char path[PATH_BYTES], text[PATH_BYTES];
+    char text[TEXT_BYTES];
     va_list list;
 
     va_start(list, format);
     vsnprintf(text, sizeof text, format, list);
     va_end(list);
-    return host->fail(host, status,
-                      hdf5_path(place->tree, place->object, path, sizeof path),
+    return host->fail(host, status, hdf5_tree_path(place->tree, place->object),
                       place->object->offset, "%s", text);
 }
 
@@ -196,18 +193,6 @@ lib_link_address(hid_t group, const link_info *info, uint64_t *address)
 #define LIB_ITERATE H5Literate
 #endif
 
-static int
-lib_find(struct hdf5_lib *lib, struct hdf5_tree *tree, uint64_t address,
-         struct hdf5_object **object)
-{
-    bool added;
-    int status = hdf5_tree_object(tree, address, object, &added);
-
-    if (status == CKPT_OK && added)
-        (*object)->offset = lib->part.base + lib->user_block_bytes + address;
-    return status;
-}
-
 /* A group whose links are being listed. */
 struct listing {
     struct hdf5_lib_place place;
@@ -250,12 +235,14 @@ lib_each_link(hid_t group, const char *name, const link_info *info, void *user)
     struct hdf5_link link = {.name = name, .name_bytes = strlen(name)};
     uint64_t address = 0;
     char *value = NULL;
+    bool added;
     int status = CKPT_OK;
 
     if (info->type == H5L_TYPE_HARD) {
         link.kind = HDF5_HARD;
         if (lib_link_address(group, info, &address))
-            status = lib_find(place->lib, place->tree, address, &link.object);
+            status =
+                hdf5_tree_object(place->tree, address, &link.object, &added);
         else
             status = hdf5_lib_fail(place, "a link has no address");
     } else {
@@ -347,6 +334,7 @@ lib_walk(struct hdf5_lib *lib, struct hdf5_tree *tree)
     struct hdf5_lib_place place = {.lib = lib, .tree = tree};
     uint64_t root;
     size_t i;
+    bool added;
     int status;
 
     if (!lib_address(lib->file, &root))
@@ -354,7 +342,7 @@ lib_walk(struct hdf5_lib *lib, struct hdf5_tree *tree)
                          "the root group cannot be opened");
     tree->walk = "libhdf5";
     tree->user_block_bytes = lib->user_block_bytes;
-    status = lib_find(lib, tree, root, &place.object);
+    status = hdf5_tree_object(tree, root, &place.object, &added);
     for (i = 0; i < tree->object_count && status == CKPT_OK; i++) {
         if (i % 256 == 255 && lib->host->cancelled(lib->host))
             return CKPT_CANCELLED;

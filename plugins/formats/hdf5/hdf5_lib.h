@@ -34,8 +34,8 @@ int hdf5_lib_survey(const struct ckpt_host *host, void *part);
 
 /* A tree of either walk; it lives until the cursor is closed.
  * CKPT_UNSUPPORTED: a filter that libhdf5 does not have. */
-int hdf5_lib_cursor_open(struct hdf5_lib *lib, const struct hdf5_tree *tree,
-                         const struct hdf5_object *object, void **cursor);
+int hdf5_lib_cursor_open(struct hdf5_lib *lib, struct hdf5_tree *tree,
+                         struct hdf5_object *object, void **cursor);
 
 /* As ckpt_reader.cursor_next and cursor_close. */
 int hdf5_lib_cursor_next(const struct ckpt_host *host, void *cursor,

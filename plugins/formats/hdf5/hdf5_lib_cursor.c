@@ -34,6 +34,12 @@ smaller(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+static uint64_t
+parts(uint64_t whole, uint64_t part)
+{
+    return (whole + part - 1) / part;
+}
+
 /* Chooses axis and steps; the products were checked with the data's size. */
 static void
 cursor_slabs(struct cursor *cursor, const uint64_t *chunk, uint64_t window)
@@ -50,7 +56,7 @@ cursor_slabs(struct cursor *cursor, const uint64_t *chunk, uint64_t window)
     cursor->axis = axis;
     cursor->step_bytes = bytes;
     if (row > window / bytes)
-        cursor->steps = window / bytes > 0 ? window / bytes : 1;
+        cursor->steps = parts(row, parts(row, window / bytes));
     else if (row * bytes < WINDOW_WANTED)
         cursor->steps = WINDOW_WANTED / (row * bytes) * row;
     else
@@ -124,8 +130,8 @@ cursor_begin(struct cursor *cursor)
 }
 
 int
-hdf5_lib_cursor_open(struct hdf5_lib *lib, const struct hdf5_tree *tree,
-                     const struct hdf5_object *object, void **cursor)
+hdf5_lib_cursor_open(struct hdf5_lib *lib, struct hdf5_tree *tree,
+                     struct hdf5_object *object, void **cursor)
 {
     const struct ckpt_host *host = lib->host;
     struct cursor *made = host->allocate(host, sizeof *made);
@@ -154,12 +160,11 @@ static bool
 slab_read(struct cursor *cursor, const hsize_t *count, hsize_t elements)
 {
     hid_t memory = H5Screate_simple(1, &elements, NULL);
-    bool done =
-        memory >= 0 &&
-        H5Sselect_hyperslab(cursor->space, H5S_SELECT_SET, cursor->start, NULL,
-                            count, NULL) >= 0 &&
-        H5Dread(cursor->place.id, cursor->type, memory, cursor->space,
-                H5P_DEFAULT, cursor->window) >= 0;
+    bool done = memory >= 0 &&
+                H5Sselect_hyperslab(cursor->space, H5S_SELECT_SET,
+                                    cursor->start, NULL, count, NULL) >= 0 &&
+                H5Dread(cursor->place.id, cursor->type, memory, cursor->space,
+                        H5P_DEFAULT, cursor->window) >= 0;
 
     if (memory >= 0)
         H5Sclose(memory);

@@ -23,10 +23,18 @@ struct filter_name {
 
 /* Of those that come as plugins; libhdf5 knows names of its own alone. */
 static const struct filter_name filter_names[] = {
-    {305, "lzo"},           {307, "bzip2"},    {32000, "lzf"},
-    {32001, "blosc"},       {32004, "lz4"},    {32008, "bitshuffle"},
-    {32013, "zfp"},         {32015, "zstd"},   {32017, "sz"},
-    {32023, "bitgroom"},    {32026, "blosc2"}, {32024, "sz3"},
+    {305, "lzo"},
+    {307, "bzip2"},
+    {32000, "lzf"},
+    {32001, "blosc"},
+    {32004, "lz4"},
+    {32008, "bitshuffle"},
+    {32013, "zfp"},
+    {32015, "zstd"},
+    {32017, "sz"},
+    {32023, "bitgroom"},
+    {32026, "blosc2"},
+    {32024, "sz3"},
     {H5Z_FILTER_SZIP, "szip"},
 };
 
@@ -157,10 +165,9 @@ place_contiguous(const struct hdf5_lib_place *place, uint64_t stored)
     if (offset == HADDR_UNDEF)
         return hdf5_lib_fail(place, "the data cannot be located");
     if (stored != data->size_bytes)
-        return hdf5_lib_refuse(place, CKPT_FORMAT,
-                               "data of %llu bytes in %llu bytes",
-                               (unsigned long long)data->size_bytes,
-                               (unsigned long long)stored);
+        return hdf5_lib_refuse(
+            place, CKPT_FORMAT, "data of %llu bytes in %llu bytes",
+            (unsigned long long)data->size_bytes, (unsigned long long)stored);
     data->place = HDF5_SPAN;
     if (!sdk_add_u64(place->lib->part.base, offset, &data->offset))
         data->offset = UINT64_MAX;
@@ -249,19 +256,17 @@ place_data(const struct hdf5_lib_place *place, hid_t list, hid_t type)
     return CKPT_OK;
 }
 
-/* The path is found for a message alone: that takes its time. */
+/* The path, which takes memory, is made for a message alone. */
 static int
 check_data(const struct hdf5_lib_place *place)
 {
     const struct hdf5_data *data = &place->object->data;
     const struct hdf5_part *part = &place->tree->part;
-    char path[300], *name = NULL;
+    const char *name = NULL;
 
     if (!sdk_within(data->offset, data->size_bytes,
-                    part->base + part->size_bytes)) {
-        hdf5_path(place->tree, place->object, path, sizeof path);
-        name = path;
-    }
+                    part->base + part->size_bytes))
+        name = hdf5_tree_path(place->tree, place->object);
     return hdf5_data_check(place->tree, place->object, name);
 }
 

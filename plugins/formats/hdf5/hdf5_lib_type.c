@@ -7,7 +7,6 @@
 
 #include <string.h>
 
-
 #define MEMBERS_MAX 65535
 
 static const char *
@@ -87,12 +86,12 @@ enum_number(const struct hdf5_type *integer, const unsigned char *bytes)
     uint32_t i, size = integer->size_bytes;
 
     for (i = 0; i < size; i++)
-        number = number << 8 | bytes[integer->byte_order == CKPT_BIG_ENDIAN
-                                         ? i
-                                         : size - 1 - i];
-    if (size < 8 && (integer->dtype == CKPT_INT8 ||
-                     integer->dtype == CKPT_INT16 ||
-                     integer->dtype == CKPT_INT32) &&
+        number =
+            number << 8 |
+            bytes[integer->byte_order == CKPT_BIG_ENDIAN ? i : size - 1 - i];
+    if (size < 8 &&
+        (integer->dtype == CKPT_INT8 || integer->dtype == CKPT_INT16 ||
+         integer->dtype == CKPT_INT32) &&
         number >> (8 * size - 1))
         number |= UINT64_MAX << (8 * size);
     return (int64_t)number;
@@ -175,8 +174,8 @@ compound_type(hid_t id, struct hdf5_type *type)
     names[1] = H5Tget_member_name(id, 1);
     if (names[0] != NULL && names[1] != NULL && first.class == HDF5_NUMBER &&
         second.class == HDF5_NUMBER && first.dtype == second.dtype &&
-        first.byte_order == second.byte_order &&
-        size == 2 * first.size_bytes && H5Tget_member_offset(id, 0) == 0 &&
+        first.byte_order == second.byte_order && size == 2 * first.size_bytes &&
+        H5Tget_member_offset(id, 0) == 0 &&
         H5Tget_member_offset(id, 1) == first.size_bytes)
         hdf5_type_complex(names[0], names[1], &first, type);
     H5free_memory(names[0]);
