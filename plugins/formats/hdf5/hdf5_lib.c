@@ -255,48 +255,42 @@ lib_each_link(hid_t group, const char *name, const link_info *info, void *user)
     return status == CKPT_OK ? 0 : 1;
 }
 
-static H5_index_t
-lib_order(herr_t (*get)(hid_t, unsigned *), hid_t list)
+/* Creation order where the group tracks it, else names. */
+static bool
+lib_order(hid_t group, H5_index_t *order)
 {
+    hid_t list = H5Gget_create_plist(group);
     unsigned flags = 0;
+    bool known = list >= 0 && H5Pget_link_creation_order(list, &flags) >= 0;
 
-    if (list < 0 || get(list, &flags) < 0)
-        return H5_INDEX_NAME;
-    return flags & H5P_CRT_ORDER_TRACKED ? H5_INDEX_CRT_ORDER : H5_INDEX_NAME;
+    if (list >= 0)
+        H5Pclose(list);
+    *order = flags & H5P_CRT_ORDER_TRACKED ? H5_INDEX_CRT_ORDER : H5_INDEX_NAME;
+    return known;
 }
 
 static int
 lib_group(const struct hdf5_lib_place *place)
 {
     struct listing listing = {*place, CKPT_OK};
-    hid_t list = H5Gget_create_plist(place->id);
-    H5_index_t links = lib_order(H5Pget_link_creation_order, list);
-    H5_index_t attrs = lib_order(H5Pget_attr_creation_order, list);
+    H5_index_t order;
 
-    if (list < 0)
-        return hdf5_lib_fail(place, "a group cannot be read");
-    H5Pclose(list);
     place->object->kind = HDF5_GROUP;
-    if (LIB_ITERATE(place->id, links, H5_ITER_INC, NULL, lib_each_link,
+    if (!lib_order(place->id, &order) ||
+        LIB_ITERATE(place->id, order, H5_ITER_INC, NULL, lib_each_link,
                     &listing) < 0)
         return hdf5_lib_fail(place, "a group cannot be listed");
-    return listing.status == CKPT_OK ? hdf5_lib_attrs(place, attrs)
-                                     : listing.status;
+    return listing.status == CKPT_OK ? hdf5_lib_attrs(place) : listing.status;
 }
 
 static int
 lib_data(const struct hdf5_lib_place *place)
 {
-    hid_t list = H5Dget_create_plist(place->id);
-    H5_index_t attrs = lib_order(H5Pget_attr_creation_order, list);
     int status;
 
-    if (list < 0)
-        return hdf5_lib_fail(place, "a data set cannot be read");
-    H5Pclose(list);
     place->object->kind = HDF5_DATA;
     status = hdf5_lib_data(place);
-    return status == CKPT_OK ? hdf5_lib_attrs(place, attrs) : status;
+    return status == CKPT_OK ? hdf5_lib_attrs(place) : status;
 }
 
 static int

@@ -49,8 +49,9 @@ int hdf5_lib_space(const struct hdf5_lib_place *place, hid_t id,
 
 /* ---- hdf5_lib_value.c ---- */
 
-/* Adds all attributes of the object, in the order of `index`. */
-int hdf5_lib_attrs(const struct hdf5_lib_place *place, H5_index_t index);
+/* Adds all attributes of the object, in the order they were made if libhdf5
+ * knows it, else by name. */
+int hdf5_lib_attrs(const struct hdf5_lib_place *place);
 
 /* The elements of a data set of strings. */
 int hdf5_lib_texts(const struct hdf5_lib_place *place, hid_t type);

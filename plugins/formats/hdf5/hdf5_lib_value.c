@@ -167,12 +167,16 @@ each_attr(hid_t id, const char *name, const H5A_info_t *info, void *user)
 }
 
 int
-hdf5_lib_attrs(const struct hdf5_lib_place *place, H5_index_t index)
+hdf5_lib_attrs(const struct hdf5_lib_place *place)
 {
     struct adding adding = {*place, NULL, CKPT_OK};
 
-    if (H5Aiterate2(place->id, index, H5_ITER_INC, NULL, each_attr, &adding) <
-        0)
+    if (H5Aiterate2(place->id, H5_INDEX_CRT_ORDER, H5_ITER_INC, NULL, each_attr,
+                    &adding) >= 0)
+        return adding.status;
+    if (place->object->attrs != NULL ||
+        H5Aiterate2(place->id, H5_INDEX_NAME, H5_ITER_INC, NULL, each_attr,
+                    &adding) < 0)
         return hdf5_lib_fail(place, "attributes cannot be listed");
     return adding.status;
 }
