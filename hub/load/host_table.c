@@ -9,6 +9,7 @@
 
 #include "hub/graph/edit.h"
 #include "hub/io/child.h"
+#include "hub/load/host_tensor.h"
 
 static struct hub_host *
 host_private(const struct ckpt_host *table)
@@ -267,24 +268,6 @@ host_root_set(const struct ckpt_host *table, struct ckpt_graph *graph,
     return hub_root_set(host_graph(graph), value);
 }
 
-static int
-host_tensor_read(const struct ckpt_host *table,
-                 const struct ckpt_tensor *tensor, void *buffer)
-{
-    struct hub_host *host = host_private(table);
-    struct hub_stream stream = {0};
-    int status;
-
-    if (host->spool == NULL)
-        return host_fail(table, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
-                         "the bytes of a tensor are asked for too early");
-    status = hub_stream_tensor(&stream, host->spool, tensor);
-    if (status == CKPT_OK)
-        status = hub_stream_read(&stream, buffer, tensor->size_bytes);
-    hub_stream_fini(&stream);
-    return status;
-}
-
 static struct ckpt_graph *
 host_edit_graph(const struct ckpt_host *table, struct ckpt_edits *edits)
 {
@@ -410,8 +393,11 @@ static const struct ckpt_host host_table = {
     .edit_root = host_edit_root,
     .edit_unmatched = host_edit_unmatched,
     .finding_add = host_finding_add,
-    .tensor_read = host_tensor_read,
+    .tensor_read = hub_host_tensor_read,
     .rehearse = host_rehearse,
+    .tensor_open = hub_host_tensor_open,
+    .tensor_next = hub_host_tensor_next,
+    .tensor_close = hub_host_tensor_close,
 };
 
 void

@@ -67,6 +67,7 @@ ckpt_open(struct ckpt *user, const struct ckpt_input *input,
     made->spool.folder = ckpt_temporary_folder();
     status = hub_reading_init(&made->reading, user, input);
     if (status == CKPT_OK) {
+        hub_reading_spool(&made->reading, &made->spool);
         file_fill_info(made);
         *file = made;
     } else {

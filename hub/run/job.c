@@ -140,7 +140,7 @@ job_plan(struct job *job)
         return status;
     job->spool.budget = &job->user->budget;
     job->spool.folder = job->folder;
-    host->spool = &job->spool;
+    hub_reading_spool(&job->reading, &job->spool);
     hub_plan_init(&job->plan, &job->user->budget, job->name);
     hub_plan_lend(&host->table);
     status = job_blame(job, job->format->writer.plan(&host->table, job->self,

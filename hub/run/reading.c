@@ -269,6 +269,13 @@ hub_reading_init(struct hub_reading *reading, struct ckpt *user,
 }
 
 void
+hub_reading_spool(struct hub_reading *reading, struct hub_spool *spool)
+{
+    reading->host.spool = spool;
+    reading->transforms.host.spool = spool;
+}
+
+void
 hub_reading_fini(struct hub_reading *reading)
 {
     if (reading->user == NULL)

@@ -35,6 +35,10 @@ struct hub_reading {
  * and may be given to fini whatever comes of it. */
 int hub_reading_init(struct hub_reading *reading, struct ckpt *user,
                      const struct ckpt_input *input);
+/* From here on payload may be asked for: what must be laid down for that goes
+ * to the spool, which is borrowed until fini. */
+void hub_reading_spool(struct hub_reading *reading, struct hub_spool *spool);
+
 void hub_reading_fini(struct hub_reading *reading);
 
 #endif

@@ -79,18 +79,6 @@ argument_check(struct hub_transforms *transforms,
     return CKPT_OK;
 }
 
-/* A plugin that fails without a word broke the rules. */
-static int
-applied_blame(struct hub_transforms *transforms, int status)
-{
-    struct hub_report *report = &transforms->user->report;
-
-    if (status < 0 && report->status == CKPT_OK)
-        return hub_fail(report, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
-                        "it failed with status %d, no reason", status);
-    return status < 0 ? report->status : CKPT_OK;
-}
-
 /* The values of the options and, if it is a file, of the argument. */
 static int
 applied_values(struct hub_transforms *transforms, struct hub_applied *applied,
@@ -127,9 +115,9 @@ applied_open(struct hub_transforms *transforms, struct hub_applied *applied)
     if (status == CKPT_OK)
         status = applied_values(transforms, applied, &wanted);
     if (status == CKPT_OK)
-        status = applied_blame(
-            transforms, table->open(&transforms->host.table, wanted.argument,
-                                    applied->values, &applied->self));
+        status = hub_blame(&transforms->user->report,
+                           table->open(&transforms->host.table, wanted.argument,
+                                       applied->values, &applied->self));
     return applied_usage(transforms, applied, status);
 }
 
@@ -163,6 +151,7 @@ transforms_add(struct hub_transforms *transforms, const char *text,
     if (status != CKPT_OK)
         return status;
     hub_graph_init(&applied->graph, &transforms->user->budget);
+    hub_applied_lend(applied, transforms);
     **end = applied;
     *end = &applied->next;
     report->plugin = NULL;
@@ -217,9 +206,9 @@ applied_apply(struct hub_transforms *transforms, struct hub_applied *applied,
     int status = hub_edits_init(&edits, &applied->graph, *graph);
 
     if (status == CKPT_OK)
-        status = applied_blame(transforms,
-                               table->apply(&transforms->host.table,
-                                            applied->self, graph, 1, &edits));
+        status = hub_blame(&transforms->user->report,
+                           table->apply(&transforms->host.table, applied->self,
+                                        graph, 1, &edits));
     if (status == CKPT_OK && edits.count > 0) {
         status = hub_edits_apply(&edits);
         if (status == CKPT_OK)

@@ -111,6 +111,11 @@ transform_table(struct check *check, const struct ckpt_transform *transform)
          strpbrk(transform->argument, "\"\\\n") != NULL))
         check_broken(check, transform->id,
                      "the argument is one line without quotes");
+    if (transform->size > offsetof(struct ckpt_transform, cursor_close) &&
+        ((transform->cursor_open != NULL) != (transform->cursor_next != NULL) ||
+         (transform->cursor_open != NULL) != (transform->cursor_close != NULL)))
+        check_broken(check, transform->id,
+                     "a cursor is three callbacks or none");
     if (transform->size > offsetof(struct ckpt_transform, argument_kind) &&
         transform->argument_kind != CKPT_OPTION_END &&
         (transform->argument == NULL ||

@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: MIT
 """Files that options and arguments name.
 Usage: check_inputs.py CKPT INPUTS.so SOURCE-FOLDER"""
+import hashlib
 import pathlib
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -113,6 +115,91 @@ class Files(Inputs):
         self.assertEqual(shown.count("    label=FILE\n"), 2, shown)
         self.assertIn("    map=FILE\n", shown)
         self.assertIn("  -t named:[FILE]\n", shown)
+
+
+class Cursors(Inputs):
+    """Payload that transforms make."""
+
+    def setUp(self):
+        super().setUp()
+        self.file = self.folder / "in" / "x.safetensors"
+        self.bytes = bytes(i * 7 % 251 for i in range(3 * 700_001))
+        self.file.write_bytes(tools.safetensors({
+            "a": ("U8", [3, 700_001], self.bytes),
+            "b": ("F32", [2, 3], struct.pack("<6f", *range(6))),
+            "empty": ("F16", [0], b"")}))
+
+    def digests(self, *texts):
+        words = [word for text in texts for word in ("-t", text)]
+        done = self.run_ckpt("ls", "--digest", self.file, *words)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done)
+        return {line.split("\t")[0]: line.split("\t")[-1]
+                for line in done.stdout.splitlines()}
+
+    def converted(self, *texts):
+        words = [word for text in texts for word in ("-t", text)]
+        out = self.folder / "out.inputs"
+        done = self.run_ckpt("convert", "--force", self.file, out, *words)
+        self.assertEqual(done.returncode, 0, done)
+        return out.read_bytes()[7:]
+
+    def fails(self, status, wanted, *texts):
+        words = [word for text in texts for word in ("-t", text)]
+        out = self.folder / "out.inputs"
+        for args in (("ls", "--digest", self.file),
+                     ("convert", self.file, out)):
+            done = self.run_ckpt(*args, *words)
+            self.assertEqual(done.returncode, status, done)
+            self.assertEqual(done.stderr, f"ckpt: {self.file}: {wanted}\n")
+        self.assertFalse(out.exists())
+
+    def test_bytes(self):
+        flipped = bytes(byte ^ 5 for byte in self.bytes)
+        self.assertTrue(self.converted("xor:5").startswith(flipped))
+        digests = self.digests("xor:5")
+        self.assertEqual(digests["a"], hashlib.sha256(flipped).hexdigest())
+        self.assertEqual(digests["empty"], hashlib.sha256().hexdigest())
+
+    def test_chains(self):
+        self.assertEqual(self.digests("xor:1", "xor:2", "xor:4"),
+                         self.digests("xor:7"))
+        self.assertEqual(self.converted("xor:1", "xor:2", "xor:4"),
+                         self.converted("xor:7"))
+        self.assertEqual(self.digests("xor:3", "xor:3"), self.digests())
+
+    def test_views_of_cursors(self):
+        """A view of payload that only comes in order, and cursors on it."""
+        turned = bytes(byte ^ 5 for k in range(700_001)
+                       for byte in self.bytes[k::700_001])
+        for texts in (("xor:5", "turn"), ("turn", "xor:5"),
+                      ("xor:1", "turn", "xor:4")):
+            self.assertTrue(self.converted(*texts).startswith(turned))
+            self.assertEqual(self.digests(*texts)["a"],
+                             hashlib.sha256(turned).hexdigest())
+
+    def test_many(self):
+        self.assertEqual(self.digests(*["xor:1"] * 100), self.digests())
+
+    def test_wrong(self):
+        name = " (tensor a)"
+        self.fails(6, "a storage decodes to less than its "
+                      f"2100003 bytes{name}", "xor:short")
+        self.fails(6, "a storage decodes to more than its "
+                      f"2100003 bytes{name}", "xor:long")
+        self.fails(6, f"xor: it failed with status -1, no reason{name}",
+                   "xor:silent", "xor:1")
+        self.fails(6, f"xor-bare: a coded storage, but no cursors{name}",
+                   "xor-bare:1")
+
+    def test_of_itself(self):
+        self.fails(3, "xor: more than 128 tensors are read at once "
+                      "(tensor a)", "xor:self")
+
+    def test_memory(self):
+        done = self.run_ckpt("--max-memory", "3MiB", "ls", "--digest",
+                             self.file, "-t", "xor:1", "-t", "xor:1")
+        self.assertEqual(done.returncode, 3, done)
+        self.assertIn("the budget is 3145728 (tensor a)", done.stderr)
 
 
 if __name__ == "__main__":

@@ -16,4 +16,7 @@ int inputs_label(const struct ckpt_host *host, const struct ckpt_source *source,
 /* Renames the first tensor to what a file says. */
 extern const struct ckpt_transform inputs_named;
 
+/* Change the bytes of every tensor, or their order. */
+extern const struct ckpt_transform inputs_xor, inputs_xor_bare, inputs_turn;
+
 #endif

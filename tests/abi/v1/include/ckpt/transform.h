@@ -54,6 +54,21 @@ struct ckpt_transform {
      * and has a value of its own behind those of the options, as if it were
      * the last of them. Zero: it is text. */
     uint32_t argument_kind;
+
+    /* The payload that the transform makes itself: storages of place CODED,
+     * added to edit_graph with a cursor_key of its own choice. The three are
+     * as in ckpt_reader: cursor_open starts from the first byte, cursor_next
+     * gives spans of at least a byte and at most 1 MiB that live until the
+     * next call, CKPT_END after the last, and cursor_close ends at any point.
+     * [serial, after apply, never after close; NULL if there are no such
+     * storages] The bytes that they are made from come through
+     * host->tensor_open. Several cursors may be open at once, also several of
+     * one storage, one within the other where transforms follow each other. */
+    int (*cursor_open)(const struct ckpt_host *host, void *self,
+                       const struct ckpt_storage *storage, void **cursor);
+    int (*cursor_next)(const struct ckpt_host *host, void *cursor,
+                       struct ckpt_span *span);
+    void (*cursor_close)(const struct ckpt_host *host, void *cursor);
 };
 
 #endif
