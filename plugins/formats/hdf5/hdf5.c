@@ -7,11 +7,14 @@
 
 #include "ckpt/plugin.h"
 #include "hdf5_graph.h"
+#include "hdf5_lib.h"
 #include "hdf5_walk.h"
+#include "hdf5_writers.h"
 
 struct hdf5_reader {
     struct hdf5_part part;
     struct hdf5_tree tree;
+    struct hdf5_lib *lib; /* once libhdf5 is needed; else NULL */
 };
 
 static struct hdf5_part
@@ -55,6 +58,15 @@ hdf5_open(const struct ckpt_host *host, const struct ckpt_source *source,
     return CKPT_OK;
 }
 
+/* Has libhdf5 open the file, once. */
+static int
+hdf5_need_lib(const struct ckpt_host *host, struct hdf5_reader *reader)
+{
+    if (reader->lib != NULL)
+        return CKPT_OK;
+    return hdf5_lib_open(host, &reader->part, &reader->lib);
+}
+
 /* Fills the tree by the plugin's own walk, or else by libhdf5's. */
 static int
 hdf5_fill(const struct ckpt_host *host, struct hdf5_reader *reader)
@@ -67,8 +79,9 @@ hdf5_fill(const struct ckpt_host *host, struct hdf5_reader *reader)
         return status;
     hdf5_tree_fini(&reader->tree);
     hdf5_tree_init(host, &reader->part, &reader->tree);
-    return host->fail(host, CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
-                      "the file needs libhdf5, which is not built in yet");
+    status = hdf5_need_lib(host, reader);
+    return status == CKPT_OK ? hdf5_lib_walk(reader->lib, &reader->tree)
+                             : status;
 }
 
 static int
@@ -88,8 +101,23 @@ hdf5_close(const struct ckpt_host *host, void *self)
 {
     struct hdf5_reader *reader = self;
 
+    hdf5_lib_close(reader->lib);
     hdf5_tree_fini(&reader->tree);
     host->release(host, reader);
+}
+
+static int
+hdf5_cursor_open(const struct ckpt_host *host, void *self,
+                 const struct ckpt_storage *storage, void **cursor)
+{
+    struct hdf5_reader *reader = self;
+    int status = hdf5_need_lib(host, reader);
+
+    if (status != CKPT_OK)
+        return status;
+    return hdf5_lib_cursor_open(reader->lib, &reader->tree,
+                                reader->tree.objects[storage->cursor_key],
+                                cursor);
 }
 
 /* The signature is at 0, 512, 1024, 2048, ...; what is before it is the
@@ -121,6 +149,9 @@ static const struct ckpt_reader hdf5_reader = {
     .open = hdf5_open,
     .describe = hdf5_describe,
     .close = hdf5_close,
+    .cursor_open = hdf5_cursor_open,
+    .cursor_next = hdf5_lib_cursor_next,
+    .cursor_close = hdf5_lib_cursor_close,
 };
 
 static const struct ckpt_reader *const hdf5_readers[] = {&hdf5_reader, NULL};
@@ -132,4 +163,5 @@ CKPT_PLUGIN(hdf5) = {
     .version = "0.1.0",
     .summary = "HDF5 files: Keras, and plain trees of data sets",
     .readers = hdf5_readers,
+    .writers = hdf5_writers,
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A virtual file driver over a table of functions. libhdf5 copies the table
- * with the property list; an open file has a copy of its own.
+ * A virtual file driver over a table of functions. What libhdf5 carries with
+ * the property list, and copies, is a pointer to the driver's state.
  */
 #include "hdf5_driver.h"
 
@@ -17,8 +17,14 @@
 /* From 512 on the numbers are free for all; libhdf5 looks ours up nowhere. */
 #define DRIVER_VALUE 512
 
+struct hdf5_driver_state {
+    struct hdf5_bytes bytes;
+    bool busy; /* a file is open */
+};
+
 struct file {
     H5FD_t base; /* first: libhdf5 sees this alone */
+    struct hdf5_driver_state *state;
     struct hdf5_bytes bytes;
     haddr_t allocated, end;
 };
@@ -26,24 +32,29 @@ struct file {
 static H5FD_t *
 driver_open(const char *name, unsigned flags, hid_t access, haddr_t most)
 {
-    const struct hdf5_bytes *bytes = H5Pget_driver_info(access);
+    struct hdf5_driver_state *const *carried = H5Pget_driver_info(access);
+    struct hdf5_driver_state *state = carried != NULL ? *carried : NULL;
     struct file *file;
 
     (void)name;
     (void)most;
-    if (bytes == NULL || ((flags & H5F_ACC_RDWR) && bytes->write == NULL))
+    if (state == NULL || state->busy ||
+        ((flags & H5F_ACC_RDWR) && state->bytes.write == NULL))
         return NULL;
     file = calloc(1, sizeof *file);
     if (file == NULL)
         return NULL;
-    file->bytes = *bytes;
-    file->end = flags & H5F_ACC_TRUNC ? 0 : bytes->size_bytes;
+    state->busy = true;
+    file->state = state;
+    file->bytes = state->bytes;
+    file->end = flags & H5F_ACC_TRUNC ? 0 : state->bytes.size_bytes;
     return &file->base;
 }
 
 static herr_t
 driver_close(H5FD_t *base)
 {
+    ((struct file *)base)->state->busy = false;
     free(base);
     return 0;
 }
@@ -141,7 +152,7 @@ static const H5FD_class_t driver_class = {
     .name = "ckpt",
     .maxaddr = (haddr_t)INT64_MAX,
     .fc_degree = H5F_CLOSE_STRONG,
-    .fapl_size = sizeof(struct hdf5_bytes),
+    .fapl_size = sizeof(struct hdf5_driver_state *),
     .open = driver_open,
     .close = driver_close,
     .query = driver_query,
@@ -157,20 +168,21 @@ static const H5FD_class_t driver_class = {
 bool
 hdf5_driver_open(const struct hdf5_bytes *bytes, struct hdf5_driver *driver)
 {
-    hid_t id = H5FDregister(&driver_class), access = -1;
+    struct hdf5_driver made = {-1, -1, calloc(1, sizeof *made.state)};
 
-    if (id >= 0)
-        access = H5Pcreate(H5P_FILE_ACCESS);
-    if (access >= 0 && H5Pset_driver(access, id, bytes) >= 0 &&
-        H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) >= 0) {
-        driver->id = id;
-        driver->access = access;
+    if (made.state == NULL)
+        return false;
+    made.state->bytes = *bytes;
+    made.id = H5FDregister(&driver_class);
+    if (made.id >= 0)
+        made.access = H5Pcreate(H5P_FILE_ACCESS);
+    if (made.access >= 0 &&
+        H5Pset_driver(made.access, made.id, &made.state) >= 0 &&
+        H5Pset_fclose_degree(made.access, H5F_CLOSE_STRONG) >= 0) {
+        *driver = made;
         return true;
     }
-    if (access >= 0)
-        H5Pclose(access);
-    if (id >= 0)
-        H5FDunregister(id);
+    hdf5_driver_close(&made);
     return false;
 }
 
@@ -181,5 +193,6 @@ hdf5_driver_close(struct hdf5_driver *driver)
         H5Pclose(driver->access);
     if (driver->id > 0)
         H5FDunregister(driver->id);
+    free(driver->state);
     memset(driver, 0, sizeof *driver);
 }

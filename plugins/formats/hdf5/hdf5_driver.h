@@ -3,7 +3,8 @@
  * libhdf5 reads and writes through functions of ours: it is never given a
  * path, opens no file and takes no lock. Each hdf5_driver is a virtual file
  * driver of its own, registered when it is opened and forgotten when it is
- * closed; there is no state besides.
+ * closed; there is no state besides. It opens one file at a time, so what a
+ * file wants from others (virtual data sets) is not there.
  *
  *     struct hdf5_driver driver;
  *
@@ -43,9 +44,12 @@ struct hdf5_bytes {
     void *context;
 };
 
+struct hdf5_driver_state;
+
 struct hdf5_driver {
     hid_t id;     /* of the driver */
     hid_t access; /* the property list for H5Fopen and H5Fcreate */
+    struct hdf5_driver_state *state; /* the driver's own */
 };
 
 /* `bytes` is copied; its context lives until the file is closed. The list is

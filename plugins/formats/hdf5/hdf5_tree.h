@@ -176,13 +176,14 @@ int hdf5_tree_object(struct hdf5_tree *tree, uint64_t address,
 
 /* Appends a link to a group: `like` without `next`; name and target are
  * copied. Links come in creation order where the group tracks that, else in
- * bytewise order of their names. CKPT_FORMAT: a name that is empty, `.` or has a `/` or NUL in it. */
+ * bytewise order of their names. CKPT_FORMAT: a name that is empty, `.` or has
+ * a `/` or NUL in it. */
 int hdf5_tree_link(struct hdf5_tree *tree, struct hdf5_object *group,
                    const struct hdf5_link *like);
 
 /* Appends an attribute: in creation order where the object tracks that, else
- * in the order of its header. What `value` points to is in the arena already; the
- * name is copied. */
+ * in the order of its header. What `value` points to is in the arena already;
+ * the name is copied. */
 int hdf5_tree_attr(struct hdf5_tree *tree, struct hdf5_object *object,
                    const char *name, const struct hdf5_value *value);
 

@@ -27,23 +27,11 @@ struct hdf5_kept {
     char text[];
 };
 
-static herr_t
-fail_last(unsigned n, const H5E_error2_t *error, void *last)
-{
-    (void)n;
-    if (error->desc != NULL && error->desc[0] != '\0')
-        *(const char **)last = error->desc;
-    return 0;
-}
-
 int
 hdf5_out_fail(const struct hdf5_out *out, const char *name)
 {
-    const char *reason = "no reason told";
-
-    H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, fail_last, &reason);
-    return out->host->fail(out->host, CKPT_UNSUPPORTED, name, CKPT_NOWHERE,
-                           "libhdf5 cannot write it: %s", reason);
+    return hdf5_fail(out->host, CKPT_UNSUPPORTED, name, CKPT_NOWHERE,
+                     "it cannot be written");
 }
 
 static bool
@@ -119,8 +107,7 @@ hdf5_out_init(struct hdf5_out *out, const struct ckpt_host *host,
     out->host = host;
     out->graph = graph;
     out->gzip_level = gzip_level;
-    H5Eget_auto2(H5E_DEFAULT, &out->told, &out->told_to);
-    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    hdf5_quiet_begin(&out->quiet);
     status = out_entries(out);
     if (status == CKPT_OK)
         status = hdf5_names_init(&out->names, host, layout, graph);
@@ -480,5 +467,5 @@ hdf5_out_fini(struct hdf5_out *out)
     sdk_table_fini(host, &out->views);
     sdk_buffer_fini(host, &out->path);
     hdf5_names_fini(&out->names);
-    H5Eset_auto2(H5E_DEFAULT, out->told, out->told_to);
+    hdf5_quiet_end(&out->quiet);
 }

@@ -8,6 +8,7 @@
 #define HDF5_WRITE_H
 
 #include "hdf5_driver.h"
+#include "hdf5_error.h"
 #include "hdf5_names.h"
 #include "hdf5_tree.h"
 
@@ -48,8 +49,7 @@ struct hdf5_out {
     uint64_t *offsets;       /* of each entry; CKPT_NOWHERE: no bytes */
     struct sdk_buffer path;  /* a path with its NUL, for libhdf5 */
     struct hdf5_kept *kept;  /* texts that the tables borrow */
-    H5E_auto2_t told;        /* how libhdf5 told errors before, */
-    void *told_to;           /* and where */
+    struct hdf5_quiet quiet;
 };
 
 /* Begins a file over `bytes`; fini is due whatever comes of it. */
