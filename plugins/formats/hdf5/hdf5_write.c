@@ -417,6 +417,8 @@ hdf5_out_finish(struct hdf5_out *out)
 {
     hid_t file = out->file;
 
+    if (H5Fflush(file, H5F_SCOPE_GLOBAL) < 0)
+        return hdf5_out_fail(out, NULL);
     out->file = -1;
     return H5Fclose(file) < 0 ? hdf5_out_fail(out, NULL) : CKPT_OK;
 }

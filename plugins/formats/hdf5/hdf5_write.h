@@ -89,8 +89,9 @@ bool hdf5_dtype_is_named(uint32_t dtype);
 /* The attribute that does. */
 #define HDF5_DTYPE_ATTR "dtype"
 
-/* The chunks of a tensor: runs of whole rows, so that each is one run of the
- * tensor's bytes, of 1 MiB at most. It has a rank and bytes. */
+/* The chunks of a tensor with bytes: runs of whole rows, so that each is one
+ * run of the tensor's bytes. */
+#define HDF5_CHUNK_BYTES (1 << 20)
 void hdf5_chunk_shape(const struct ckpt_tensor *tensor, hsize_t *chunk);
 
 /* ---- Attributes: hdf5_write_attr.c ---- */

@@ -7,6 +7,7 @@
 
 #include "hdf5_plan.h"
 #include "hdf5_write.h"
+#include "hdf5_write_chunks.h"
 #include "hdf5_writers.h"
 
 struct hdf5_writer {
@@ -129,6 +130,16 @@ hdf5_plan_writer(const struct ckpt_host *host, void *self,
     return hdf5_plan(host, writer->layout, graph, plan);
 }
 
+static int
+hdf5_write_writer(const struct ckpt_host *host, void *self,
+                  const struct ckpt_graph *graph, struct ckpt_sink *sink)
+{
+    const struct hdf5_writer *writer = self;
+
+    return hdf5_write_chunks(host, writer->layout, writer->gzip_level, graph,
+                             sink);
+}
+
 static void
 hdf5_close_writer(const struct ckpt_host *host, void *self)
 {
@@ -175,7 +186,7 @@ static const char *const hdf5_no_suffixes[] = {NULL};
                .dtypes = HDF5_DTYPES,                                       \
                .rank_max = HDF5_RANK_MAX},                                  \
     .plan = hdf5_plan_writer, .close = hdf5_close_writer, .name = hdf5_name, \
-    .keeps = hdf5_keeps
+    .keeps = hdf5_keeps, .write = hdf5_write_writer
 
 static const struct ckpt_writer hdf5_plain = {
     HDF5_WRITER,
