@@ -78,7 +78,9 @@ hdf5_fill(const struct ckpt_host *host, struct hdf5_reader *reader)
         return status;
     hdf5_tree_fini(&reader->tree);
     hdf5_tree_init(host, &reader->part, &reader->tree);
-    status = hdf5_need_lib(host, reader);
+    status = hdf5_lib_rehearse(host, &reader->part);
+    if (status == CKPT_OK)
+        status = hdf5_need_lib(host, reader);
     return status == CKPT_OK ? hdf5_lib_walk(reader->lib, &reader->tree)
                              : status;
 }
@@ -142,7 +144,7 @@ static const struct ckpt_reader hdf5_reader = {
     .summary = "HDF5: Keras weights and models, plain trees of data sets",
     .suffixes = hdf5_suffixes,
     .magics = hdf5_magics,
-    .capabilities = CKPT_READS_INERT,
+    .capabilities = CKPT_READS_INERT | CKPT_READS_FRAGILE,
     .threads = CKPT_THREADS_SERIAL,
     .probe = hdf5_probe,
     .open = hdf5_open,
