@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "ckpt/plugin.h"
+#include "hdf5_fill.h"
 #include "hdf5_graph.h"
 #include "hdf5_walk.h"
 
@@ -92,6 +93,16 @@ hdf5_close(const struct ckpt_host *host, void *self)
     host->release(host, reader);
 }
 
+static int
+hdf5_cursor_open(const struct ckpt_host *host, void *self,
+                 const struct ckpt_storage *storage, void **cursor)
+{
+    const struct hdf5_reader *reader = self;
+
+    return hdf5_fill_open(host, reader->tree.objects[storage->cursor_key],
+                          cursor);
+}
+
 /* The signature is at 0, 512, 1024, 2048, ...; what is before it is the
  * user's. User blocks past 1 MiB are told by --from alone. */
 #define HDF5_MAGIC(at)                           \
@@ -121,6 +132,9 @@ static const struct ckpt_reader hdf5_reader = {
     .open = hdf5_open,
     .describe = hdf5_describe,
     .close = hdf5_close,
+    .cursor_open = hdf5_cursor_open,
+    .cursor_next = hdf5_fill_next,
+    .cursor_close = hdf5_fill_close,
 };
 
 static const struct ckpt_reader *const hdf5_readers[] = {&hdf5_reader, NULL};
