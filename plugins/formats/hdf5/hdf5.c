@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "ckpt/plugin.h"
+#include "hdf5_fill.h"
 #include "hdf5_graph.h"
 #include "hdf5_lib.h"
 #include "hdf5_walk.h"
@@ -79,7 +80,9 @@ hdf5_fill(const struct ckpt_host *host, struct hdf5_reader *reader)
         return status;
     hdf5_tree_fini(&reader->tree);
     hdf5_tree_init(host, &reader->part, &reader->tree);
-    status = hdf5_need_lib(host, reader);
+    status = hdf5_lib_rehearse(host, &reader->part);
+    if (status == CKPT_OK)
+        status = hdf5_need_lib(host, reader);
     return status == CKPT_OK ? hdf5_lib_walk(reader->lib, &reader->tree)
                              : status;
 }
@@ -106,18 +109,58 @@ hdf5_close(const struct ckpt_host *host, void *self)
     host->release(host, reader);
 }
 
+/* A cursor of libhdf5, or one over a fill value. */
+struct hdf5_cursor {
+    bool by_lib;
+    void *inner;
+};
+
 static int
 hdf5_cursor_open(const struct ckpt_host *host, void *self,
                  const struct ckpt_storage *storage, void **cursor)
 {
     struct hdf5_reader *reader = self;
-    int status = hdf5_need_lib(host, reader);
+    struct hdf5_object *object = reader->tree.objects[storage->cursor_key];
+    struct hdf5_cursor *made = host->allocate(host, sizeof *made);
+    int status = CKPT_OK;
 
-    if (status != CKPT_OK)
-        return status;
-    return hdf5_lib_cursor_open(reader->lib, &reader->tree,
-                                reader->tree.objects[storage->cursor_key],
-                                cursor);
+    if (made == NULL)
+        return CKPT_MEMORY;
+    made->by_lib = object->data.place == HDF5_CODED;
+    if (!made->by_lib)
+        status = hdf5_fill_open(host, object, &made->inner);
+    else
+        status = hdf5_need_lib(host, reader);
+    if (status == CKPT_OK && made->by_lib)
+        status = hdf5_lib_cursor_open(reader->lib, &reader->tree, object,
+                                      &made->inner);
+    if (status == CKPT_OK)
+        *cursor = made;
+    else
+        host->release(host, made);
+    return status;
+}
+
+static int
+hdf5_cursor_next(const struct ckpt_host *host, void *self,
+                 struct ckpt_span *span)
+{
+    struct hdf5_cursor *cursor = self;
+
+    return cursor->by_lib ? hdf5_lib_cursor_next(host, cursor->inner, span)
+                          : hdf5_fill_next(host, cursor->inner, span);
+}
+
+static void
+hdf5_cursor_close(const struct ckpt_host *host, void *self)
+{
+    struct hdf5_cursor *cursor = self;
+
+    if (cursor->by_lib)
+        hdf5_lib_cursor_close(host, cursor->inner);
+    else
+        hdf5_fill_close(host, cursor->inner);
+    host->release(host, cursor);
 }
 
 /* The signature is at 0, 512, 1024, 2048, ...; what is before it is the
@@ -143,15 +186,15 @@ static const struct ckpt_reader hdf5_reader = {
     .summary = "HDF5: Keras weights and models, plain trees of data sets",
     .suffixes = hdf5_suffixes,
     .magics = hdf5_magics,
-    .capabilities = CKPT_READS_INERT,
+    .capabilities = CKPT_READS_INERT | CKPT_READS_FRAGILE,
     .threads = CKPT_THREADS_SERIAL,
     .probe = hdf5_probe,
     .open = hdf5_open,
     .describe = hdf5_describe,
     .close = hdf5_close,
     .cursor_open = hdf5_cursor_open,
-    .cursor_next = hdf5_lib_cursor_next,
-    .cursor_close = hdf5_lib_cursor_close,
+    .cursor_next = hdf5_cursor_next,
+    .cursor_close = hdf5_cursor_close,
 };
 
 static const struct ckpt_reader *const hdf5_readers[] = {&hdf5_reader, NULL};

@@ -118,6 +118,11 @@ hdf5_lib_fail(const struct hdf5_lib_place *place, const char *what)
 {
     if (place->lib->status != CKPT_OK)
         return place->lib->status;
+    if (hdf5_failed_with("bad version number"))
+        return hdf5_fail(place->lib->host, CKPT_UNSUPPORTED,
+                         hdf5_tree_path(place->tree, place->object),
+                         place->object->offset,
+                         "a newer libhdf5 wrote this than the one in use");
     return hdf5_fail(place->lib->host, CKPT_FORMAT,
                      hdf5_tree_path(place->tree, place->object),
                      place->object->offset, what);
@@ -361,18 +366,32 @@ hdf5_lib_walk(struct hdf5_lib *lib, struct hdf5_tree *tree)
     return status;
 }
 
-int
-hdf5_lib_survey(const struct ckpt_host *host, void *part)
+struct rehearsal {
+    const struct ckpt_host *host;
+    const struct hdf5_part *part;
+};
+
+static int
+lib_rehearse(void *context)
 {
+    const struct rehearsal *rehearsal = context;
     struct hdf5_lib *lib = NULL;
     struct hdf5_tree tree;
-    int status = hdf5_lib_open(host, part, &lib);
+    int status = hdf5_lib_open(rehearsal->host, rehearsal->part, &lib);
 
     if (status != CKPT_OK)
         return status;
-    hdf5_tree_init(host, part, &tree);
+    hdf5_tree_init(rehearsal->host, rehearsal->part, &tree);
     status = hdf5_lib_walk(lib, &tree);
     hdf5_tree_fini(&tree);
     hdf5_lib_close(lib);
     return status;
+}
+
+int
+hdf5_lib_rehearse(const struct ckpt_host *host, const struct hdf5_part *part)
+{
+    struct rehearsal rehearsal = {host, part};
+
+    return host->rehearse(host, lib_rehearse, &rehearsal);
 }

@@ -6,7 +6,7 @@
  * is given. Both ways to read a file give the same tree.
  *
  * libhdf5 is not hardened against hostile bytes: a file goes through
- * hdf5_lib_survey in a process of its own first.
+ * hdf5_lib_rehearse first, and cursors run in a process of their own.
  */
 #ifndef HDF5_LIB_H
 #define HDF5_LIB_H
@@ -26,9 +26,10 @@ void hdf5_lib_close(struct hdf5_lib *lib);
  * claimed is not backed, or beyond what is read at once. */
 int hdf5_lib_walk(struct hdf5_lib *lib, struct hdf5_tree *tree);
 
-/* Opens, walks and closes: all that libhdf5 does before a graph is there.
- * `part` is a struct hdf5_part. */
-int hdf5_lib_survey(const struct ckpt_host *host, void *part);
+/* Opens, walks and closes in a process of its own, to see whether libhdf5
+ * survives that. CKPT_CONTRACT: it does not. */
+int hdf5_lib_rehearse(const struct ckpt_host *host,
+                      const struct hdf5_part *part);
 
 /* ---- Data of place CODED, from first to last element ---- */
 

@@ -136,7 +136,9 @@ struct hdf5_object {
     struct hdf5_attr **attrs_end;
     struct hdf5_link *links; /* GROUP */
     struct hdf5_link **links_end;
-    struct hdf5_data data; /* DATA */
+    struct hdf5_data data; /* DATA; of a NAMED_TYPE the type alone */
+    /* Set when names are listed, by hdf5_list.h: the first one. */
+    const char *path;
 };
 
 struct hdf5_tree {
