@@ -82,7 +82,18 @@ fit_tree(struct hub_fit *fit)
     return CKPT_OK;
 }
 
-/* The graph's attributes: strings go as they are, others into the record. */
+bool
+hub_fit_keeps(const struct hub_fit *fit, const struct ckpt_attr *attr)
+{
+    if (fit->writer->keeps != NULL)
+        return fit->writer->keeps(&fit->host->table, fit->self, fit->graph,
+                                  SIZE_MAX, attr);
+    return fit_holds(fit, CKPT_HOLDS_STRINGS) &&
+           attr->value->kind == CKPT_KIND_STRING;
+}
+
+/* The graph's attributes: those that the writer keeps go as they are, others
+ * into the record. */
 static int
 fit_attr(struct hub_fit *fit, const struct ckpt_attr *attr)
 {
@@ -91,14 +102,14 @@ fit_attr(struct hub_fit *fit, const struct ckpt_attr *attr)
                  "a side record that does not fit its file is left out");
         return CKPT_OK;
     }
+    if (hub_fit_keeps(fit, attr))
+        return hub_attr_set(&fit->fitted, NULL, attr->name, attr->value);
     if (!fit_holds(fit, CKPT_HOLDS_STRINGS)) {
         hub_note(fit->report, CKPT_MESSAGE_LOSS, NULL, CKPT_NOWHERE,
                  "the attribute '%s' has no place in %s", attr->name,
                  fit->writer->id);
         return CKPT_OK;
     }
-    if (attr->value->kind == CKPT_KIND_STRING)
-        return hub_attr_set(&fit->fitted, NULL, attr->name, attr->value);
     fit->record = true;
     return CKPT_OK;
 }

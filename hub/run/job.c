@@ -8,6 +8,7 @@
 #include "hub/core/options.h"
 #include "hub/load/detect.h"
 #include "hub/load/loader.h"
+#include "hub/run/drive.h"
 #include "hub/run/fit.h"
 #include "hub/run/named.h"
 #include "hub/run/pump.h"
@@ -22,6 +23,7 @@ struct job {
     bool opened;
     struct hub_fit fit;
     struct ckpt_plan plan;
+    bool drives; /* the writer writes, in place of the plan */
     struct hub_spool spool;
     char *folder; /* of the output */
     size_t folder_bytes;
@@ -136,6 +138,17 @@ job_lossless(struct job *job)
                     count == 1 ? "thing" : "things");
 }
 
+/* One file, whose size shows when it is there. */
+static int
+job_drives(struct job *job)
+{
+    if (job->format->writer.write == NULL || job->plan.file_count > 0)
+        return hub_fail(job_report(job), CKPT_CONTRACT, NULL, CKPT_NOWHERE,
+                        "a plan that ends with nothing to follow it");
+    hub_drive_lend(&job->reading.host.table);
+    return hub_plan_finish(&job->plan);
+}
+
 static int
 job_plan(struct job *job)
 {
@@ -152,11 +165,14 @@ job_plan(struct job *job)
     hub_reading_spool(&job->reading, &job->spool);
     hub_plan_init(&job->plan, &job->user->budget, job->name);
     hub_plan_lend(&host->table);
-    status = job_blame(job, job->format->writer.plan(&host->table, job->self,
-                                                     &job->fit.fitted.public,
-                                                     &job->plan));
+    status = job->format->writer.plan(&host->table, job->self,
+                                      &job->fit.fitted.public, &job->plan);
+    job->drives = status == CKPT_END;
+    status = job_blame(job, status);
     if (status == CKPT_OK)
         status = job_lossless(job);
+    if (status == CKPT_OK && job->drives)
+        return job_drives(job);
     return status == CKPT_OK ? hub_plan_finish(&job->plan) : status;
 }
 
@@ -204,6 +220,22 @@ static bool
 job_syncs(const struct job *job, uint32_t file)
 {
     return job->order->sync || job->sinks[file]->replaces;
+}
+
+static int
+job_drive(struct job *job)
+{
+    struct hub_sink *sink = job->sinks[0];
+    int status;
+
+    job_report(job)->file = job->reading.path;
+    status =
+        job_blame(job, hub_drive(&job->reading.host, &job->format->writer,
+                                 job->self, &job->fit.fitted.public, sink));
+    if (status == CKPT_OK)
+        status = hub_sink_finish(sink, job_syncs(job, 0));
+    job->plan.files[0].size_bytes = sink->size_bytes;
+    return status == CKPT_OK ? hub_host_unchanged(&job->reading.host) : status;
 }
 
 static int
@@ -299,7 +331,7 @@ ckpt_convert(struct ckpt *user, const struct ckpt_conversion *conversion,
     if (status == CKPT_OK && !conversion->dry_run)
         status = job_begin(&job);
     if (status == CKPT_OK && !conversion->dry_run)
-        status = job_pump(&job);
+        status = job.drives ? job_drive(&job) : job_pump(&job);
     if (status == CKPT_OK && !conversion->dry_run)
         status = job_commit(&job);
     if (status == CKPT_OK)

@@ -11,6 +11,7 @@
 #include "ckpt/graph.h"
 
 struct ckpt_plan; /* opaque; of the hub, borrowed by writers */
+struct ckpt_sink; /* opaque: an output that its writer drives itself */
 
 /* What the hub is to compute over a segment while it passes; the results are
  * read by `late` through plan_crc32 and plan_sha256. */

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The plan of an output with contiguous data sets.
+ */
+#ifndef HDF5_PLAN_H
+#define HDF5_PLAN_H
+
+#include "hdf5_names.h"
+
+int hdf5_plan(const struct ckpt_host *host, enum hdf5_layout layout,
+              const struct ckpt_graph *graph, struct ckpt_plan *plan);
+
+#endif
