@@ -17,7 +17,7 @@
 static bool
 fit_holds(const struct hub_fit *fit, uint64_t what)
 {
-    return (fit->writer->limits.holds & what) != 0;
+    return (fit->holds & what) != 0;
 }
 
 static int
@@ -31,6 +31,9 @@ fit_init(struct hub_fit *fit, struct hub_host *host,
     fit->graph = graph;
     fit->writer = writer;
     fit->self = self;
+    fit->holds = writer->limits.holds;
+    if (writer->holds != NULL)
+        fit->holds &= writer->holds(&host->table, self);
     hub_graph_init(&fit->fitted, host->budget);
     /* The fitted tensors lie on the storages of the graph that was read. */
     fit->fitted.public.storage_count = graph->storage_count;

@@ -27,7 +27,8 @@ struct hub_fit {
     const struct ckpt_graph *graph; /* as it was read */
     const struct ckpt_writer *writer;
     struct hub_host *host;
-    void *self; /* the writer's */
+    void *self;     /* the writer's */
+    uint64_t holds; /* of CKPT_HOLDS_*; of this instance */
     struct hub_graph fitted;
     struct hub_fit_entry *entries; /* one per entry of the graph */
     size_t *first;                 /* of each tensor id, its first entry */

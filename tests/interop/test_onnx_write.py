@@ -209,6 +209,24 @@ def test_alignment(tmp_path):
     assert raw(path) == {n: data for n, (_, _, data) in wanted.items()}
 
 
+def test_ties(place, tmp_path):
+    """Outside of the model two names share their bytes, as the format has it;
+    inside there are two copies, and the side record says what they were."""
+    torch = pytest.importorskip("torch")
+    weight = torch.arange(40.).reshape(8, 5)
+    torch.save({"a": weight, "b": weight.view(8, 5)}, tmp_path / "in.pt")
+    tools.ckpt("convert", tmp_path / "in.pt", tmp_path / "m.onnx", *place,
+               "--strict")
+    data = weight.numpy().tobytes()
+    assert raw(tmp_path / "m.onnx") == {"a": data, "b": data}
+    if place:
+        assert (tmp_path / "w.bin").read_bytes() == data
+        assert run(tmp_path / "m.onnx") == {"a": data, "b": data}
+    tools.ckpt("convert", tmp_path / "m.onnx", tmp_path / "out.pt")
+    found = torch.load(tmp_path / "out.pt")
+    assert found["a"].data_ptr() == found["b"].data_ptr()
+
+
 def test_large(tmp_path):
     """3 GiB go beside the model without being asked to, and onnxruntime has
     them; the input is a hole."""

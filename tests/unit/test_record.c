@@ -52,8 +52,8 @@ slash_name(const struct ckpt_host *host, void *self,
 
 static bool
 keep_plain(const struct ckpt_host *host, void *self,
-             const struct ckpt_graph *graph, size_t index,
-             const struct ckpt_attr *attr)
+           const struct ckpt_graph *graph, size_t index,
+           const struct ckpt_attr *attr)
 {
     (void)host;
     (void)self;
@@ -69,6 +69,23 @@ static const struct ckpt_writer test_twins = {
                .dtypes = ~UINT64_C(0)},
     .name = slash_name,
     .keeps = keep_plain,
+};
+
+/* The same, for an output that is not made so. */
+static uint64_t
+strings_alone(const struct ckpt_host *host, void *self)
+{
+    (void)host;
+    (void)self;
+    return CKPT_HOLDS_STRINGS | CKPT_HOLDS_TREE;
+}
+
+static const struct ckpt_writer test_no_twins = {
+    .size = sizeof(struct ckpt_writer),
+    .id = "no-twins",
+    .limits = {.holds = CKPT_HOLDS_STRINGS | CKPT_HOLDS_TWINS,
+               .dtypes = ~UINT64_C(0)},
+    .holds = strings_alone,
 };
 
 /* The line at which two dumps part. */
@@ -152,7 +169,8 @@ static void
 write_and_read(struct hub_spool *spool, const struct ckpt_writer *writer,
                const struct ckpt_graph *fitted, struct hub_graph *described)
 {
-    bool twins = (writer->limits.holds & CKPT_HOLDS_TWINS) != 0;
+    bool twins =
+        (writer->limits.holds & CKPT_HOLDS_TWINS) != 0 && writer->holds == NULL;
     struct ckpt_value *root;
     const struct ckpt_attr *attr;
     const struct ckpt_pair *pair;
@@ -261,6 +279,12 @@ test_target_with_twins(void **state)
     many(*state, &test_twins, 2000, 3000);
 }
 
+static void
+test_target_without_what_it_may_hold(void **state)
+{
+    many(*state, &test_no_twins, 3000, 3500);
+}
+
 static struct ckpt_value *
 tensor_of(struct hub_graph *graph, const struct ckpt_storage *storage,
           uint64_t shown)
@@ -306,8 +330,8 @@ test_twins_without_a_record(void **state)
     fit_two(*state, 8, &graph, &fit, &host);
     entries = fit.fitted.public.entries;
     assert_int_equal(fit.fitted.public.entry_count, 2);
-    assert_true(same_view(entries[0].value->as.tensor,
-                          entries[1].value->as.tensor));
+    assert_true(
+        same_view(entries[0].value->as.tensor, entries[1].value->as.tensor));
     assert_null(hub_attr_find(fit.fitted.public.attrs, HUB_RECORD_NAME));
     hub_fit_fini(&fit);
     hub_graph_fini(&graph);
@@ -471,6 +495,7 @@ main(void)
         unit_case(test_target_with_tie_names),
         unit_case(test_target_with_few_dtypes),
         unit_case(test_target_with_twins),
+        unit_case(test_target_without_what_it_may_hold),
         unit_case(test_twins_without_a_record),
         unit_case(test_attributes_alone),
         unit_case(test_attributes_hold_no_tensors),

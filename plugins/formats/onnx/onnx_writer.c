@@ -44,6 +44,19 @@ writer_open(const struct ckpt_host *host,
     return CKPT_OK;
 }
 
+/* Two tensors are one where their bytes are in a file of their own. */
+static uint64_t
+writer_holds(const struct ckpt_host *host, void *self)
+{
+    const struct onnx_writing *writing = self;
+    uint64_t holds = onnx_writer.limits.holds;
+
+    (void)host;
+    if (writing->external == NULL || writing->template != NULL)
+        holds &= ~CKPT_HOLDS_TWINS;
+    return holds;
+}
+
 static int
 writer_plan(const struct ckpt_host *host, void *self,
             const struct ckpt_graph *graph, struct ckpt_plan *plan)
@@ -88,7 +101,7 @@ const struct ckpt_writer onnx_writer = {
     .options = writer_options,
     .limits =
         {
-            .holds = CKPT_HOLDS_STRINGS,
+            .holds = CKPT_HOLDS_STRINGS | CKPT_HOLDS_TWINS,
             .dtypes =
                 CKPT_DTYPE_BIT(CKPT_BOOL) | CKPT_DTYPE_BIT(CKPT_UINT8) |
                 CKPT_DTYPE_BIT(CKPT_INT8) | CKPT_DTYPE_BIT(CKPT_UINT16) |
@@ -110,5 +123,6 @@ const struct ckpt_writer onnx_writer = {
         },
     .open = writer_open,
     .plan = writer_plan,
+    .holds = writer_holds,
     .close = writer_close,
 };

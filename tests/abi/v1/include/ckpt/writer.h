@@ -117,6 +117,10 @@ struct ckpt_writer {
      * back. */
     int (*write)(const struct ckpt_host *host, void *self,
                  const struct ckpt_graph *graph, struct ckpt_sink *sink);
+
+    /* Which of limits.holds this output holds, where that depends on the
+     * options. [serial, once, after open] NULL: all. */
+    uint64_t (*holds)(const struct ckpt_host *host, void *self);
 };
 
 #endif
