@@ -36,7 +36,7 @@ void onnx_splice_fini(const struct ckpt_host *host, struct onnx_splice *splice);
 int onnx_splice_add(const struct ckpt_host *host, struct onnx_splice *splice,
                     const struct onnx_edit *edit);
 
-/* Works out the lengths. CKPT_FORMAT: two edits of one run. */
+/* Works out the lengths. */
 int onnx_splice_finish(const struct ckpt_host *host,
                        struct onnx_splice *splice);
 

@@ -23,22 +23,61 @@ onnx_template_blame(struct onnx_templating *t, int status, const char *name)
 
 /* ---- Names ---- */
 
+/* Under a name an entry is looked for, and put into a place. */
+static int
+template_name(struct onnx_templating *t, const char *name, size_t name_bytes,
+              const struct ckpt_entry **place)
+{
+    bool added;
+    uint64_t *number =
+        sdk_table_add(t->host, &t->names, name, name_bytes, &added);
+
+    if (number == NULL)
+        return CKPT_MEMORY;
+    *number = (uint64_t)(uintptr_t)place;
+    return CKPT_OK;
+}
+
+/* The name of a part of a sparse tensor, as the reader's graph has it. */
+static int
+template_part(struct onnx_templating *t, const struct onnx_item *item,
+              const char *part, const struct ckpt_entry **place)
+{
+    size_t part_bytes = strlen(part);
+    char *name = t->host->allocate(t->host, item->name_bytes + part_bytes + 1);
+    int status;
+
+    if (name == NULL)
+        return CKPT_MEMORY;
+    status = sdk_buffer_append(t->host, &t->parts, &name, sizeof name);
+    if (status != CKPT_OK) {
+        t->host->release(t->host, name);
+        return status;
+    }
+    memcpy(name, item->name, item->name_bytes);
+    memcpy(name + item->name_bytes, part, part_bytes);
+    return template_name(t, name, item->name_bytes + part_bytes, place);
+}
+
 static int
 template_names(struct onnx_templating *t)
 {
     const struct onnx_item *item = t->found.items;
-    const struct onnx_item *end = item + t->found.item_count;
-    uint64_t *index;
-    bool added;
+    struct onnx_given *given = t->given;
+    size_t i;
+    int status = CKPT_OK;
 
-    for (; item < end; item++) {
-        index = sdk_table_add(t->host, &t->names, item->name, item->name_bytes,
-                              &added);
-        if (index == NULL)
-            return CKPT_MEMORY;
-        *index = (uint64_t)(item - t->found.items) + 1;
+    for (i = 0; i < t->found.item_count && status == CKPT_OK; i++) {
+        if (item[i].kind != ONNX_ITEM_SPARSE) {
+            status = template_name(t, item[i].name, item[i].name_bytes,
+                                   &given[i].entry);
+            continue;
+        }
+        status = template_part(t, &item[i], ".values", &given[i].entry);
+        if (status == CKPT_OK)
+            status = template_part(t, &item[i], ".indices", &given[i].indices);
     }
-    return CKPT_OK;
+    return status;
 }
 
 static int
@@ -90,17 +129,19 @@ static int
 template_match(struct onnx_templating *t)
 {
     const struct ckpt_graph *graph = t->graph;
-    const uint64_t *index;
+    const struct ckpt_entry **place;
+    const uint64_t *number;
     size_t i, count = 0;
 
     for (i = 0; i < graph->entry_count; i++) {
-        index = sdk_table_find(&t->names, graph->entries[i].name.data,
-                               graph->entries[i].name.size_bytes);
-        if (index == NULL) {
+        number = sdk_table_find(&t->names, graph->entries[i].name.data,
+                                graph->entries[i].name.size_bytes);
+        if (number == NULL) {
             template_miss(t, &graph->entries[i]);
             continue;
         }
-        t->given[*index - 1] = &graph->entries[i];
+        place = (const struct ckpt_entry **)(uintptr_t)*number;
+        *place = &graph->entries[i];
         count++;
     }
     if (count == 0 && graph->entry_count > 0)
@@ -115,18 +156,27 @@ static int
 template_item(struct onnx_templating *t, size_t index)
 {
     const struct onnx_item *item = &t->found.items[index];
+    const struct onnx_given *given = &t->given[index];
 
     switch (item->kind) {
     case ONNX_ITEM_TENSOR:
         return onnx_template_tensor(t, item, item->offset, item->size_bytes,
-                                    item->depth, t->given[index]);
+                                    item->depth, given->entry);
     case ONNX_ITEM_SPARSE:
-        return onnx_template_sparse(t, item);
+        return onnx_template_sparse(t, item, given);
     default:
-        return t->given[index] != NULL
-                   ? onnx_template_numbers(t, item, t->given[index])
+        return given->entry != NULL
+                   ? onnx_template_numbers(t, item, given->entry)
                    : CKPT_OK;
     }
+}
+
+static bool
+template_keeps(const struct onnx_templating *t, size_t index)
+{
+    return t->given[index].entry == NULL ||
+           (t->found.items[index].kind == ONNX_ITEM_SPARSE &&
+            t->given[index].indices == NULL);
 }
 
 /* Tells what keeps its values: each initialiser, and how many constants. Those
@@ -137,7 +187,7 @@ template_kept(const struct onnx_templating *t)
     size_t i;
 
     for (i = 0; i < t->found.item_count; i++)
-        if (t->given[i] == NULL && t->found.items[i].initializer)
+        if (t->found.items[i].initializer && template_keeps(t, i))
             t->host->plan_lose(t->host, t->plan, t->found.items[i].name,
                                "the template's tensor gets no new values");
     if (t->kept_count > 0)
@@ -188,6 +238,17 @@ template_plan(struct onnx_templating *t)
     return status;
 }
 
+static void
+template_parts_fini(struct onnx_templating *t)
+{
+    void **names = (void **)(void *)t->parts.data;
+    size_t i;
+
+    for (i = 0; i < t->parts.size_bytes / sizeof *names; i++)
+        t->host->release(t->host, names[i]);
+    sdk_buffer_fini(t->host, &t->parts);
+}
+
 int
 onnx_template_plan(const struct ckpt_host *host,
                    const struct ckpt_source *source, const char *external,
@@ -216,6 +277,7 @@ onnx_template_plan(const struct ckpt_host *host,
     onnx_data_fini(host, &t.data);
     sdk_buffer_fini(host, &t.outside_text);
     sdk_table_fini(host, &t.names);
+    template_parts_fini(&t);
     host->release(host, t.given);
     onnx_found_fini(host, &t.found);
     return status;

@@ -7,10 +7,24 @@
 
 #include "hash_table.h"
 #include "onnx_external_plan.h"
+#include "onnx_proto.h"
 #include "onnx_splice.h"
 #include "onnx_tensor.h"
 #include "onnx_walk.h"
 #include "quiet_host.h"
+
+/* What an item gets. */
+struct onnx_given {
+    const struct ckpt_entry *entry;   /* of a sparse tensor its values */
+    const struct ckpt_entry *indices; /* of a sparse tensor */
+};
+
+/* The fields of a TensorProto that hold its values, or say where they are. */
+static const uint64_t onnx_value_fields =
+    ONNX_BIT(ONNX_TENSOR_FLOATS) | ONNX_BIT(ONNX_TENSOR_INT32S) |
+    ONNX_BIT(ONNX_TENSOR_INT64S) | ONNX_BIT(ONNX_TENSOR_RAW) |
+    ONNX_BIT(ONNX_TENSOR_DOUBLES) | ONNX_BIT(ONNX_TENSOR_UINT64S) |
+    ONNX_BIT(ONNX_TENSOR_EXTERNAL) | ONNX_BIT(ONNX_TENSOR_LOCATION);
 
 struct onnx_templating {
     const struct ckpt_host *host;
@@ -20,8 +34,11 @@ struct onnx_templating {
     const struct ckpt_graph *graph;
     struct ckpt_plan *plan;
     struct onnx_found found;
-    struct sdk_table names;          /* of the items: their indexes, from 1 */
-    const struct ckpt_entry **given; /* of each item, or NULL */
+    /* Of the items, and of the parts of sparse ones: places in `given`, as
+     * pointers to its members. */
+    struct sdk_table names;
+    struct sdk_buffer parts;  /* names of parts, one allocation each */
+    struct onnx_given *given; /* of each item */
     struct onnx_splice splice;
     struct onnx_data data;
     const char *external; /* as asked for, or NULL */
@@ -53,7 +70,8 @@ int onnx_template_tensor(struct onnx_templating *t,
                          uint64_t size_bytes, uint32_t depth,
                          const struct ckpt_entry *entry);
 int onnx_template_sparse(struct onnx_templating *t,
-                         const struct onnx_item *item);
+                         const struct onnx_item *item,
+                         const struct onnx_given *given);
 int onnx_template_numbers(struct onnx_templating *t,
                           const struct onnx_item *item,
                           const struct ckpt_entry *entry);

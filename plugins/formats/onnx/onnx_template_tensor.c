@@ -16,13 +16,6 @@
  * there is a folder to find other files in. */
 #define OUTSIDE_BYTES_MIN 1024
 
-#define B ONNX_BIT
-
-static const uint64_t value_fields =
-    B(ONNX_TENSOR_FLOATS) | B(ONNX_TENSOR_INT32S) | B(ONNX_TENSOR_INT64S) |
-    B(ONNX_TENSOR_RAW) | B(ONNX_TENSOR_DOUBLES) | B(ONNX_TENSOR_UINT64S) |
-    B(ONNX_TENSOR_EXTERNAL) | B(ONNX_TENSOR_LOCATION);
-
 /* ---- Comparing ---- */
 
 static int
@@ -93,7 +86,7 @@ onnx_template_replace(struct onnx_templating *t, struct onnx_wire *message,
     int status;
 
     while ((status = onnx_wire_next(message, &field)) == CKPT_OK) {
-        if (field.number >= 64 || (fields & B(field.number)) == 0)
+        if (field.number >= 64 || (fields & ONNX_BIT(field.number)) == 0)
             continue;
         end = field.offset + field.size_bytes;
         if (edit.size_bytes > 0 &&
@@ -143,7 +136,7 @@ replace_outside(struct onnx_templating *t, const struct onnx_tensor *tensor,
     onnx_put_place(&t->splice.put, t->outside, offset, piece->size_bytes);
     onnx_wire_again(&t->wire, tensor->offset, tensor->size_bytes, tensor->depth,
                     &onnx_tensor_message, &message);
-    return onnx_template_replace(t, &message, value_fields, text, NULL,
+    return onnx_template_replace(t, &message, onnx_value_fields, text, NULL,
                                  piece->name);
 }
 
@@ -164,7 +157,7 @@ replace_inside(struct onnx_templating *t, const struct onnx_tensor *tensor,
     onnx_put_head(&t->splice.put, ONNX_TENSOR_RAW, new->size_bytes);
     onnx_wire_again(&t->wire, tensor->offset, tensor->size_bytes, tensor->depth,
                     &onnx_tensor_message, &message);
-    return onnx_template_replace(t, &message, value_fields, text, new,
+    return onnx_template_replace(t, &message, onnx_value_fields, text, new,
                                  entry->name.data);
 }
 
@@ -229,26 +222,4 @@ onnx_template_tensor(struct onnx_templating *t, const struct onnx_item *item,
     return tensor.outside && tensor.data_bytes > 0
                ? keep_outside(t, item, &tensor)
                : CKPT_OK;
-}
-
-int
-onnx_template_sparse(struct onnx_templating *t, const struct onnx_item *item)
-{
-    struct onnx_wire message;
-    struct onnx_field part;
-    int status;
-
-    onnx_wire_again(&t->wire, item->offset, item->size_bytes, item->depth,
-                    &onnx_sparse_message, &message);
-    while ((status = onnx_wire_next(&message, &part)) == CKPT_OK) {
-        if (part.number != ONNX_SPARSE_VALUES &&
-            part.number != ONNX_SPARSE_INDICES)
-            continue;
-        status = onnx_template_tensor(t, item, part.offset, part.size_bytes,
-                                      item->depth + 1, NULL);
-        if (status != CKPT_OK)
-            return status;
-    }
-    return status == CKPT_END ? CKPT_OK
-                              : onnx_template_blame(t, status, item->name);
 }
