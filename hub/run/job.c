@@ -4,6 +4,7 @@
  * commit.
  */
 #include <string.h>
+#include <sys/stat.h>
 
 #include "hub/core/options.h"
 #include "hub/load/detect.h"
@@ -200,6 +201,40 @@ job_begin_file(struct job *job, uint32_t file)
     return status;
 }
 
+static bool
+job_replaces(const struct job *job, const struct ckpt_source *source)
+{
+    struct stat seen;
+    uint32_t i;
+
+    for (i = 0; i < job->plan.file_count; i++)
+        if (job->sinks[i]->replaces &&
+            stat(job->sinks[i]->target, &seen) == 0 &&
+            seen.st_dev == source->seen.st_dev &&
+            seen.st_ino == source->seen.st_ino)
+            return true;
+    return false;
+}
+
+/* What lies beside a file that was read is not replaced without that file,
+ * which would be left with the bytes of another. */
+static int
+job_spares(struct job *job)
+{
+    const struct ckpt_source *source = job->reading.host.sources;
+
+    for (; source != NULL; source = source->next) {
+        if (source->origin == NULL || source->origin->folder ||
+            !job_replaces(job, source) || job_replaces(job, source->origin))
+            continue;
+        job_report(job)->file = job->order->output;
+        return hub_fail(job_report(job), CKPT_CONFLICT, NULL, CKPT_NOWHERE,
+                        "%s would be replaced, of which %s has its bytes",
+                        source->name, source->origin->path);
+    }
+    return CKPT_OK;
+}
+
 /* Room for all files before the first byte of any. */
 static int
 job_begin(struct job *job)
@@ -213,7 +248,7 @@ job_begin(struct job *job)
         return job_report(job)->status;
     for (i = 0; i < job->plan.file_count && status == CKPT_OK; i++)
         status = job_begin_file(job, i);
-    return status;
+    return status == CKPT_OK ? job_spares(job) : status;
 }
 
 static bool

@@ -291,6 +291,19 @@ plan_fit(struct planner *p, struct sdk_buffer *name)
     return status;
 }
 
+/* A model that was read had a graph, of which nothing is here. */
+static void
+plan_warn(const struct planner *p)
+{
+    const struct ckpt_attr *attr = p->graph->attrs;
+
+    for (; attr != NULL; attr = attr->next)
+        if (strcmp(attr->name, "onnx.graph_name") == 0)
+            p->host->warn(p->host, NULL, CKPT_NOWHERE,
+                          "weights alone are written; --template MODEL keeps "
+                          "the graph of a model");
+}
+
 int
 onnx_plan(const struct ckpt_host *host, const char *external,
           const struct ckpt_graph *graph, struct ckpt_plan *plan)
@@ -312,6 +325,8 @@ onnx_plan(const struct ckpt_host *host, const char *external,
         status = onnx_data_plan(host, &p.data, p.external, plan);
     if (status == CKPT_OK)
         status = plan_segments(&p);
+    if (status == CKPT_OK)
+        plan_warn(&p);
     onnx_data_fini(host, &p.data);
     sdk_buffer_fini(host, &p.put.buffer);
     sdk_buffer_fini(host, &name);

@@ -119,6 +119,21 @@ template_outside(struct onnx_templating *t)
     return status;
 }
 
+/* Where the template's data file has the name of ours it is opened in any
+ * case: so the hub knows it, and does not let ours take its place. */
+static int
+template_beside(struct onnx_templating *t, const struct onnx_tensor *tensor,
+                const char *name)
+{
+    const struct ckpt_source *source;
+
+    if (strcmp(tensor->external.location, t->outside) != 0)
+        return CKPT_OK;
+    return onnx_template_blame(
+        t, onnx_external_find(&t->quiet.table, t->source, tensor, &source),
+        name);
+}
+
 /* Puts a tensor, or what the template has of it, into the data file. */
 static int
 replace_outside(struct onnx_templating *t, const struct onnx_tensor *tensor,
@@ -129,6 +144,8 @@ replace_outside(struct onnx_templating *t, const struct onnx_tensor *tensor,
     uint64_t offset = 0;
     int status = template_outside(t);
 
+    if (status == CKPT_OK && tensor->outside)
+        status = template_beside(t, tensor, piece->name);
     if (status == CKPT_OK)
         status = onnx_data_place(t->host, &t->data, piece, &offset);
     if (status != CKPT_OK)
