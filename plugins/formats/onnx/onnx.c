@@ -7,6 +7,7 @@
 #include "onnx_about.h"
 #include "onnx_attributes.h"
 #include "onnx_graph.h"
+#include "onnx_verify.h"
 #include "onnx_writer.h"
 
 static int
@@ -79,6 +80,12 @@ onnx_cursor(const struct ckpt_host *host, void *self,
                             &onnx->coded.all[storage->cursor_key], cursor);
 }
 
+static int
+onnx_verify_callback(const struct ckpt_host *host, void *self)
+{
+    return onnx_verify(host, self);
+}
+
 /* A model begins with its IR version, and after it comes its producer, its
  * domain, its version, its text, its graph, or an operator set. */
 #define ONNX_MAGICS(ir)                                     \
@@ -115,6 +122,7 @@ static const struct ckpt_reader onnx_reader = {
     .cursor_open = onnx_cursor,
     .cursor_next = onnx_cursor_next,
     .cursor_close = onnx_cursor_close,
+    .verify = onnx_verify_callback,
 };
 
 static const struct ckpt_reader *const readers[] = {&onnx_reader, NULL};

@@ -18,8 +18,7 @@ read_printable(const struct onnx_wire *wire, const struct onnx_field *field,
 {
     size_t size =
         field->size_bytes < room - 1 ? (size_t)field->size_bytes : room - 1;
-    int status = wire->host->source_read(wire->host, wire->source,
-                                         field->offset, text, size);
+    int status = onnx_wire_copy(wire, field->offset, text, size);
     size_t i;
 
     if (status != CKPT_OK)

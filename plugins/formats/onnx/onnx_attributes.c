@@ -30,8 +30,8 @@ load_text(const struct onnx_wire *wire, const struct onnx_field *field,
     made = host->allocate(host, (size_t)field->size_bytes + 1);
     if (made == NULL)
         return CKPT_MEMORY;
-    status = host->source_read(host, wire->source, field->offset, made,
-                               (size_t)field->size_bytes);
+    status =
+        onnx_wire_copy(wire, field->offset, made, (size_t)field->size_bytes);
     if (status == CKPT_OK && !sdk_utf8_valid(made, (size_t)field->size_bytes))
         status = onnx_wire_fail(wire, CKPT_FORMAT, field->offset,
                                 "a text that is not UTF-8");

@@ -15,6 +15,7 @@
 /* What the runtime writes for weights that it has in its memory: the offset is
  * then an address. */
 #define MEMORY_MARK "_ORT_MEM_ADDR_"
+#define FOLDERS_MAX 16 /* down to a file */
 
 static int
 fail(const struct ckpt_host *host, const struct onnx_tensor *tensor,
@@ -96,6 +97,30 @@ add_file(const struct ckpt_host *host, struct onnx_files *files,
     return CKPT_OK;
 }
 
+/* Goes down the path, one plain name after the other. */
+static int
+descend(const struct ckpt_host *host, const struct ckpt_source *model,
+        const struct onnx_tensor *tensor, char *path,
+        const struct ckpt_source **source)
+{
+    uint32_t depth = 0;
+    char *slash;
+    int status = CKPT_OK;
+
+    *source = model;
+    while (status == CKPT_OK && (slash = strchr(path, '/')) != NULL) {
+        *slash = '\0';
+        if (++depth > FOLDERS_MAX)
+            return fail(host, tensor, "a location in too many folders");
+        status = host->source_open(host, *source, path, source);
+        if (status == CKPT_OK && !host->source_is_folder(host, *source))
+            return fail(host, tensor, "a location below a file");
+        path = slash + 1;
+    }
+    return status == CKPT_OK ? host->source_open(host, *source, path, source)
+                             : status;
+}
+
 static int
 add_checksum(const struct ckpt_host *host, struct onnx_files *files,
              const struct onnx_external *external, uint64_t file)
@@ -156,7 +181,7 @@ onnx_external_find(const struct ckpt_host *host,
     int status = check_location(host, tensor, path);
 
     if (status == CKPT_OK)
-        status = host->source_open(host, model, path, &found);
+        status = descend(host, model, tensor, path, &found);
     if (status != CKPT_OK)
         return status;
     if (host->source_is_folder(host, found))

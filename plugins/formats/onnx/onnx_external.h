@@ -59,10 +59,6 @@ int onnx_external_storage(const struct ckpt_host *host,
 int onnx_external_check(const struct ckpt_host *host,
                         const struct onnx_files *files);
 
-/* Compares the checksums, and says what was compared. [verify] */
-int onnx_external_verify(const struct ckpt_host *host,
-                         const struct onnx_files *files);
-
 void onnx_files_fini(const struct ckpt_host *host, struct onnx_files *files);
 
 #endif

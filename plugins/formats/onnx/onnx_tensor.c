@@ -138,6 +138,13 @@ parse_size(const char *text, uint64_t *size)
     return true;
 }
 
+static bool
+is_sha1(const char *text)
+{
+    return strlen(text) == ONNX_SHA1_DIGITS &&
+           strspn(text, "0123456789abcdefABCDEF") == ONNX_SHA1_DIGITS;
+}
+
 static const char *const keys[] = {"location", "offset", "length", "checksum",
                                    "basepath"};
 
@@ -162,12 +169,13 @@ set_external(struct parsing *p, uint32_t key, const char *text,
         return fail(p, CKPT_FORMAT, field->offset,
                     "external_data: a location that is too long, or has a NUL "
                     "in it");
-    } else if (key == CHECKSUM && whole && strlen(text) <= ONNX_SHA1_DIGITS) {
-        memcpy(external->checksum, text, strlen(text) + 1);
+    } else if (key == CHECKSUM && whole && is_sha1(text)) {
+        memcpy(external->checksum, text, ONNX_SHA1_DIGITS + 1);
     } else if (key == CHECKSUM) {
-        return fail(p, CKPT_FORMAT, field->offset,
-                    "external_data: a checksum that is no SHA-1");
-    } else if (key != BASEPATH &&
+        p->wire->host->warn(p->wire->host, p->tensor->label, field->offset,
+                            "external_data: a checksum that is no SHA-1 is "
+                            "passed over");
+    } else if ((key == OFFSET || key == LENGTH) &&
                !(whole &&
                  parse_size(text, key == OFFSET ? &external->offset
                                                 : &external->size_bytes))) {
@@ -183,12 +191,11 @@ static int
 read_text(const struct parsing *p, const struct onnx_field *field, char *text,
           size_t room)
 {
-    const struct ckpt_host *host = p->wire->host;
     size_t size =
         field->size_bytes < room ? (size_t)field->size_bytes : room - 1;
 
     text[size] = '\0';
-    return host->source_read(host, p->wire->source, field->offset, text, size);
+    return onnx_wire_copy(p->wire, field->offset, text, size);
 }
 
 static int
@@ -392,8 +399,9 @@ check_data(struct parsing *p)
         return check_numbers(p);
     if (tensor->raw_bytes == tensor->data_bytes)
         return CKPT_OK;
-    return host->fail(host, CKPT_FORMAT, tensor->label,
-                      tensor->raw ? tensor->raw_offset : tensor->offset,
+    if (!tensor->raw)
+        return fail(p, CKPT_FORMAT, tensor->offset, "it has no values");
+    return host->fail(host, CKPT_FORMAT, tensor->label, tensor->raw_offset,
                       "%llu bytes of raw_data, its shape takes %llu",
                       (unsigned long long)tensor->raw_bytes,
                       (unsigned long long)tensor->data_bytes);

@@ -10,9 +10,6 @@
 #include <string.h>
 
 #include "onnx_proto.h"
-#include "utf8.h"
-
-#define NAME_BYTES_MAX 65536
 
 struct walker {
     const struct ckpt_host *host;
@@ -38,35 +35,6 @@ static int walk_graph(struct walker *w, struct onnx_wire *wire, uint32_t scope);
 
 /* ---- Texts ---- */
 
-static int
-append_text(struct walker *w, const struct onnx_wire *wire,
-            const struct onnx_field *field)
-{
-    struct sdk_buffer *text = &w->found->text;
-    unsigned char *to;
-    int status;
-
-    if (field->size_bytes > NAME_BYTES_MAX)
-        return onnx_wire_fail(wire, CKPT_LIMIT, field->tag_offset,
-                              "a name of %llu bytes; at most %d are read",
-                              (unsigned long long)field->size_bytes,
-                              NAME_BYTES_MAX);
-    status = sdk_buffer_reserve(w->host, text, (size_t)field->size_bytes);
-    if (status != CKPT_OK || field->size_bytes == 0)
-        return status;
-    to = text->data + text->size_bytes;
-    status = w->host->source_read(w->host, wire->source, field->offset, to,
-                                  (size_t)field->size_bytes);
-    if (status != CKPT_OK)
-        return status;
-    if (memchr(to, '\0', (size_t)field->size_bytes) != NULL ||
-        !sdk_utf8_valid(to, (size_t)field->size_bytes))
-        return onnx_wire_fail(wire, CKPT_FORMAT, field->tag_offset,
-                              "a name that is not UTF-8, or with a NUL in it");
-    text->size_bytes += (size_t)field->size_bytes;
-    return CKPT_OK;
-}
-
 /* The name of a node, or its operator and its index. */
 static int
 append_node(struct walker *w, const struct onnx_wire *wire,
@@ -75,8 +43,8 @@ append_node(struct walker *w, const struct onnx_wire *wire,
     int status;
 
     if (node->name.size_bytes > 0)
-        return append_text(w, wire, &node->name);
-    status = append_text(w, wire, &node->op);
+        return onnx_found_text(w->found, wire, &node->name);
+    status = onnx_found_text(w->found, wire, &node->op);
     return status == CKPT_OK
                ? sdk_buffer_printf(w->host, &w->found->text, "_%llu",
                                    (unsigned long long)node->index)
@@ -98,86 +66,14 @@ append_place(struct walker *w, const struct onnx_wire *wire,
             status = sdk_buffer_append(w->host, text, "/", 1);
     }
     if (status == CKPT_OK)
-        status = append_text(w, wire, &attribute->name);
+        status = onnx_found_text(w->found, wire, &attribute->name);
     if (status == CKPT_OK && list)
         status =
             sdk_buffer_printf(w->host, text, "/%llu", (unsigned long long)nth);
     return status;
 }
 
-/* ---- Items and scopes ---- */
-
-/* Room for one more in a list of `*capacity`. */
-static int
-grow(const struct ckpt_host *host, void **list, size_t count, size_t *capacity,
-     size_t size)
-{
-    size_t wanted = *capacity == 0 ? 64 : *capacity * 2;
-    void *more;
-
-    if (count < *capacity)
-        return CKPT_OK;
-    more = host->reallocate(host, *list, wanted * size);
-    if (more == NULL)
-        return CKPT_MEMORY;
-    *list = more;
-    *capacity = wanted;
-    return CKPT_OK;
-}
-
-/* Where the name of an item begins in the text; before it stands its scope, so
- * that both together are a key. */
-static int
-begin_name(struct walker *w, uint32_t scope, size_t *text_at)
-{
-    int status =
-        sdk_buffer_append(w->host, &w->found->text, &scope, ONNX_SCOPE_BYTES);
-
-    *text_at = w->found->text.size_bytes;
-    return status;
-}
-
-/* Adds an item whose name is the end of the text, from `text_at`. */
-static int
-add_item(struct walker *w, const struct onnx_item *like, size_t text_at)
-{
-    struct onnx_found *found = w->found;
-    size_t text_bytes = found->text.size_bytes - text_at;
-    void *items = found->items;
-    int status = grow(w->host, &items, found->item_count, &found->item_capacity,
-                      sizeof *found->items);
-
-    found->items = items;
-    if (status == CKPT_OK)
-        status = sdk_buffer_append(w->host, &found->text, "", 1);
-    if (status != CKPT_OK)
-        return status;
-    found->items[found->item_count] = *like;
-    found->items[found->item_count].text_at = text_at;
-    found->items[found->item_count++].text_bytes = text_bytes;
-    return CKPT_OK;
-}
-
-/* Adds a scope whose place is the end of the text, from `text_at`. */
-static int
-add_scope(struct walker *w, uint32_t outer, size_t text_at, uint32_t *scope)
-{
-    struct onnx_found *found = w->found;
-    void *scopes = found->scopes;
-    int status = grow(w->host, &scopes, found->scope_count,
-                      &found->scope_capacity, sizeof *found->scopes);
-
-    found->scopes = scopes;
-    if (status != CKPT_OK)
-        return status;
-    found->scopes[found->scope_count] = (struct onnx_scope){
-        .outer = outer,
-        .text_at = text_at,
-        .text_bytes = found->text.size_bytes - text_at,
-    };
-    *scope = (uint32_t)found->scope_count++;
-    return CKPT_OK;
-}
+/* ---- Initialisers ---- */
 
 /* Finds the name in a TensorProto, going through all of it. */
 static int
@@ -232,10 +128,12 @@ walk_initializer(struct walker *w, const struct onnx_wire *wire,
         return onnx_wire_fail(wire, CKPT_FORMAT, field->tag_offset,
                               "an initializer without a name");
     if (status == CKPT_OK)
-        status = begin_name(w, scope, &text_at);
+        status = onnx_found_begin(w->host, w->found, scope, &text_at);
     if (status == CKPT_OK)
-        status = append_text(w, wire, &name);
-    return status == CKPT_OK ? add_item(w, &item, text_at) : status;
+        status = onnx_found_text(w->found, wire, &name);
+    return status == CKPT_OK
+               ? onnx_found_item(w->host, w->found, &item, text_at)
+               : status;
 }
 
 /* ---- Attributes ---- */
@@ -279,13 +177,14 @@ add_value(struct walker *w, const struct onnx_wire *inner,
           struct onnx_item *item, bool list, uint64_t nth)
 {
     size_t text_at;
-    int status = begin_name(w, item->scope, &text_at);
+    int status = onnx_found_begin(w->host, w->found, item->scope, &text_at);
 
     if (status == CKPT_OK)
         status = node != NULL && node->constant && node->output.size_bytes > 0
-                     ? append_text(w, inner, &node->output)
+                     ? onnx_found_text(w->found, inner, &node->output)
                      : append_place(w, inner, node, attribute, list, nth);
-    return status == CKPT_OK ? add_item(w, item, text_at) : status;
+    return status == CKPT_OK ? onnx_found_item(w->host, w->found, item, text_at)
+                             : status;
 }
 
 static int
@@ -355,7 +254,7 @@ walk_subgraph(struct walker *w, const struct onnx_wire *inner, uint32_t outer,
         status = append_place(w, inner, node, attribute,
                               field->number == ONNX_ATTRIBUTE_GRAPHS, nth);
     if (status == CKPT_OK)
-        status = add_scope(w, outer, text_at, &scope);
+        status = onnx_found_scope(w->host, w->found, outer, text_at, &scope);
     return status == CKPT_OK ? walk_graph(w, &graph, scope) : status;
 }
 
@@ -509,11 +408,13 @@ add_function(struct walker *w, struct onnx_wire *inner, uint32_t *scope)
         status = sdk_buffer_append(w->host, &w->found->text, marks[i],
                                    strlen(marks[i]));
         if (status == CKPT_OK)
-            status = append_text(w, inner, &parts[i]);
+            status = onnx_found_text(w->found, inner, &parts[i]);
         if (status == CKPT_OK && i == 0)
             status = sdk_buffer_append(w->host, &w->found->text, "::", 2);
     }
-    return status >= CKPT_OK ? add_scope(w, 0, text_at, scope) : status;
+    return status >= CKPT_OK
+               ? onnx_found_scope(w->host, w->found, 0, text_at, scope)
+               : status;
 }
 
 static int
@@ -563,7 +464,7 @@ walk_training(struct walker *w, const struct onnx_wire *wire,
             part.number == ONNX_TRAINING_ALGORITHM ? "algorithm"
                                                    : "initialization");
         if (status == CKPT_OK)
-            status = add_scope(w, 0, text_at, &scope);
+            status = onnx_found_scope(w->host, w->found, 0, text_at, &scope);
         if (status == CKPT_OK)
             status =
                 onnx_wire_enter(&inner, &part, &onnx_graph_message, &graph);
@@ -608,20 +509,8 @@ onnx_walk(const struct ckpt_host *host, const struct ckpt_source *source,
     struct walker w = {.host = host, .found = found};
     struct onnx_wire wire;
     uint32_t scope;
-    int status = add_scope(&w, 0, 0, &scope);
+    int status = onnx_found_scope(host, found, 0, 0, &scope);
 
     onnx_wire_open(host, source, &onnx_model_message, &wire);
     return status == CKPT_OK ? walk_model(&w, &wire) : status;
-}
-
-void
-onnx_found_fini(const struct ckpt_host *host, struct onnx_found *found)
-{
-    size_t i;
-
-    for (i = 0; i < found->item_count; i++)
-        host->release(host, found->items[i].own);
-    host->release(host, found->items);
-    host->release(host, found->scopes);
-    sdk_buffer_fini(host, &found->text);
 }

@@ -7,6 +7,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "checked.h"
 #include "endian.h"
@@ -14,6 +15,7 @@
 #define TAG_BYTES_MAX 5
 #define LENGTH_BYTES_MAX 5
 #define VALUE_BYTES_MAX 10
+#define COPY_BYTES_MAX 4096
 #define CANCEL_STEP 4096 /* bytes, a power of two */
 
 int
@@ -214,6 +216,23 @@ onnx_wire_next(struct onnx_wire *wire, struct onnx_field *field)
 }
 
 int
+onnx_wire_copy(const struct onnx_wire *wire, uint64_t offset, void *to,
+               size_t size_bytes)
+{
+    struct ckpt_span span;
+    int status;
+
+    if (size_bytes > COPY_BYTES_MAX)
+        return wire->host->source_read(wire->host, wire->source, offset, to,
+                                       size_bytes);
+    status = wire->host->source_peek(wire->host, wire->source, offset,
+                                     size_bytes, &span);
+    if (status == CKPT_OK && size_bytes > 0)
+        memcpy(to, span.data, size_bytes);
+    return status;
+}
+
+int
 onnx_wire_text(const struct onnx_wire *wire, const struct onnx_field *field,
                char *text, size_t room)
 {
@@ -223,8 +242,8 @@ onnx_wire_text(const struct onnx_wire *wire, const struct onnx_field *field,
         return onnx_wire_fail(wire, CKPT_LIMIT, field->tag_offset,
                               "a text of %llu bytes; at most %zu are read",
                               (unsigned long long)field->size_bytes, room - 1);
-    status = wire->host->source_read(wire->host, wire->source, field->offset,
-                                     text, (size_t)field->size_bytes);
+    status =
+        onnx_wire_copy(wire, field->offset, text, (size_t)field->size_bytes);
     if (status == CKPT_OK)
         text[field->size_bytes] = '\0';
     return status;
