@@ -375,6 +375,94 @@ def test_some_weights(variant, exported, tmp_path):
             assert new_values[name] == value
 
 
+def odd_places(add):
+    """A model with a number of each kind in nodes, sparse tensors of three
+    forms, elements below a byte, and tensors in both branches of an If."""
+    h, types = onnx.helper, onnx.TensorProto
+
+    def sparse(name, indices, rank):
+        flat = numpy.array(indices).flatten().tolist()
+        return h.make_sparse_tensor(
+            h.make_tensor(name, types.FLOAT, [2], [1. + add, 2.]),
+            h.make_tensor("", types.INT64, numpy.array(indices).shape, flat),
+            [4] * rank)
+
+    def branch(name, value):
+        node = h.make_node("Constant", [], ["w"], value=h.make_tensor(
+            "", types.FLOAT, [2], [value + add, 2.]))
+        return h.make_graph([node], name, [], [
+            h.make_tensor_value_info("w", types.FLOAT, [2])])
+
+    nodes = [h.make_node("If", ["c"], ["y"], then_branch=branch("t", 5.),
+                         else_branch=branch("e", 6.)),
+             h.make_node("Constant", [], ["f"], value_float=2.5 + add),
+             h.make_node("Constant", [], ["i"], value_int=-7 + add),
+             h.make_node("Constant", [], ["fs"], value_floats=[1., 2. + add]),
+             h.make_node("Constant", [], ["is"], value_ints=[4 + add, -500]),
+             h.make_node("Constant", [], ["zero"], value_int=add)]
+    fours = [h.make_tensor(name, kind, [3, 3], numpy.arange(9) % 7 + add)
+             for name, kind in (("i4", types.INT4), ("u4", types.UINT4))]
+    fours.append(h.make_tensor("f4", types.FLOAT4E2M1, [2, 2],
+                               [1. + add, 2., 3., 4.]))
+    graph = h.make_graph(
+        nodes, "g", [h.make_tensor_value_info("c", types.BOOL, [])],
+        [h.make_tensor_value_info("y", types.FLOAT, [2])],
+        fours, sparse_initializer=[
+            sparse("pairs", [[0, 1 + add], [1, 3]], 2),
+            sparse("linear", [1, 4 + add], 2), sparse("line", [1, 3], 1)])
+    return h.make_model(graph, ir_version=11,
+                        opset_imports=[h.make_opsetid("", 23)])
+
+
+def test_odd_places(tmp_path):
+    """Each model becomes the other with the other's tensors in it."""
+    pytest.importorskip("ml_dtypes")
+    for add in (0, 1):
+        model = odd_places(add)
+        onnx.checker.check_model(model)
+        onnx.save(model, tmp_path / f"{add}.onnx")
+    for add in (0, 1):
+        tools.ckpt("convert", tmp_path / f"{add}.onnx", tmp_path / "out.onnx",
+                   "--template", tmp_path / f"{1 - add}.onnx", "--strict",
+                   "--force")
+        assert values(onnx.load(tmp_path / "out.onnx")) == \
+            values(odd_places(add))
+        onnx.checker.check_model(tmp_path / "out.onnx")
+
+
+def values(model):
+    """All that a model holds, with the values of tensors told apart from how
+    they are kept."""
+    found = []
+    for tensor in all_tensors(model, []):
+        value = onnx.numpy_helper.to_array(tensor)
+        found.append((tensor.name, str(value.dtype), value.tolist()))
+        tensor.Clear()
+    return found, str(model)
+
+
+def test_folders_below(exported, tmp_path):
+    """Values in folders below the template are found and brought beside the
+    output."""
+    model = onnx.load(exported / "model.onnx")
+    below = tmp_path / "in" / "far" / "below"
+    below.mkdir(parents=True)
+    for tensor in model.graph.initializer:
+        (below / tensor.name).write_bytes(tensor.raw_data)
+        tensor.ClearField("raw_data")
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        entry = tensor.external_data.add()
+        entry.key, entry.value = "location", f"far/below/{tensor.name}"
+    (tmp_path / "in" / "m.onnx").write_bytes(model.SerializeToString())
+    out = tmp_path / "out.onnx"
+    done = into(tmp_path / "in" / "m.onnx", exported, out,
+                weights="head.pth")
+    assert done.returncode == 0, done.stderr
+    wanted = {**raw(exported / "model.onnx"),
+              **{n: v for n, v in raw(out).items() if n.startswith("head")}}
+    assert raw(out) == wanted
+
+
 # ---- The test models of ONNX ----
 
 def package_models():
