@@ -83,20 +83,6 @@ data_number(const struct ckpt_host *host, struct onnx_data *data,
 }
 
 int
-onnx_data_met(const struct ckpt_host *host, struct onnx_data *data,
-              const struct ckpt_tensor *tensor, bool *met)
-{
-    const struct onnx_piece piece = {.tensor = tensor,
-                                     .size_bytes = tensor->size_bytes};
-    uint64_t *number = NULL;
-    int status = data_number(host, data, &piece, &number);
-
-    if (status == CKPT_OK)
-        *met = (*number)++ > 0;
-    return status;
-}
-
-int
 onnx_data_place(const struct ckpt_host *host, struct onnx_data *data,
                 const struct onnx_piece *piece, uint64_t *offset)
 {

@@ -20,9 +20,9 @@ struct onnx_piece {
 };
 
 struct onnx_data {
-    struct sdk_table places;  /* of the views: their offsets and 1 */
+    struct sdk_table places;  /* of the pieces: their offsets and 1 */
     struct sdk_buffer keys;   /* void *, of the table */
-    struct sdk_buffer pieces; /* struct onnx_data_piece, in order */
+    struct sdk_buffer pieces; /* struct onnx_piece with its place, in order */
     uint64_t end;
 };
 
@@ -30,10 +30,6 @@ struct onnx_data {
  * than any. */
 int onnx_data_place(const struct ckpt_host *host, struct onnx_data *data,
                     const struct onnx_piece *piece, uint64_t *offset);
-
-/* Whether a view has a place, or is met for the first time. */
-int onnx_data_met(const struct ckpt_host *host, struct onnx_data *data,
-                  const struct ckpt_tensor *tensor, bool *met);
 
 /* Puts the fields of a TensorProto that say where its bytes are. */
 void onnx_put_place(struct onnx_put *put, const char *location, uint64_t offset,
