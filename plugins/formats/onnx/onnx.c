@@ -4,6 +4,8 @@
  */
 #include "ckpt/plugin.h"
 
+#include <stdio.h>
+
 #include "onnx_about.h"
 #include "onnx_attributes.h"
 #include "onnx_graph.h"
@@ -20,11 +22,18 @@ onnx_probe(const struct ckpt_host *host, const struct ckpt_source *source,
     if (host->source_is_folder(host, source))
         return CKPT_OK;
     status = onnx_about_read(host, source, &about);
+    /* It may be a broken model: its reader says what is wrong. */
     if (status == CKPT_FORMAT)
         return CKPT_OK;
-    if (status != CKPT_OK || !about.has_graph || about.unknown > 0)
+    if (status != CKPT_OK)
         return status;
-    evidence->level = CKPT_EVIDENCE_STRUCTURE;
+    if (!about.has_graph) {
+        snprintf(evidence->how, sizeof evidence->how,
+                 "protobuf without the graph of an ONNX model");
+        return CKPT_OK;
+    }
+    evidence->level =
+        about.unknown > 0 ? CKPT_EVIDENCE_MAGIC : CKPT_EVIDENCE_STRUCTURE;
     onnx_about_say(&about, evidence->how, sizeof evidence->how);
     return CKPT_OK;
 }

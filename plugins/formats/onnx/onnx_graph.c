@@ -172,9 +172,17 @@ build_tensor(const struct build *b, const struct onnx_item *item,
     struct onnx_tensor tensor;
     int status = onnx_tensor_read(&b->wire, item->name, item->offset,
                                   item->size_bytes, item->depth, &tensor);
+    uint64_t *last;
 
-    if (status == CKPT_OK)
-        status = new_tensor(b, &tensor, value);
+    if (status != CKPT_OK)
+        return status;
+    /* Rows of whole bytes are what torch has a type for. */
+    last = tensor.rank > 0 ? &tensor.shape[tensor.rank - 1] : NULL;
+    if (tensor.dtype == CKPT_FLOAT4_E2M1 && last != NULL && *last % 2 == 0) {
+        tensor.dtype = CKPT_FLOAT4_E2M1FN_X2;
+        *last /= 2;
+    }
+    status = new_tensor(b, &tensor, value);
     return status == CKPT_OK ? set_attributes(b, &tensor, *value) : status;
 }
 
@@ -382,7 +390,8 @@ count_packed(const struct onnx_wire *wire, const struct onnx_field *field,
 
     while (status == CKPT_OK && at < end) {
         status = onnx_wire_varint(wire, &at, end, 10, &value);
-        ++*count;
+        if (++*count % 65536 == 0 && wire->host->cancelled(wire->host))
+            return CKPT_CANCELLED;
     }
     return status;
 }

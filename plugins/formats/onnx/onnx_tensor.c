@@ -64,6 +64,8 @@ onnx_typed_of(uint32_t dtype)
 {
     size_t i;
 
+    if (dtype == CKPT_FLOAT4_E2M1FN_X2)
+        dtype = CKPT_FLOAT4_E2M1;
     for (i = 0; i < TYPE_COUNT; i++)
         if (types[i].dtype == dtype)
             return &types[i].typed;

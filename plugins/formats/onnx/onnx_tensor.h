@@ -58,7 +58,8 @@ int onnx_tensor_read(const struct onnx_wire *wire, const char *label,
                      uint64_t offset, uint64_t size_bytes, uint32_t depth,
                      struct onnx_tensor *tensor);
 
-/* How a dtype is kept; every dtype that onnx_tensor_read gives has one. */
+/* How a dtype is kept; every dtype that onnx_tensor_read gives has one, and
+ * pairs of float4 are kept as float4. */
 const struct onnx_typed *onnx_typed_of(uint32_t dtype);
 
 /* One more field of numbers. */

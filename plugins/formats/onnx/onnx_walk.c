@@ -223,14 +223,15 @@ walk_numbers(struct walker *w, const struct onnx_wire *inner, uint32_t scope,
                              .depth = inner->depth,
                              .offset = attribute->self.offset,
                              .size_bytes = attribute->self.size_bytes};
-    char name[16];
+    char name[16] = "";
     size_t i;
     int status;
 
     if (attribute->name.size_bytes >= sizeof name ||
         (attribute->seen & ONNX_BIT(ONNX_ATTRIBUTE_REFERENCE)) != 0)
         return CKPT_OK;
-    status = onnx_wire_text(inner, &attribute->name, name, sizeof name);
+    status = onnx_wire_copy(inner, attribute->name.offset, name,
+                            (size_t)attribute->name.size_bytes);
     for (i = 0; i < sizeof names / sizeof *names && status == CKPT_OK; i++) {
         if (strcmp(name, names[i].name) != 0)
             continue;
@@ -332,7 +333,10 @@ read_node(struct onnx_wire *inner, struct node *node)
             node->within = true;
     }
     if (status == CKPT_END && node->within && node->op.size_bytes < sizeof op) {
-        status = onnx_wire_text(inner, &node->op, op, sizeof op);
+        status = onnx_wire_copy(inner, node->op.offset, op,
+                                (size_t)node->op.size_bytes);
+        if (status != CKPT_OK)
+            return status;
         node->constant =
             strcmp(op, "Constant") == 0 || strcmp(op, "ConstantOfShape") == 0;
     }

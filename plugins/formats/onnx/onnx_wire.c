@@ -231,20 +231,3 @@ onnx_wire_copy(const struct onnx_wire *wire, uint64_t offset, void *to,
         memcpy(to, span.data, size_bytes);
     return status;
 }
-
-int
-onnx_wire_text(const struct onnx_wire *wire, const struct onnx_field *field,
-               char *text, size_t room)
-{
-    int status;
-
-    if (field->size_bytes >= room)
-        return onnx_wire_fail(wire, CKPT_LIMIT, field->tag_offset,
-                              "a text of %llu bytes; at most %zu are read",
-                              (unsigned long long)field->size_bytes, room - 1);
-    status =
-        onnx_wire_copy(wire, field->offset, text, (size_t)field->size_bytes);
-    if (status == CKPT_OK)
-        text[field->size_bytes] = '\0';
-    return status;
-}

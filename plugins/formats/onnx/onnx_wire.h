@@ -93,9 +93,4 @@ int onnx_wire_fail(const struct onnx_wire *wire, int status, uint64_t byte,
 int onnx_wire_copy(const struct onnx_wire *wire, uint64_t offset, void *to,
                    size_t size_bytes);
 
-/* Copies the content of a field into `text`, with a NUL; CKPT_LIMIT if it has
- * `room` bytes or more. */
-int onnx_wire_text(const struct onnx_wire *wire, const struct onnx_field *field,
-                   char *text, size_t room);
-
 #endif
