@@ -22,11 +22,6 @@
 #define PATH_GROUP 1
 #define PATH_DATA 2 /* and the entry */
 
-struct hdf5_kept {
-    struct hdf5_kept *next;
-    char text[];
-};
-
 int
 hdf5_out_fail(const struct hdf5_out *out, const char *name)
 {
@@ -192,22 +187,6 @@ hdf5_out_group(struct hdf5_out *out, const char *path, size_t size_bytes,
         return hdf5_out_fail(out, NULL);
     *group = opened;
     return CKPT_OK;
-}
-
-const char *
-hdf5_out_keep(struct hdf5_out *out, const struct ckpt_text *first,
-              const struct ckpt_text *second)
-{
-    struct hdf5_kept *kept = out->host->allocate(
-        out->host, sizeof *kept + first->size_bytes + second->size_bytes + 1);
-
-    if (kept == NULL)
-        return NULL;
-    memcpy(kept->text, first->data, first->size_bytes);
-    memcpy(kept->text + first->size_bytes, second->data, second->size_bytes);
-    kept->next = out->kept;
-    out->kept = kept;
-    return kept->text;
 }
 
 static size_t
@@ -449,7 +428,6 @@ void
 hdf5_out_fini(struct hdf5_out *out)
 {
     const struct ckpt_host *host = out->host;
-    struct hdf5_kept *kept;
     size_t i;
 
     if (out->file > 0)
@@ -458,10 +436,6 @@ hdf5_out_fini(struct hdf5_out *out)
     hdf5_driver_close(&out->driver);
     for (i = 0; out->view_keys != NULL && i < out->graph->entry_count; i++)
         host->release(host, out->view_keys[i]);
-    while ((kept = out->kept) != NULL) {
-        out->kept = kept->next;
-        host->release(host, kept);
-    }
     host->release(host, out->view_keys);
     host->release(host, out->first);
     host->release(host, out->offsets);

@@ -48,7 +48,6 @@ struct hdf5_out {
     size_t *first;           /* of each entry: that whose data set it is */
     uint64_t *offsets;       /* of each entry; CKPT_NOWHERE: no bytes */
     struct sdk_buffer path;  /* a path with its NUL, for libhdf5 */
-    struct hdf5_kept *kept;  /* texts that the tables borrow */
     struct hdf5_quiet quiet;
 };
 
@@ -72,10 +71,6 @@ int hdf5_out_fail(const struct hdf5_out *out, const char *name);
  * in its way. */
 int hdf5_out_group(struct hdf5_out *out, const char *path, size_t size_bytes,
                    hid_t *group);
-
-/* Both texts, one behind the other, until fini; NULL: no memory, said. */
-const char *hdf5_out_keep(struct hdf5_out *out, const struct ckpt_text *first,
-                          const struct ckpt_text *second);
 
 /* ---- Types: hdf5_write_type.c ---- */
 

@@ -120,6 +120,15 @@ hdf5_keeps(const struct ckpt_host *host, void *self,
 }
 
 static int
+hdf5_arrange_writer(const struct ckpt_host *host, void *self,
+                    const struct ckpt_graph *graph, uint32_t *order)
+{
+    const struct hdf5_writer *writer = self;
+
+    return hdf5_arrange(host, writer->layout, graph, order);
+}
+
+static int
 hdf5_plan_writer(const struct ckpt_host *host, void *self,
                  const struct ckpt_graph *graph, struct ckpt_plan *plan)
 {
@@ -185,7 +194,7 @@ static const char *const hdf5_no_suffixes[] = {NULL};
     .limits = {.holds = CKPT_HOLDS_STRINGS | CKPT_HOLDS_TWINS,              \
                .dtypes = HDF5_DTYPES,                                       \
                .rank_max = HDF5_RANK_MAX},                                  \
-    .plan = hdf5_plan_writer, .close = hdf5_close_writer, .name = hdf5_name, \
+    .arrange = hdf5_arrange_writer, .plan = hdf5_plan_writer, .close = hdf5_close_writer, .name = hdf5_name, \
     .keeps = hdf5_keeps, .write = hdf5_write_writer
 
 static const struct ckpt_writer hdf5_plain = {
