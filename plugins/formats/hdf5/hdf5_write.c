@@ -340,7 +340,8 @@ entry_make(struct hdf5_out *out, size_t entry)
     status = data_attrs(out, data, at->value);
     if (status == CKPT_OK && out->each != NULL)
         status = out->each(out, entry, data);
-    H5Dclose(data);
+    if (H5Dclose(data) < 0 && status == CKPT_OK)
+        status = hdf5_out_fail(out, path);
     return status;
 }
 

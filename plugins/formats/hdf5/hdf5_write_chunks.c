@@ -216,5 +216,5 @@ hdf5_write_chunks(const struct ckpt_host *host, enum hdf5_layout layout,
         status = hdf5_out_finish(&out);
     hdf5_out_fini(&out);
     host->release(host, chunks.buffer);
-    return status;
+    return status != CKPT_OK ? status : chunks.status;
 }

@@ -49,14 +49,16 @@ type_half(void)
     return -1;
 }
 
-/* h5py's complex: a compound of both parts. */
+/* h5py's complex: a compound of both parts. numpy has none of two halves, and
+ * some versions of h5py would not read one of these names. */
 static hid_t
 type_complex(hid_t part, size_t part_bytes)
 {
     hid_t type = H5Tcreate(H5T_COMPOUND, 2 * part_bytes);
+    bool half = part_bytes == 2;
 
-    if (type >= 0 && H5Tinsert(type, "r", 0, part) >= 0 &&
-        H5Tinsert(type, "i", part_bytes, part) >= 0)
+    if (type >= 0 && H5Tinsert(type, half ? "real" : "r", 0, part) >= 0 &&
+        H5Tinsert(type, half ? "imag" : "i", part_bytes, part) >= 0)
         return type;
     if (type >= 0)
         H5Tclose(type);
