@@ -105,7 +105,7 @@ def save_things(folder, libver):
                    libver=libver) as file:
         for i in range(40):
             file.attrs[f"a{i * 7 % 40:02}"] = i
-        if libver == "latest":
+        if libver != "earliest":
             file.attrs["large"] = numpy.arange(40000, dtype="<i4")
     with h5py.File(folder / f"strings-{libver}.h5", "w",
                    libver=libver) as file:
@@ -171,7 +171,7 @@ def save_things(folder, libver):
 
 
 def save(folder):
-    for libver in ("earliest", "latest"):
+    for libver in ("earliest", "v108", "v110"):
         save_types(folder, libver)
         save_things(folder, libver)
 
@@ -198,9 +198,11 @@ def data(item):
     found = {"shape": list(item.shape)}
     if h5py.check_string_dtype(item.dtype):
         return {"text": plain(item[()])}
+    if item.dtype.kind == "V":  # h5py has no other name for opaque bytes
+        found["shape"].append(item.dtype.itemsize)
     array = numpy.ascontiguousarray(item[()])
     kind = array.dtype
-    found["dtype"] = {"b": "bool", "V": "opaque"}.get(kind.kind, kind.name)
+    found["dtype"] = {"b": "bool", "V": "uint8"}.get(kind.kind, kind.name)
     if kind.kind not in "bV":
         array = array.astype(kind.newbyteorder("<"))
     found["sha256"] = hashlib.sha256(array.tobytes()).hexdigest()
@@ -214,11 +216,14 @@ def describe(path):
         for name, value in group.attrs.items():
             found["attributes"][f"{prefix}@{name}"] = plain(value)
         for name in group:
-            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            full = f"{prefix}/{name}".lstrip("/")
+            hard = isinstance(group.get(name, getlink=True), h5py.HardLink)
+            try:
+                item = group[name]
+            except (KeyError, OSError, RuntimeError):
                 continue
-            item, full = group[name], f"{prefix}/{name}".lstrip("/")
             if isinstance(item, h5py.Group):
-                if item.id not in above:
+                if hard and item.id not in above:
                     visit(item, full, above + [item.id])
             elif isinstance(item, h5py.Dataset):
                 found["data"][full] = data(item)
