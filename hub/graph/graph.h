@@ -20,6 +20,7 @@ struct hub_coder {
                 void **cursor);
     int (*next)(struct hub_coder *coder, void *cursor, struct ckpt_span *span);
     void (*close)(struct hub_coder *coder, void *cursor);
+    int wrong; /* status of bytes that do not add up; 0: CKPT_FORMAT */
 };
 
 /* A run of a MADE storage: the contiguous bytes of a view of another one.

@@ -9,6 +9,7 @@
 #include "hub/load/detect.h"
 #include "hub/load/loader.h"
 #include "hub/run/fit.h"
+#include "hub/run/named.h"
 #include "hub/run/pump.h"
 #include "hub/run/reading.h"
 
@@ -99,6 +100,9 @@ job_writer(struct job *job)
     job_report(job)->plugin = job->format->info.id;
     status = hub_options_parse(&job->reading.arena, job->format->info.options,
                                job->order->output_options, &values);
+    if (status == CKPT_OK)
+        status = hub_named_files(&job->reading.host, job->format->info.options,
+                                 values);
     if (status != CKPT_OK)
         return status;
     status = job_blame(job, job->format->writer.open(&job->reading.host.table,
@@ -136,7 +140,7 @@ job_plan(struct job *job)
         return status;
     job->spool.budget = &job->user->budget;
     job->spool.folder = job->folder;
-    host->spool = &job->spool;
+    hub_reading_spool(&job->reading, &job->spool);
     hub_plan_init(&job->plan, &job->user->budget, job->name);
     hub_plan_lend(&host->table);
     status = job_blame(job, job->format->writer.plan(&host->table, job->self,

@@ -10,6 +10,7 @@
 #include "hub/io/unpack.h"
 #include "hub/load/detect.h"
 #include "hub/load/loader.h"
+#include "hub/run/named.h"
 #include "hub/run/restore.h"
 
 static struct hub_reading *
@@ -166,6 +167,9 @@ reading_open(struct hub_reading *reading, const char *const *options)
     reading->user->report.plugin = reading->format->info.id;
     status = hub_options_parse(&reading->arena, reading->format->info.options,
                                options, &values);
+    if (status == CKPT_OK)
+        status = hub_named_files(&reading->host, reading->format->info.options,
+                                 values);
     if (status != CKPT_OK)
         return status;
     status = reading_blame(reading, reading->format->reader.open(
@@ -175,13 +179,30 @@ reading_open(struct hub_reading *reading, const char *const *options)
     return status;
 }
 
+/* Decoding by code that is not hardened goes on in another process. */
+static void
+reading_confine(struct hub_reading *reading)
+{
+    struct hub_child child = {.budget = &reading->user->budget,
+                              .user = reading->host.user,
+                              .cancelled = reading->host.cancelled};
+
+    if ((reading->format->reader.capabilities & CKPT_READS_FRAGILE) == 0)
+        return;
+    hub_confined_init(&reading->confined, &reading->coder, &child);
+    reading->described.coder = &reading->confined.coder;
+    reading->restored.coder = &reading->confined.coder;
+}
+
 static int
 reading_describe(struct hub_reading *reading)
 {
-    int status = reading_blame(reading, reading->format->reader.describe(
-                                            &reading->host.table, reading->self,
-                                            &reading->described.public));
+    int status;
 
+    reading_confine(reading);
+    status = reading_blame(reading, reading->format->reader.describe(
+                                        &reading->host.table, reading->self,
+                                        &reading->described.public));
     if (status == CKPT_OK)
         status = hub_graph_finish(&reading->described);
     if (status != CKPT_OK)
@@ -248,11 +269,19 @@ hub_reading_init(struct hub_reading *reading, struct ckpt *user,
 }
 
 void
+hub_reading_spool(struct hub_reading *reading, struct hub_spool *spool)
+{
+    reading->host.spool = spool;
+    reading->transforms.host.spool = spool;
+}
+
+void
 hub_reading_fini(struct hub_reading *reading)
 {
     if (reading->user == NULL)
         return;
     hub_transforms_fini(&reading->transforms);
+    hub_confined_fini(&reading->confined);
     if (reading->opened)
         reading->format->reader.close(&reading->host.table, reading->self);
     hub_graph_fini(&reading->restored);

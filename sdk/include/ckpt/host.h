@@ -29,7 +29,8 @@
 #define CKPT_PRINTF(nth, first)
 #endif
 
-struct ckpt_edits; /* opaque; of the hub, borrowed by transforms */
+struct ckpt_edits;  /* opaque; of the hub, borrowed by transforms */
+struct ckpt_stream; /* opaque; of the hub, from tensor_open to tensor_close */
 
 struct ckpt_host {
     size_t size; /* of this table in the hub that made it */
@@ -243,13 +244,43 @@ struct ckpt_host {
                        const struct ckpt_finding *finding,
                        size_t finding_bytes);
 
-    /* ---- Payload [plan] ---- */
+    /* ---- Payload ---- */
 
     /* Copies the contiguous little-endian bytes of a tensor, all size_bytes of
-     * them, into `buffer`. It is for the few tensors that must stand
-     * within other bytes; all others go by plan_add. */
+     * them, into `buffer`. [plan, late] It is for the few tensors that must
+     * stand within other bytes; all others go by plan_add. */
     int (*tensor_read)(const struct ckpt_host *host,
                        const struct ckpt_tensor *tensor, void *buffer);
+
+    /* ---- Code that is not hardened [open, describe] ---- */
+
+    /* Runs `work` in a process of its own, with limits on memory and time, to
+     * see whether it comes to an end; what it changes in memory is not seen
+     * here, and what it returns or says is dropped. A plugin that must use
+     * such code on bytes from a file calls this first, and does the same
+     * itself if it is CKPT_OK. CKPT_CONTRACT: it crashed or hung; CKPT_IO: no
+     * process could be started; CKPT_CANCELLED. */
+    int (*rehearse)(const struct ckpt_host *host, int (*work)(void *context),
+                    void *context);
+
+    /* ---- Payload as a stream ---- */
+
+    /* The bytes that tensor_read copies, in order and in bounded memory, of a
+     * tensor of any size. [plan, late; cursor_open and cursor_next of a
+     * transform] Several streams may be open, up to 128. */
+    int (*tensor_open)(const struct ckpt_host *host,
+                       const struct ckpt_tensor *tensor,
+                       struct ckpt_stream **stream);
+
+    /* The next bytes, in whole elements, at least one and at most 1 MiB; they
+     * live until the next call on this stream. CKPT_END after the last. A
+     * caller who asked to stop is CKPT_CANCELLED. */
+    int (*tensor_next)(const struct ckpt_host *host, struct ckpt_stream *stream,
+                       struct ckpt_span *span);
+
+    /* Ends it, at any point; NULL is nothing. [once per tensor_open] */
+    void (*tensor_close)(const struct ckpt_host *host,
+                         struct ckpt_stream *stream);
 };
 
 #endif

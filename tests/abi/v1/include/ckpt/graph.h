@@ -125,7 +125,8 @@ struct ckpt_value {
 /* Where the bytes of a storage are. */
 enum ckpt_place {
     CKPT_PLACE_SPAN = 1, /* a run of a source */
-    CKPT_PLACE_CODED,    /* made by the reader's cursor, from start to end */
+    CKPT_PLACE_CODED,    /* made by a cursor of the reader, or of the
+                           transform that added it, from start to end */
     CKPT_PLACE_OWNED,    /* a few bytes that the graph copied */
     CKPT_PLACE_MADE,     /* made by the hub from other storages */
     CKPT_PLACE_ABSENT    /* nowhere: its tensors are shapes without bytes */
@@ -142,7 +143,7 @@ struct ckpt_storage {
     const char *device;  /* "cpu", "cuda:0"; NULL given to the hub is "cpu" */
     const struct ckpt_source *source; /* SPAN: where */
     uint64_t source_offset;           /* SPAN: first byte */
-    uint64_t cursor_key;              /* CODED: the reader's own number */
+    uint64_t cursor_key;              /* CODED: that plugin's own number */
     const void *data;                 /* OWNED */
     uint64_t id; /* dense, from 0, in its graph: an index for side tables */
 };

@@ -31,9 +31,10 @@ struct ckpt_transform {
 
     /* Begins, before any input is read. [serial] `argument` and `options`,
      * one value per declared option, live until close; the argument is NULL
-     * if none was given. CKPT_OPTION: the argument is wrong, and the hub adds
-     * how it is written. On failure nothing is left behind, and close is not
-     * called. */
+     * if none was given. Files that they name are open; graphs are read later,
+     * before apply. CKPT_OPTION: the argument is wrong, and the hub adds how it
+     * is written. On failure nothing is left behind, and close is not called.
+     */
     int (*open)(const struct ckpt_host *host, const char *argument,
                 const struct ckpt_option_value *options, void **self);
 
@@ -48,6 +49,26 @@ struct ckpt_transform {
 
     /* Ends. [serial, exactly once per successful open] Cannot fail. */
     void (*close)(const struct ckpt_host *host, void *self);
+
+    /* CKPT_OPTION_FILE or CKPT_OPTION_GRAPH: the argument is the path of one,
+     * and has a value of its own behind those of the options, as if it were
+     * the last of them. Zero: it is text. */
+    uint32_t argument_kind;
+
+    /* The payload that the transform makes itself: storages of place CODED,
+     * added to edit_graph with a cursor_key of its own choice. The three are
+     * as in ckpt_reader: cursor_open starts from the first byte, cursor_next
+     * gives spans of at least a byte and at most 1 MiB that live until the
+     * next call, CKPT_END after the last, and cursor_close ends at any point.
+     * [serial, after apply, never after close; NULL if there are no such
+     * storages] The bytes that they are made from come through
+     * host->tensor_open. Several cursors may be open at once, also several of
+     * one storage, one within the other where transforms follow each other. */
+    int (*cursor_open)(const struct ckpt_host *host, void *self,
+                       const struct ckpt_storage *storage, void **cursor);
+    int (*cursor_next)(const struct ckpt_host *host, void *cursor,
+                       struct ckpt_span *span);
+    void (*cursor_close)(const struct ckpt_host *host, void *cursor);
 };
 
 #endif
