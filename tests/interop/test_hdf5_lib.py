@@ -13,7 +13,7 @@ import tools
 
 TREES = pathlib.Path(tools.CKPT).parent / "hdf5-trees"
 VERSIONS = ("earliest", "v108", "v110")
-SCRIPT = conftest.HERE / "hdf5_peer.py"
+SCRIPT = conftest.HERE / "hdf5_lib_peer.py"
 
 
 class Peer:
@@ -59,7 +59,7 @@ def rebuilt(values, name):
 
 
 def listed(path):
-    """What ckpt finds, in the form of hdf5_peer.describe."""
+    """What ckpt finds, in the form of hdf5_lib_peer.describe."""
     found = tools.ls(path)
     values = {v["name"]: v for v in found["values"]}
     data = {t["name"]: {k: t[k] for k in ("shape", "dtype", "sha256")}

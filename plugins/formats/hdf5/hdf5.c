@@ -91,8 +91,10 @@ hdf5_fill(const struct ckpt_host *host, struct hdf5_reader *reader)
 
     hdf5_tree_init(host, &reader->part, &reader->tree);
     status = hdf5_walk(&reader->tree);
-    if (status != CKPT_END)
+    if (status != CKPT_END) {
+        host->debug(host, "the plugin's own walk read the structures");
         return status;
+    }
     hdf5_tree_fini(&reader->tree);
     hdf5_tree_init(host, &reader->part, &reader->tree);
     status = hdf5_lib_rehearse(host, &reader->part);
