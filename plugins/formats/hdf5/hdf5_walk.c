@@ -190,7 +190,7 @@ walk_object(struct hdf5_walk *walk, struct hdf5_object *object)
     if (hdf5_message_find(walk, HDF5_MESSAGE_LAYOUT) != NULL)
         status = hdf5_walk_data(walk);
     else if (hdf5_message_find(walk, HDF5_MESSAGE_TYPE) != NULL)
-        object->kind = HDF5_NAMED_TYPE;
+        status = hdf5_walk_named(walk, object);
     else
         status = hdf5_walk_group(walk);
     if (status == CKPT_OK && object->kind != HDF5_NAMED_TYPE)

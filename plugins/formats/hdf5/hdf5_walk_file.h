@@ -202,8 +202,9 @@ int hdf5_walk_type_shared(struct hdf5_walk *walk, struct hdf5_run *run,
 int hdf5_walk_texts(struct hdf5_walk *walk, struct hdf5_run *run,
                     uint64_t count, const struct ckpt_text **texts);
 
-/* The attributes, the links and the data of the object whose header was
- * read. */
+/* The committed type, the attributes, the links and the data of the object
+ * whose header was read. */
+int hdf5_walk_named(struct hdf5_walk *walk, struct hdf5_object *object);
 int hdf5_walk_attrs(struct hdf5_walk *walk);
 int hdf5_walk_group(struct hdf5_walk *walk);
 int hdf5_walk_data(struct hdf5_walk *walk);

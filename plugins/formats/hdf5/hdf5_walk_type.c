@@ -46,7 +46,7 @@ static const char *const class_names[CLASS_COUNT] = {
     [CLASS_ARRAY] = "an array",
 };
 
-#define TYPE_VERSION_MAX 3
+#define TYPE_VERSION_MAX 5
 #define SHARED_COMMITTED 2
 
 /* The first 8 bytes of a type. */
@@ -333,18 +333,16 @@ hdf5_walk_type(struct hdf5_walk *walk, struct hdf5_run *run,
     return status;
 }
 
-/* Reads the header at the address of a committed type. */
-static int
-type_committed(struct hdf5_walk *walk, struct hdf5_object *object)
+int
+hdf5_walk_named(struct hdf5_walk *walk, struct hdf5_object *object)
 {
-    const struct hdf5_message *message;
+    const struct hdf5_message *message =
+        hdf5_message_find(walk, HDF5_MESSAGE_TYPE);
     struct hdf5_run run;
-    int status = hdf5_header_read(walk, object->address);
+    int status;
 
-    if (status != CKPT_OK)
-        return status;
-    message = hdf5_message_find(walk, HDF5_MESSAGE_TYPE);
-    if (message == NULL || hdf5_message_find(walk, HDF5_MESSAGE_LAYOUT) != NULL)
+    if (message == NULL ||
+        hdf5_message_find(walk, HDF5_MESSAGE_LAYOUT) != NULL)
         return walk->host->fail(walk->host, CKPT_FORMAT, hdf5_walk_name(walk),
                                 walk->base + object->address,
                                 "there should be a committed data type");
@@ -382,7 +380,9 @@ hdf5_walk_type_shared(struct hdf5_walk *walk, struct hdf5_run *run,
     if (object->kind == 0) {
         memset(&walk->header, 0, sizeof walk->header);
         memset(&walk->messages, 0, sizeof walk->messages);
-        status = type_committed(walk, object);
+        status = hdf5_header_read(walk, object->address);
+        if (status == CKPT_OK)
+            status = hdf5_walk_named(walk, object);
         sdk_buffer_fini(walk->host, &walk->header);
         sdk_buffer_fini(walk->host, &walk->messages);
         walk->header = header;
