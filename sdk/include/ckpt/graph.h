@@ -6,8 +6,8 @@
  * All structs here belong to the hub. Plugins read them freely and change
  * them only through the functions of host.h. They live until the graph is
  * freed, they may grow at their end, and so they are always reached through
- * pointers and never copied by plugins; only ckpt_pair, ckpt_text and
- * ckpt_entry are fixed for good.
+ * pointers and never copied by plugins; only ckpt_pair, ckpt_text,
+ * ckpt_entry and ckpt_spot are fixed for good.
  *
  * Text is UTF-8 or raw bytes as its kind says, followed by a NUL that is not
  * counted.
@@ -185,6 +185,15 @@ struct ckpt_entry {
     const struct ckpt_value *value; /* of kind CKPT_KIND_TENSOR */
 };
 
+/* The place of an entry's value, as edits want it: a map and the index of the
+ * pair, a list or tuple and the index of the item. The owner is NULL if it
+ * hangs on anything else: the root itself, a part of an object, an attribute.
+ */
+struct ckpt_spot {
+    const struct ckpt_value *owner;
+    size_t index;
+};
+
 /* A finished graph, as writers and transforms see it. */
 struct ckpt_graph {
     const struct ckpt_value *root;
@@ -192,6 +201,7 @@ struct ckpt_graph {
     const struct ckpt_entry *entries; /* every tensor, in order of the tree */
     size_t entry_count;
     uint64_t value_count, tensor_count, storage_count; /* bounds of the ids */
+    const struct ckpt_spot *spots;                     /* of each entry */
 };
 
 #endif
