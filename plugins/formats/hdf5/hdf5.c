@@ -6,13 +6,17 @@
 #include <stdio.h>
 
 #include "ckpt/plugin.h"
+#include "hdf5_archive.h"
 #include "hdf5_fill.h"
 #include "hdf5_graph.h"
+#include "hdf5_lib.h"
 #include "hdf5_walk.h"
 
 struct hdf5_reader {
+    struct hdf5_archive archive; /* around the part; zeroes if there is none */
     struct hdf5_part part;
     struct hdf5_tree tree;
+    struct hdf5_lib *lib; /* once libhdf5 is needed; else NULL */
 };
 
 static struct hdf5_part
@@ -29,10 +33,13 @@ hdf5_probe(const struct ckpt_host *host, const struct ckpt_source *source,
 {
     struct hdf5_part part = hdf5_whole(host, source);
     uint64_t at;
-    int status;
+    bool is_zip;
+    int status = hdf5_archive_is(host, source, &is_zip);
 
-    if (host->source_is_folder(host, source))
-        return CKPT_OK;
+    if (status != CKPT_OK || host->source_is_folder(host, source))
+        return status;
+    if (is_zip)
+        return hdf5_archive_probe(host, source, evidence);
     status = hdf5_find_signature(host, &part, &at);
     if (status != CKPT_OK || at == CKPT_NOWHERE)
         return status;
@@ -47,13 +54,33 @@ hdf5_open(const struct ckpt_host *host, const struct ckpt_source *source,
           const struct ckpt_option_value *options, void **self)
 {
     struct hdf5_reader *reader = host->allocate(host, sizeof *reader);
+    bool is_zip;
+    int status;
 
     (void)options;
     if (reader == NULL)
         return CKPT_MEMORY;
     reader->part = hdf5_whole(host, source);
+    status = hdf5_archive_is(host, source, &is_zip);
+    if (status == CKPT_OK && is_zip)
+        status =
+            hdf5_archive_open(host, source, &reader->archive, &reader->part);
+    if (status != CKPT_OK) {
+        hdf5_archive_close(host, &reader->archive);
+        host->release(host, reader);
+        return status;
+    }
     *self = reader;
     return CKPT_OK;
+}
+
+/* Has libhdf5 open the file, once. */
+static int
+hdf5_need_lib(const struct ckpt_host *host, struct hdf5_reader *reader)
+{
+    if (reader->lib != NULL)
+        return CKPT_OK;
+    return hdf5_lib_open(host, &reader->part, &reader->lib);
 }
 
 /* Fills the tree by the plugin's own walk, or else by libhdf5's. */
@@ -70,8 +97,11 @@ hdf5_fill(const struct ckpt_host *host, struct hdf5_reader *reader)
     }
     hdf5_tree_fini(&reader->tree);
     hdf5_tree_init(host, &reader->part, &reader->tree);
-    return host->fail(host, CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
-                      "the file needs libhdf5, which is not built in yet");
+    status = hdf5_lib_rehearse(host, &reader->part);
+    if (status == CKPT_OK)
+        status = hdf5_need_lib(host, reader);
+    return status == CKPT_OK ? hdf5_lib_walk(reader->lib, &reader->tree)
+                             : status;
 }
 
 static int
@@ -83,6 +113,8 @@ hdf5_describe(const struct ckpt_host *host, void *self,
 
     if (status == CKPT_OK)
         status = hdf5_graph_build(&reader->tree, graph);
+    if (status == CKPT_OK)
+        status = hdf5_archive_describe(host, &reader->archive, graph);
     return status;
 }
 
@@ -91,18 +123,64 @@ hdf5_close(const struct ckpt_host *host, void *self)
 {
     struct hdf5_reader *reader = self;
 
+    hdf5_lib_close(reader->lib);
     hdf5_tree_fini(&reader->tree);
+    hdf5_archive_close(host, &reader->archive);
     host->release(host, reader);
 }
+
+/* A cursor of libhdf5, or one over a fill value. */
+struct hdf5_cursor {
+    bool by_lib;
+    void *inner;
+};
 
 static int
 hdf5_cursor_open(const struct ckpt_host *host, void *self,
                  const struct ckpt_storage *storage, void **cursor)
 {
-    const struct hdf5_reader *reader = self;
+    struct hdf5_reader *reader = self;
+    struct hdf5_object *object = reader->tree.objects[storage->cursor_key];
+    struct hdf5_cursor *made = host->allocate(host, sizeof *made);
+    int status = CKPT_OK;
 
-    return hdf5_fill_open(host, reader->tree.objects[storage->cursor_key],
-                          cursor);
+    if (made == NULL)
+        return CKPT_MEMORY;
+    made->by_lib = object->data.place == HDF5_CODED;
+    if (!made->by_lib)
+        status = hdf5_fill_open(host, object, &made->inner);
+    else
+        status = hdf5_need_lib(host, reader);
+    if (status == CKPT_OK && made->by_lib)
+        status = hdf5_lib_cursor_open(reader->lib, &reader->tree, object,
+                                      &made->inner);
+    if (status == CKPT_OK)
+        *cursor = made;
+    else
+        host->release(host, made);
+    return status;
+}
+
+static int
+hdf5_cursor_next(const struct ckpt_host *host, void *self,
+                 struct ckpt_span *span)
+{
+    struct hdf5_cursor *cursor = self;
+
+    return cursor->by_lib ? hdf5_lib_cursor_next(host, cursor->inner, span)
+                          : hdf5_fill_next(host, cursor->inner, span);
+}
+
+static void
+hdf5_cursor_close(const struct ckpt_host *host, void *self)
+{
+    struct hdf5_cursor *cursor = self;
+
+    if (cursor->by_lib)
+        hdf5_lib_cursor_close(host, cursor->inner);
+    else
+        hdf5_fill_close(host, cursor->inner);
+    host->release(host, cursor);
 }
 
 /* The signature is at 0, 512, 1024, 2048, ...; what is before it is the
@@ -112,15 +190,35 @@ hdf5_cursor_open(const struct ckpt_host *host, void *self,
         at, HDF5_SIGNATURE, HDF5_SIGNATURE_BYTES \
     }
 
+/* The name of the first member of a zip, so that no other zip is looked at:
+ * loading libhdf5 takes its time. */
+#define HDF5_FIRST(name)                             \
+    {                                                \
+        HDF5_ARCHIVE_NAME_AT, name, sizeof(name) - 1 \
+    }
+
 static const struct ckpt_magic hdf5_magics[] = {
-    HDF5_MAGIC(0),       HDF5_MAGIC(512),    HDF5_MAGIC(1024),
-    HDF5_MAGIC(2048),    HDF5_MAGIC(4096),   HDF5_MAGIC(8192),
-    HDF5_MAGIC(16384),   HDF5_MAGIC(32768),  HDF5_MAGIC(65536),
-    HDF5_MAGIC(131072),  HDF5_MAGIC(262144), HDF5_MAGIC(524288),
-    HDF5_MAGIC(1048576), {0, NULL, 0},
+    HDF5_MAGIC(0),
+    HDF5_MAGIC(512),
+    HDF5_MAGIC(1024),
+    HDF5_MAGIC(2048),
+    HDF5_MAGIC(4096),
+    HDF5_MAGIC(8192),
+    HDF5_MAGIC(16384),
+    HDF5_MAGIC(32768),
+    HDF5_MAGIC(65536),
+    HDF5_MAGIC(131072),
+    HDF5_MAGIC(262144),
+    HDF5_MAGIC(524288),
+    HDF5_MAGIC(1048576),
+    HDF5_FIRST(HDF5_ARCHIVE_METADATA),
+    HDF5_FIRST(HDF5_ARCHIVE_CONFIG),
+    HDF5_FIRST(HDF5_ARCHIVE_WEIGHTS),
+    HDF5_FIRST(HDF5_ARCHIVE_ARRAYS),
+    {0, NULL, 0},
 };
 
-static const char *const hdf5_suffixes[] = {".h5", ".hdf5", NULL};
+static const char *const hdf5_suffixes[] = {".h5", ".hdf5", ".keras", NULL};
 
 static const struct ckpt_reader hdf5_reader = {
     .size = sizeof(struct ckpt_reader),
@@ -128,15 +226,15 @@ static const struct ckpt_reader hdf5_reader = {
     .summary = "HDF5: Keras weights and models, plain trees of data sets",
     .suffixes = hdf5_suffixes,
     .magics = hdf5_magics,
-    .capabilities = CKPT_READS_INERT,
+    .capabilities = CKPT_READS_INERT | CKPT_READS_FRAGILE,
     .threads = CKPT_THREADS_SERIAL,
     .probe = hdf5_probe,
     .open = hdf5_open,
     .describe = hdf5_describe,
     .close = hdf5_close,
     .cursor_open = hdf5_cursor_open,
-    .cursor_next = hdf5_fill_next,
-    .cursor_close = hdf5_fill_close,
+    .cursor_next = hdf5_cursor_next,
+    .cursor_close = hdf5_cursor_close,
 };
 
 static const struct ckpt_reader *const hdf5_readers[] = {&hdf5_reader, NULL};
