@@ -137,12 +137,11 @@ flat_told(struct hub_fit *fit, const struct hub_fit_entry *entry,
     if (fit->writer->name != NULL)
         status = fit->writer->name(&fit->host->table, fit->self, fit->graph,
                                    (size_t)(entry - fit->entries), &name);
-    if (status != CKPT_OK || (name.size_bytes == own->size_bytes &&
-                              memcmp(name.data, own->data,
-                                     own->size_bytes) == 0))
+    if (status != CKPT_OK ||
+        (name.size_bytes == own->size_bytes &&
+         memcmp(name.data, own->data, own->size_bytes) == 0))
         return status;
-    told->data =
-        hub_arena_text(&fit->fitted.arena, name.data, name.size_bytes);
+    told->data = hub_arena_text(&fit->fitted.arena, name.data, name.size_bytes);
     told->size_bytes = name.size_bytes;
     return told->data != NULL ? CKPT_OK : fit->report->status;
 }

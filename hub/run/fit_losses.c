@@ -20,8 +20,7 @@ losses_of_tensor(struct hub_fit *fit, const char *name,
         entry->kept != fit->first[tensor->id] && !entry->dropped)
         hub_note(fit->report, CKPT_MESSAGE_LOSS, name, CKPT_NOWHERE,
                  "a tie is broken into two copies");
-    else if (set != 0 && !twins &&
-             fit->entries[entry->kept].dropped == false)
+    else if (set != 0 && !twins && fit->entries[entry->kept].dropped == false)
         hub_note(fit->report, CKPT_MESSAGE_LOSS, name, CKPT_NOWHERE,
                  "a view becomes a tensor of its own");
     if ((holds & CKPT_HOLDS_DEVICES) == 0 &&

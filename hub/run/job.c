@@ -218,9 +218,9 @@ job_drive(struct job *job)
     int status;
 
     job_report(job)->file = job->reading.path;
-    status = job_blame(job, hub_drive(&job->reading.host, &job->format->writer,
-                                      job->self, &job->fit.fitted.public,
-                                      sink));
+    status =
+        job_blame(job, hub_drive(&job->reading.host, &job->format->writer,
+                                 job->self, &job->fit.fitted.public, sink));
     if (status == CKPT_OK)
         status = hub_sink_finish(sink, job_syncs(job, 0));
     job->plan.files[0].size_bytes = sink->size_bytes;

@@ -52,8 +52,8 @@ slash_name(const struct ckpt_host *host, void *self,
 
 static bool
 keep_plain(const struct ckpt_host *host, void *self,
-             const struct ckpt_graph *graph, size_t index,
-             const struct ckpt_attr *attr)
+           const struct ckpt_graph *graph, size_t index,
+           const struct ckpt_attr *attr)
 {
     (void)host;
     (void)self;
@@ -306,8 +306,8 @@ test_twins_without_a_record(void **state)
     fit_two(*state, 8, &graph, &fit, &host);
     entries = fit.fitted.public.entries;
     assert_int_equal(fit.fitted.public.entry_count, 2);
-    assert_true(same_view(entries[0].value->as.tensor,
-                          entries[1].value->as.tensor));
+    assert_true(
+        same_view(entries[0].value->as.tensor, entries[1].value->as.tensor));
     assert_null(hub_attr_find(fit.fitted.public.attrs, HUB_RECORD_NAME));
     hub_fit_fini(&fit);
     hub_graph_fini(&graph);

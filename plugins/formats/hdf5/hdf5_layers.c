@@ -21,9 +21,9 @@ static const char *
 layer_keep(struct hdf5_layers *layers, const struct ckpt_text *first,
            const struct ckpt_text *second)
 {
-    struct hdf5_kept *kept = layers->host->allocate(
-        layers->host,
-        sizeof *kept + first->size_bytes + second->size_bytes + 1);
+    struct hdf5_kept *kept =
+        layers->host->allocate(layers->host, sizeof *kept + first->size_bytes +
+                                                 second->size_bytes + 1);
 
     if (kept == NULL)
         return NULL;
@@ -83,7 +83,8 @@ layer_listed(struct hdf5_layers *layers, const struct ckpt_text *name)
 /* The layers that attributes tell: first by lists of them, then by the list of
  * weights in their group. */
 static int
-layers_of_attr(struct hdf5_layers *layers, const struct ckpt_attr *attr, bool lists)
+layers_of_attr(struct hdf5_layers *layers, const struct ckpt_attr *attr,
+               bool lists)
 {
     const struct ckpt_value *item, *list = attr->value;
     const char *own;

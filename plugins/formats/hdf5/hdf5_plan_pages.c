@@ -162,9 +162,9 @@ hdf5_pages_plan(struct hdf5_pages *pages, struct ckpt_plan *plan,
         page = page_find(pages, begin / HDF5_PAGE_BYTES);
         if (page != NULL) {
             next = begin + page_part(begin, end - begin);
-            status = pages_add(pages, plan,
-                               page->bytes + begin % HDF5_PAGE_BYTES,
-                               next - begin);
+            status =
+                pages_add(pages, plan, page->bytes + begin % HDF5_PAGE_BYTES,
+                          next - begin);
         } else {
             next = page_hole(pages, begin, end);
             status = pages_add(pages, plan, NULL, next - begin);

@@ -68,8 +68,8 @@ out_file(struct hdf5_out *out)
            H5Pset_libver_bounds(out->driver.access, H5F_LIBVER_EARLIEST,
                                 H5F_LIBVER_V18) >= 0;
     if (able)
-        out->file = H5Fcreate("the output", H5F_ACC_TRUNC, create,
-                              out->driver.access);
+        out->file =
+            H5Fcreate("the output", H5F_ACC_TRUNC, create, out->driver.access);
     if (create >= 0)
         H5Pclose(create);
     return able && out->file >= 0;
@@ -238,8 +238,7 @@ entry_first(struct hdf5_out *out, size_t entry)
     const struct ckpt_tensor *tensor =
         out->graph->entries[entry].value->as.tensor;
     size_t words = 5 + 2 * (size_t)tensor->rank;
-    uint64_t *key =
-        out->host->allocate(out->host, words * sizeof *key), *first;
+    uint64_t *key = out->host->allocate(out->host, words * sizeof *key), *first;
     bool added;
 
     if (key == NULL)
@@ -251,10 +250,9 @@ entry_first(struct hdf5_out *out, size_t entry)
     key[3] = tensor->rank;
     key[4] = tensor->flips;
     memcpy(key + 5, tensor->shape, tensor->rank * sizeof *key);
-    memcpy(key + 5 + tensor->rank, tensor->strides,
-           tensor->rank * sizeof *key);
-    first = sdk_table_add(out->host, &out->views, key, words * sizeof *key,
-                          &added);
+    memcpy(key + 5 + tensor->rank, tensor->strides, tensor->rank * sizeof *key);
+    first =
+        sdk_table_add(out->host, &out->views, key, words * sizeof *key, &added);
     if (first == NULL)
         return CKPT_MEMORY;
     if (added)
@@ -310,8 +308,8 @@ data_attrs(struct hdf5_out *out, hid_t data, const struct ckpt_value *value)
     int status = CKPT_OK;
 
     if (hdf5_dtype_is_named(dtype))
-        status = hdf5_out_string(out, data, HDF5_DTYPE_ATTR,
-                                 ckpt_dtype_name(dtype));
+        status =
+            hdf5_out_string(out, data, HDF5_DTYPE_ATTR, ckpt_dtype_name(dtype));
     for (; attr != NULL && status == CKPT_OK; attr = attr->next)
         status = hdf5_out_attr(out, data, attr->name, attr->value);
     return status;

@@ -35,9 +35,9 @@ chunks_read(void *context, uint64_t offset, void *buffer, size_t size_bytes)
     struct chunks *chunks = context;
 
     if (chunks->status == CKPT_OK)
-        return chunks_done(chunks, chunks->host->sink_read(
-                                       chunks->host, chunks->sink, offset,
-                                       buffer, size_bytes));
+        return chunks_done(chunks,
+                           chunks->host->sink_read(chunks->host, chunks->sink,
+                                                   offset, buffer, size_bytes));
     memset(buffer, 0, size_bytes);
     return CKPT_OK;
 }
@@ -110,16 +110,14 @@ chunk_write(struct hdf5_out *out, hid_t data, hid_t space,
     for (d = 0; d < tensor->rank; d++)
         elements *= count[d];
     status = chunks_gather(
-        chunks,
-        (size_t)(elements * ckpt_dtype_width_bits(tensor->dtype) / 8));
+        chunks, (size_t)(elements * ckpt_dtype_width_bits(tensor->dtype) / 8));
     if (status != CKPT_OK)
         return status;
     length = elements;
     memory = H5Screate_simple(1, &length, NULL);
     if (memory >= 0 &&
-        (tensor->rank == 0 ||
-         H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count,
-                             NULL) >= 0))
+        (tensor->rank == 0 || H5Sselect_hyperslab(space, H5S_SELECT_SET, start,
+                                                  NULL, count, NULL) >= 0))
         written = H5Dwrite(data, hdf5_out_type(out, tensor->dtype), memory,
                            space, H5P_DEFAULT, chunks->buffer);
     if (memory >= 0)

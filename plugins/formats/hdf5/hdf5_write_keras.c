@@ -26,8 +26,7 @@ layer_weights(struct hdf5_out *out, struct hdf5_layers *layers, size_t layer)
                                CKPT_NOWHERE,
                                "a layer has the name of a tensor");
     if (status == CKPT_OK)
-        status =
-            hdf5_out_list(out, group, "weight_names", layers->list, count);
+        status = hdf5_out_list(out, group, "weight_names", layers->list, count);
     if (group >= 0)
         H5Gclose(group);
     return status;
@@ -58,8 +57,8 @@ layers_names(struct hdf5_out *out, struct hdf5_layers *layers)
     size_t base = out->names.base.size_bytes;
     size_t count = hdf5_layers_names(layers);
     hid_t group = -1;
-    int status = hdf5_out_group(out, out->names.base.data, base - (base > 0),
-                                &group);
+    int status =
+        hdf5_out_group(out, out->names.base.data, base - (base > 0), &group);
 
     if (status == CKPT_OK)
         status = hdf5_out_list(out, group, "layer_names", layers->list, count);

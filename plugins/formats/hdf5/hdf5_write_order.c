@@ -24,11 +24,12 @@ struct ordering {
 static int
 order_compare(const void *left, const void *right)
 {
-    const struct ckpt_text *a = &(*(const struct ckpt_entry *const *)left)->name;
+    const struct ckpt_text *a =
+        &(*(const struct ckpt_entry *const *)left)->name;
     const struct ckpt_text *b =
         &(*(const struct ckpt_entry *const *)right)->name;
-    size_t i, least =
-                  a->size_bytes < b->size_bytes ? a->size_bytes : b->size_bytes;
+    size_t i,
+        least = a->size_bytes < b->size_bytes ? a->size_bytes : b->size_bytes;
 
     for (i = 0; i < least; i++) {
         if (a->data[i] == b->data[i])
@@ -115,9 +116,8 @@ order_list(struct ordering *o, const struct ckpt_text *path, const char *own,
     value.texts = copy;
     value.space.kind = HDF5_SIMPLE;
     value.space.count = count;
-    return hdf5_tree_attr(&o->tree,
-                          o->tree.objects[number != NULL ? *number : 0], own,
-                          &value);
+    return hdf5_tree_attr(
+        &o->tree, o->tree.objects[number != NULL ? *number : 0], own, &value);
 }
 
 /* A list of strings, or a number, of the graph's attributes: the two kinds
@@ -127,10 +127,9 @@ order_attr(struct ordering *o, const struct ckpt_attr *attr)
 {
     const struct ckpt_value *value = attr->value;
     struct ckpt_text path = {attr->name, 0}, *texts;
-    struct hdf5_value made = {.type = {.class = HDF5_NUMBER,
-                                       .dtype = CKPT_INT64,
-                                       .size_bytes = 8},
-                              .space = {.kind = HDF5_SCALAR, .count = 1}};
+    struct hdf5_value made = {
+        .type = {.class = HDF5_NUMBER, .dtype = CKPT_INT64, .size_bytes = 8},
+        .space = {.kind = HDF5_SCALAR, .count = 1}};
     unsigned char *bytes;
     const char *own;
     size_t i;
@@ -156,9 +155,8 @@ order_attr(struct ordering *o, const struct ckpt_attr *attr)
         return CKPT_MEMORY;
     sdk_store_le64(bytes, (uint64_t)value->as.integer);
     made.bytes = bytes;
-    return hdf5_tree_attr(&o->tree,
-                          o->tree.objects[number != NULL ? *number : 0], own,
-                          &made);
+    return hdf5_tree_attr(
+        &o->tree, o->tree.objects[number != NULL ? *number : 0], own, &made);
 }
 
 /* Whether an order can follow from the attribute. */
@@ -177,8 +175,9 @@ order_wants(const char *name)
 static int
 order_layers(struct ordering *o, const struct hdf5_names *names)
 {
-    const struct ckpt_text base = {
-        names->base.data, names->base.size_bytes - (names->base.size_bytes > 0)};
+    const struct ckpt_text base = {names->base.data,
+                                   names->base.size_bytes -
+                                       (names->base.size_bytes > 0)};
     struct hdf5_layers layers;
     size_t i, count;
     int status = hdf5_layers_init(&layers, names, o->graph);
@@ -189,8 +188,8 @@ order_layers(struct ordering *o, const struct hdf5_names *names)
     }
     for (i = 0; i < layers.count && status == CKPT_OK; i++) {
         count = hdf5_layers_weights(&layers, i);
-        status = order_list(o, &layers.paths[i], "weight_names", layers.list,
-                            count);
+        status =
+            order_list(o, &layers.paths[i], "weight_names", layers.list, count);
     }
     hdf5_layers_fini(&layers);
     return status;

@@ -125,7 +125,8 @@ hdf5_out_type(struct hdf5_out *out, uint32_t dtype)
 void
 hdf5_chunk_shape(const struct ckpt_tensor *tensor, hsize_t *chunk)
 {
-    uint64_t room = (uint64_t)HDF5_CHUNK_BYTES * 8 / ckpt_dtype_width_bits(tensor->dtype);
+    uint64_t room =
+        (uint64_t)HDF5_CHUNK_BYTES * 8 / ckpt_dtype_width_bits(tensor->dtype);
     uint32_t d;
 
     for (d = tensor->rank; d-- > 0;) {
