@@ -26,10 +26,16 @@ struct hdf5_walk {
     struct sdk_buffer header;   /* the bytes of one object header */
     struct sdk_buffer messages; /* struct hdf5_message, of the same */
     struct sdk_buffer names;    /* the local heap of one group */
-    struct sdk_buffer nodes;    /* struct walk_node: a stack */
-    struct sdk_buffer links;    /* struct walk_found: links to be sorted */
-    struct sdk_buffer queue;    /* objects to be read */
+    struct sdk_buffer nodes;    /* of its B-tree: a stack */
+    struct sdk_buffer leaves;   /* the same, of its leaves */
+    struct sdk_buffer links;    /* struct hdf5_found: links to be sorted */
+    struct sdk_buffer queue;    /* struct hdf5_queued: objects to be read */
     struct sdk_table heaps;     /* objects of global heaps, and collections */
+};
+
+struct hdf5_queued {
+    uint64_t address;
+    struct hdf5_object *object;
 };
 
 /* ---- Bounds ---- */
@@ -209,9 +215,20 @@ int hdf5_walk_attrs(struct hdf5_walk *walk);
 int hdf5_walk_group(struct hdf5_walk *walk);
 int hdf5_walk_data(struct hdf5_walk *walk);
 
-/* Links the object's group to what is at an address, which is read later if
- * it is new. */
-int hdf5_walk_hard(struct hdf5_walk *walk, const char *name, size_t name_bytes,
-                   uint64_t address);
+int hdf5_walk_table(struct hdf5_walk *walk, const struct hdf5_message *message);
+
+/* A link as it is found; what it points to lives until the group is read. */
+struct hdf5_found {
+    const char *name;
+    size_t name_bytes;
+    uint64_t order;     /* of creation, where tracked */
+    uint32_t kind;      /* enum hdf5_link_kind */
+    uint64_t address;   /* HARD */
+    const char *target; /* SOFT, EXTERNAL */
+};
+
+/* Adds a link to the group that is read; what it leads to is read later,
+ * if it is new. */
+int hdf5_walk_link(struct hdf5_walk *walk, const struct hdf5_found *found);
 
 #endif
