@@ -10,6 +10,7 @@
 #include "hdf5_fill.h"
 #include "hdf5_graph.h"
 #include "hdf5_lib.h"
+#include "hdf5_probe.h"
 #include "hdf5_walk.h"
 
 struct hdf5_reader {
@@ -32,6 +33,7 @@ hdf5_probe(const struct ckpt_host *host, const struct ckpt_source *source,
            struct ckpt_evidence *evidence)
 {
     struct hdf5_part part = hdf5_whole(host, source);
+    enum hdf5_family family;
     uint64_t at;
     bool is_zip;
     int status = hdf5_archive_is(host, source, &is_zip);
@@ -43,9 +45,11 @@ hdf5_probe(const struct ckpt_host *host, const struct ckpt_source *source,
     status = hdf5_find_signature(host, &part, &at);
     if (status != CKPT_OK || at == CKPT_NOWHERE)
         return status;
+    family = hdf5_probe_family(host, &part, at);
     evidence->level = CKPT_EVIDENCE_MAGIC;
-    snprintf(evidence->how, sizeof evidence->how, "HDF5 signature at byte %llu",
-             (unsigned long long)at);
+    snprintf(evidence->how, sizeof evidence->how,
+             "HDF5 signature at byte %llu, %s", (unsigned long long)at,
+             hdf5_family_name(family));
     return CKPT_OK;
 }
 

@@ -111,7 +111,7 @@ superblock_read(struct hdf5_walk *walk, struct superblock *made)
     walk->end = size;
     run.left = size < SUPERBLOCK_MAX ? (size_t)size : SUPERBLOCK_MAX;
     size = run.left;
-    status = hdf5_look_again(walk, 0, run.left, &run.at);
+    status = hdf5_look_again(walk, 0, run.left, "the superblock", &run.at);
     if (status != CKPT_OK)
         return status;
     hdf5_take(&run, HDF5_SIGNATURE_BYTES);

@@ -60,7 +60,7 @@ int hdf5_look(struct hdf5_walk *walk, uint64_t address, uint64_t size_bytes,
 
 /* The same for the parts of what is claimed: what was looked at before. */
 int hdf5_look_again(struct hdf5_walk *walk, uint64_t address, size_t size_bytes,
-                    const unsigned char **bytes);
+                    const char *what, const unsigned char **bytes);
 
 /* Claims a structure and appends its bytes to a buffer. */
 int hdf5_load(struct hdf5_walk *walk, uint64_t address, uint64_t size_bytes,
@@ -204,7 +204,8 @@ int hdf5_walk_type(struct hdf5_walk *walk, struct hdf5_run *run,
 int hdf5_walk_type_shared(struct hdf5_walk *walk, struct hdf5_run *run,
                           struct hdf5_type *type);
 
-/* Strings of a variable length from their references, 16 bytes each. */
+/* Strings of a variable length from their references, 16 bytes each; the run
+ * has that many. */
 int hdf5_walk_texts(struct hdf5_walk *walk, struct hdf5_run *run,
                     uint64_t count, const struct ckpt_text **texts);
 

@@ -63,7 +63,7 @@ group_names(struct hdf5_walk *walk, uint64_t address)
     size = sdk_load_le64(bytes + 8);
     data = sdk_load_le64(bytes + 24);
     status =
-        hdf5_load(walk, data, size, "the bytes of a local heap", &walk->names);
+        hdf5_load(walk, data, size, "the text of a local heap", &walk->names);
     if (status == CKPT_OK)
         status = sdk_buffer_append(walk->host, &walk->names, "", 1);
     return status;
@@ -114,7 +114,8 @@ group_leaf(struct hdf5_walk *walk, struct leaf *leaf)
     uint64_t address = leaf->address;
     const unsigned char *bytes;
     size_t i;
-    int status = hdf5_look_again(walk, address, LEAF_HEAD_BYTES, &bytes);
+    int status = hdf5_look_again(walk, address, LEAF_HEAD_BYTES,
+                                 "a node of a symbol table", &bytes);
 
     if (status != CKPT_OK)
         return status;
@@ -152,7 +153,8 @@ group_node(struct hdf5_walk *walk, const struct node *node)
     size_t count, i, nth;
     int level, status;
 
-    status = hdf5_look_again(walk, node->address, NODE_HEAD_BYTES, &bytes);
+    status = hdf5_look_again(walk, node->address, NODE_HEAD_BYTES,
+                             "a node of a group's B-tree", &bytes);
     if (status != CKPT_OK)
         return status;
     if (memcmp(bytes, "TREE", SIGNATURE_BYTES) != 0 || bytes[4] != 0 ||

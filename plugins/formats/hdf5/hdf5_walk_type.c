@@ -74,7 +74,7 @@ hdf5_walk_space(struct hdf5_walk *walk, struct hdf5_run *run,
         hdf5_take(run, 4);
         kind = rank > 0;
     }
-    for (i = 0; i < rank && i < HDF5_RANK_MAX; i++)
+    for (i = 0; rank <= HDF5_RANK_MAX && i < rank; i++)
         shape[i] = hdf5_take_u64(run);
     status = hdf5_run_check(walk, run, "a data space");
     if (status != CKPT_OK)
