@@ -71,8 +71,8 @@ serve(void *context, int to, int from)
 /* ---- In the parent ---- */
 
 static int
-ask(struct hub_confined *confined, const struct request *request,
-    struct reply *reply)
+ask_child(struct hub_confined *confined, const struct request *request,
+          struct reply *reply)
 {
     struct hub_report *report = confined->child.budget->report;
     int status;
@@ -90,6 +90,23 @@ ask(struct hub_confined *confined, const struct request *request,
         return hub_fail(report, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
                         "its process gave an answer that is none");
     return reply->status;
+}
+
+/* What goes wrong on the way is told as the reader's. */
+static int
+ask(struct hub_confined *confined, const struct request *request,
+    struct reply *reply)
+{
+    struct hub_report *report = confined->child.budget->report;
+    const char *file = report->file, *plugin = report->plugin;
+    int status;
+
+    report->file = confined->file;
+    report->plugin = confined->plugin;
+    status = ask_child(confined, request, reply);
+    report->file = file;
+    report->plugin = plugin;
+    return status;
 }
 
 static int
