@@ -92,12 +92,11 @@ hdf5_plan(const struct ckpt_host *host, enum hdf5_layout layout,
     if (extents == NULL)
         return CKPT_MEMORY;
     status = hdf5_out_init(&out, host, layout, 0, graph, &bytes);
+    out.broken = &pages.status;
     if (status == CKPT_OK)
         status = hdf5_out_fill(&out);
     if (status == CKPT_OK)
         status = hdf5_out_finish(&out);
-    if (status == CKPT_OK && pages.failed)
-        status = CKPT_MEMORY;
     if (status == CKPT_OK)
         status = plan_segments(&out, &pages, extents, plan);
     hdf5_out_fini(&out);

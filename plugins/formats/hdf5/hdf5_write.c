@@ -381,6 +381,8 @@ hdf5_out_fill(struct hdf5_out *out)
             status = entry_make(out, i);
         if (status == CKPT_OK && host->cancelled(host))
             status = CKPT_CANCELLED;
+        if (status == CKPT_OK)
+            status = *out->broken;
     }
     for (; attr != NULL && status == CKPT_OK; attr = attr->next)
         if (!hdf5_names_makes(&out->names, attr->name))
@@ -395,10 +397,10 @@ hdf5_out_finish(struct hdf5_out *out)
 {
     hid_t file = out->file;
 
-    if (H5Fflush(file, H5F_SCOPE_GLOBAL) < 0)
-        return hdf5_out_fail(out, NULL);
     out->file = -1;
-    return H5Fclose(file) < 0 ? hdf5_out_fail(out, NULL) : CKPT_OK;
+    if (H5Fclose(file) < 0)
+        return hdf5_out_fail(out, NULL);
+    return *out->broken;
 }
 
 static void

@@ -36,6 +36,9 @@ struct hdf5_out {
     /* What is done with a new data set before it is closed; NULL: nothing. */
     int (*each)(struct hdf5_out *out, size_t entry, hid_t data);
     void *context; /* for each */
+    /* What became of the bytes. They tell libhdf5 of no failure: it would keep
+     * a file that it cannot close, and try again when the process ends. */
+    const int *broken;
     struct hdf5_driver driver;
     hid_t file;
     /* Property lists. */
