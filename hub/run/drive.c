@@ -69,5 +69,6 @@ hub_drive(struct hub_host *host, const struct ckpt_writer *writer, void *self,
 
     file->size_bytes = sink.size_bytes;
     file->position = sink.size_bytes;
-    return status;
+    /* A library between may have lost what was told. */
+    return status == CKPT_OK ? host->report->status : status;
 }

@@ -164,6 +164,8 @@ hub_fit(struct hub_fit *fit, struct hub_host *host,
             fit_holds(fit, CKPT_HOLDS_TREE) ? fit_tree(fit) : hub_fit_flat(fit);
     if (status == CKPT_OK)
         status = fit_attrs(fit);
+    if (status == CKPT_OK && !fit_holds(fit, CKPT_HOLDS_TREE))
+        status = hub_fit_order(fit);
     if (status == CKPT_OK)
         status = fit_record(fit);
     return status;

@@ -477,9 +477,8 @@ flat_is_plain(const struct hub_fit *fit)
     return true;
 }
 
-/* Whether a reader will meet the tensors in the order of the graph. */
-static int
-flat_order(struct hub_fit *fit)
+int
+hub_fit_order(struct hub_fit *fit)
 {
     size_t i, count = fit->fitted.public.entry_count;
     uint32_t *order;
@@ -526,8 +525,6 @@ hub_fit_flat(struct hub_fit *fit)
         status = hub_root_set(&fit->fitted, root);
     if (status == CKPT_OK)
         status = hub_graph_finish(&fit->fitted);
-    if (status == CKPT_OK)
-        status = flat_order(fit);
     if (status == CKPT_OK && !flat_is_plain(fit))
         fit->record = true;
     return status;

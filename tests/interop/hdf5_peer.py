@@ -1,249 +1,219 @@
 # SPDX-License-Identifier: MIT
-"""One h5py: makes files, and says what it finds in one.
+"""h5py, as a process of its own, under whichever Python has it.
 
-    hdf5_peer.py version
-    hdf5_peer.py save FOLDER
-    hdf5_peer.py serve        paths on stdin, what is found on stdout, a line
-                              of JSON each
+hdf5_peer.py version              the versions of h5py and libhdf5
+hdf5_peer.py write FOLDER         writes the files of CASES
+hdf5_peer.py describe FILE...     what h5py finds in each, as JSON
 """
 import hashlib
 import json
+import math
 import os
-import pathlib
 import sys
-import warnings
 
 import h5py
-import numpy
+import numpy as np
 
-warnings.simplefilter("ignore")
-
-TYPES = ["f2", "f4", "f8", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "c8",
-         "c16", "?"]
-SHAPES = {"rows": (40, 30), "line": (1000,), "cube": (7, 11, 13),
-          "one": (1, 1), "thin": (300, 2)}
+LIBVERS = ("earliest", "v108", "v110", "latest")
+BLOCKS = (0, 512, 2048)
+DTYPES = ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8",
+          "c8", "c16")
 
 
-def values(kind, shape, seed=1):
-    count = int(numpy.prod(shape))
-    dtype = numpy.dtype(kind)
-    made = (numpy.arange(count) * 37 + seed) % 113
-    if dtype.kind == "c":
-        made = made + 1j * ((made * 5) % 17)
-    if dtype.kind == "?":
-        made = made % 2 == 1
-    return made.astype(dtype).reshape(shape)
+# ---- Writing ----
+
+def numbers(dtype, shape):
+    count = int(np.prod(shape, dtype=int))
+    return (np.arange(count) % 113 - 50 * (np.dtype(dtype).kind not in "ub")
+            ).reshape(shape).astype(dtype)
 
 
-def chunks(shape):
-    return tuple(max(1, (size * 2) // 5) for size in shape)
+def compact(group, name, data):
+    plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plist.set_layout(h5py.h5d.COMPACT)
+    space = h5py.h5s.create_simple(data.shape)
+    kind = h5py.h5t.py_create(data.dtype, logical=True)
+    made = h5py.h5d.create(group.id, name.encode(), kind, space, plist)
+    made.write(h5py.h5s.ALL, h5py.h5s.ALL, data)
 
 
-def layouts(kind):
-    """Name -> what create_dataset takes, by shape."""
-    plain = numpy.dtype(kind).kind in "fiu"
-    found = {
-        "contiguous": lambda s: {},
-        "chunked": lambda s: {"chunks": chunks(s)},
-        "whole": lambda s: {"chunks": s, "compression": "gzip"},
-        "gzip": lambda s: {"chunks": chunks(s), "compression": "gzip",
-                           "compression_opts": 6, "shuffle": True,
-                           "fletcher32": True},
-        "sum": lambda s: {"chunks": chunks(s), "fletcher32": True},
-        "growing": lambda s: {"chunks": chunks(s),
-                              "maxshape": (None,) + s[1:]},
-        "twice": lambda s: {"chunks": chunks(s),
-                            "maxshape": (None,) * len(s),
-                            "compression": "gzip"},
-    }
-    if plain and h5py.h5z.filter_avail(h5py.h5z.FILTER_SZIP):
-        found["szip"] = lambda s: {"chunks": chunks(s)} | (
-            {"compression": "szip", "compression_opts": ("nn", 8)}
-            if numpy.prod(chunks(s)) >= 8 else {})
-    if numpy.dtype(kind).kind in "iu":
-        found["scaled"] = lambda s: {"chunks": chunks(s), "scaleoffset": 0}
-    return found
+def fill_dtypes(file):
+    """Groups of few links each: those of many are not plain in new files."""
+    for at, dtype in enumerate(DTYPES):
+        group = file.create_group(f"t{at // 6}/{dtype}")
+        for order in "<>":
+            data = numbers(order + dtype, (3, 5))
+            side = "be" if order == ">" else "le"
+            group.create_dataset(f"{side}.plain", data=data)
+            compact(group, f"{side}.compact", data)
+            group.create_dataset(f"{side}.unwritten", (4, 2), order + dtype,
+                                 fillvalue=None if dtype[0] == "c" else 7)
+    file["o/flags"] = np.array([True, False, True])
+    file["o/scalar"] = np.float32(2.5)
+    file["o/nothing"] = np.zeros((0, 3), "<f4")
+    file["o/deep"] = numbers("<f4", (1, 2, 1, 3, 1, 2, 1))
 
 
-def save_types(folder, libver):
-    """Every dtype in every layout, both byte orders, in one file a layout."""
-    for kind in TYPES:
-        for name, options in layouts(kind).items():
-            path = folder / f"{kind.replace('?', 'b1')}-{name}-{libver}.h5"
-            with h5py.File(path, "w", libver=libver) as file:
-                for order in "<>":
-                    for shape_name, shape in SHAPES.items():
-                        file.create_dataset(
-                            f"{'le' if order == '<' else 'be'}/{shape_name}",
-                            data=values(order + kind, shape),
-                            **options(shape))
+def fill_attributes(file):
+    a = file.create_group("a").attrs
+    a["int"], a["half"], a["flag"] = np.int32(-3), np.float16(1.5), True
+    a["text"], a["bytes"] = "h\u00e9 \u2713", b"ascii"
+    a["array"] = np.arange(6, dtype=">i2").reshape(2, 3)
+    b = file.create_group("b").attrs
+    b["empty"], b["complex"] = h5py.Empty("f4"), np.complex64(1 + 2j)
+    b["texts"] = ["a", "bc", ""]
+    b["fixed"] = np.array([b"a", b"bcd"])
+    b["big"] = np.uint64(2 ** 64 - 1)
+    b["none"] = np.zeros((0,))
+    file.attrs["long"] = "x" * 100000
+    file.create_dataset("a/d", data=np.arange(3)).attrs["unit"] = "m"
 
 
-def attributes(of):
-    of.attrs["zeta"] = "last letter"
-    of.attrs["alpha"] = numpy.arange(5, dtype=">i4")
-    of.attrs["fixed"] = numpy.array([b"ab", b"cdef", b""])
-    of.attrs["texts"] = ["one", "zwei", "τρία"]
-    of.attrs["empty"] = h5py.Empty("f4")
-    of.attrs["none"] = numpy.zeros((0,))
-    of.attrs["flag"] = True
-    of.attrs["matrix"] = numpy.eye(2)
-    of.attrs["complex"] = 1 + 2j
+def fill_links(file):
+    file["a/first"] = numbers("<f4", (4,))
+    file["b/second"] = file["a/first"]
+    file["a/loop"] = file["/"]
+    file["b/soft"] = h5py.SoftLink("/a/first")
+    file["b/near"] = h5py.SoftLink("second")
+    file["c/text"] = "one"
+    file["c/texts"] = ["two", "three", ""]
+    file["c/fixed"] = np.array([b"x ", b"yz"])
+    file["c/nothing"] = h5py.Empty("f8")
+    file["types/f"] = np.dtype("<f4")
+    file.create_dataset("c/named", data=numbers("<f4", (3,)),
+                        dtype=file["types/f"])
 
 
-def save_things(folder, libver):
-    with h5py.File(folder / f"attributes-{libver}.h5", "w",
-                   libver=libver) as file:
-        attributes(file)
-        attributes(file.create_group("group"))
-        attributes(file.create_dataset("group/data", data=[1.5, 2.5]))
-        attributes(file.create_dataset("group/packed", data=[1.5] * 100,
-                                       chunks=(10,), compression="gzip"))
-        file["kind"] = numpy.dtype("<f4")
-        file["named"] = numpy.zeros(3, "f4")
-    with h5py.File(folder / f"many-attributes-{libver}.h5", "w",
-                   libver=libver) as file:
-        for i in range(40):
-            file.attrs[f"a{i * 7 % 40:02}"] = i
-        if libver == "latest":
-            file.attrs["large"] = numpy.arange(40000, dtype="<i4")
-    with h5py.File(folder / f"strings-{libver}.h5", "w",
-                   libver=libver) as file:
-        file["text"] = "a text"
-        file["texts"] = ["one", "zwei", "τρία", ""]
-        file["fixed"] = numpy.array([b"ab", b"cdef", b""])
-        file.create_dataset("packed", data=["x" * i for i in range(50)],
-                            chunks=(7,), compression="gzip")
-        file.create_dataset("packed_fixed", data=numpy.array([b"ab", b"c"]),
-                            chunks=(1,), compression="gzip")
-        file.create_dataset("unset", (3,), dtype=h5py.string_dtype())
-    with h5py.File(folder / f"shapes-{libver}.h5", "w",
-                   libver=libver) as file:
-        file["scalar"] = numpy.float32(4.5)
-        file["empty"] = numpy.zeros((0, 3), "f4")
-        file["null"] = h5py.Empty("f8")
-        file.create_dataset("unset", (5, 5), "f4")
-        file.create_dataset("filled", (5, 5), "f4", fillvalue=2.5)
-        file.create_dataset("filled_big", (5, 5), ">i8", fillvalue=258)
-        file.create_dataset("unset_chunks", (50, 5), "f4", chunks=(10, 5))
-        part = file.create_dataset("part", (50, 5), "f4", chunks=(10, 5),
-                                   fillvalue=-1, compression="gzip")
-        part[12:23] = 3
-        file.create_dataset("long", data=numpy.arange(600000, dtype="f8"),
-                            chunks=(1000,), compression="gzip")
-        file.create_dataset("columns", data=values("f4", (400, 3000)),
-                            chunks=(400, 1), compression="gzip")
-        file.create_dataset("deep", data=values("i2", (3, 4, 5, 6, 7)),
-                            chunks=(2, 3, 2, 5, 4), compression="gzip")
-        colour = h5py.enum_dtype({"RED": 0, "GREEN": 1, "BLUE": 42},
-                                 basetype="i2")
-        file.create_dataset("enum", data=[0, 1, 42], dtype=colour)
-        file["opaque"] = numpy.array([b"\1\2", b"\3\4"], dtype="V2")
-        compact = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-        compact.set_layout(h5py.h5d.COMPACT)
-        h5py.h5d.create(file.id, b"compact", h5py.h5t.IEEE_F32BE,
-                        h5py.h5s.create_simple((3, 4)), compact).write(
-            h5py.h5s.ALL, h5py.h5s.ALL, values(">f4", (3, 4)))
-    with h5py.File(folder / f"links-{libver}.h5", "w",
-                   libver=libver) as file:
-        file["a/weight"] = values("f4", (4, 4))
-        file["b/tied"] = file["a/weight"]
-        file["b/packed"] = file.create_dataset(
-            "a/packed", data=values("f4", (40, 4)), compression="gzip")
-        file["soft"] = h5py.SoftLink("/a/weight")
-        file["loop"] = h5py.SoftLink("/loop")
-        file["dangling"] = h5py.SoftLink("/nowhere")
-        file["a/up"] = file["/"]
-    with h5py.File(folder / f"order-{libver}.h5", "w", libver=libver,
-                   track_order=True) as file:
-        for name in ("zeta", "alpha", "mid"):
-            file[name] = values("f4", (2,))
-            file.attrs[name] = name
-    with h5py.File(folder / f"many-{libver}.h5", "w", libver=libver) as file:
-        for i in range(300):
-            file[f"layer{i * 17 % 300}"] = values("f4", (3,), i)
-    with h5py.File(folder / f"user-{libver}.h5", "w", libver=libver,
-                   userblock_size=1024) as file:
-        file["plain"] = values("f4", (4, 4))
-        file.create_dataset("unset", (5, 5), "f4")
-        file.create_dataset("packed", data=values("f4", (40, 4)),
-                            compression="gzip", fletcher32=True)
+def fill_tracked(file):
+    group = file.create_group("g", track_order=True)
+    for name in ("zeta", "alpha", "mu"):
+        group[name] = np.arange(2)
+        group.attrs[name] = 1
+    other = file.create_group("h")
+    for name in ("zeta", "alpha", "mu"):
+        other[name] = np.arange(2)
 
 
-def save(folder):
-    for libver in ("earliest", "latest"):
-        save_types(folder, libver)
-        save_things(folder, libver)
+def fill_keras_2(file):
+    """As Keras 2 does it, with names that are cut into parts."""
+    file.attrs["keras_version"], file.attrs["backend"] = "2.3.0", "tensorflow"
+    layers = ["input", "z_last", "dense", "a/nested"]
+    file.attrs["layer_names0"] = np.array([b"input", b"z_last"])
+    file.attrs["layer_names1"] = np.array([b"dense", b"a/nested"])
+    for at, layer in enumerate(layers):
+        group = file.create_group(layer)
+        names = [f"{layer}/kernel:0", f"{layer}/bias:0"] if at else []
+        group.attrs["weight_names"] = [n.encode() for n in names]
+        for name in names:
+            group[name] = numbers("<f4", (2, at)) + at
+    file["unlisted"] = np.arange(3)
 
 
-# ---- What is in a file ----
+def fill_keras_3(file):
+    for layer in ("dense", "dense_1"):
+        group = file.create_group(f"layers/{layer}/vars")
+        group.attrs["name"] = layer
+        for at in range(12):
+            group[str(at)] = numbers("<f4", (at + 1,))
+    made = file.create_dataset(
+        "layers/half/vars/0", data=np.arange(6, dtype="<u2").view("V2"))
+    made.attrs["dtype"] = "bfloat16"
+    file.create_group("vars").attrs["name"] = "model"
+
+
+FILLS = {"dtypes": fill_dtypes, "attributes": fill_attributes,
+         "links": fill_links, "tracked": fill_tracked,
+         "keras2": fill_keras_2, "keras3": fill_keras_3}
+
+
+def write(folder):
+    for name, fill in FILLS.items():
+        for libver in LIBVERS:
+            for block in BLOCKS:
+                path = os.path.join(folder, f"{name}-{libver}-{block}.h5")
+                with h5py.File(path, "w", libver=(libver, "latest"),
+                               userblock_size=block) as file:
+                    fill(file)
+                if block:
+                    with open(path, "r+b") as file:
+                        file.write(b"a user's own bytes")
+
+
+# ---- Describing ----
+
+def dtype_name(dtype):
+    if dtype.kind == "V":
+        return "bfloat16" if dtype.itemsize == 2 else "opaque"
+    kinds = {"f": "float", "i": "int", "u": "uint", "c": "complex"}
+    if dtype.kind == "b":
+        return "bool"
+    return f"{kinds[dtype.kind]}{8 * dtype.itemsize}"
+
 
 def plain(value):
-    """An attribute, so that JSON can have it."""
+    """A value as ckpt's JSON tells it."""
     if isinstance(value, h5py.Empty):
         return None
-    value = numpy.asarray(value)
-    if value.dtype.kind == "c":
-        value = numpy.stack([value.real, value.imag], -1)
-    if value.dtype.kind in "SO":
-        flat = [v.decode() if isinstance(v, bytes) else str(v)
-                for v in value.reshape(-1)]
-        return flat if value.ndim else flat[0]
-    return value.tolist()
+    if isinstance(value, np.ndarray):
+        return [plain(item) for item in value]
+    if isinstance(value, (bytes, np.bytes_)):
+        return bytes(value).decode()
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, (complex, np.complexfloating)):
+        return [float(value.real), float(value.imag)]
+    if isinstance(value, np.integer):
+        return int(value)
+    if isinstance(value, np.floating):
+        return float(value) if math.isfinite(value) else str(float(value))
+    return value
 
 
-def data(item):
-    if item.shape is None:
-        return {"null": True}
-    found = {"shape": list(item.shape)}
-    if h5py.check_string_dtype(item.dtype):
-        return {"text": plain(item[()])}
-    array = numpy.ascontiguousarray(item[()])
-    kind = array.dtype
-    found["dtype"] = {"b": "bool", "V": "opaque"}.get(kind.kind, kind.name)
-    if kind.kind not in "bV":
-        array = array.astype(kind.newbyteorder("<"))
-    found["sha256"] = hashlib.sha256(array.tobytes()).hexdigest()
-    return found
+def describe_data(data):
+    attrs = {key: plain(value) for key, value in data.attrs.items()}
+    if data.shape is None or data.dtype.kind in "OS":
+        value = data[()]
+        if data.dtype.kind == "O" and data.shape == ():
+            value = value.decode()
+        return {"value": plain(value), "attrs": attrs}
+    array = np.asarray(data[()])
+    if array.dtype.kind != "V":
+        array = array.astype(array.dtype.newbyteorder("<"))
+    return {"dtype": dtype_name(data.dtype), "shape": list(data.shape),
+            "sha256": hashlib.sha256(array.tobytes()).hexdigest(),
+            "offset": data.id.get_offset(), "attrs": attrs}
 
 
 def describe(path):
-    found = {"data": {}, "attributes": {}}
-
-    def visit(group, prefix, above):
-        for name, value in group.attrs.items():
-            found["attributes"][f"{prefix}@{name}"] = plain(value)
-        for name in group:
-            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                continue
-            item, full = group[name], f"{prefix}/{name}".lstrip("/")
-            if isinstance(item, h5py.Group):
-                if item.id not in above:
-                    visit(item, full, above + [item.id])
-            elif isinstance(item, h5py.Dataset):
-                found["data"][full] = data(item)
-                for key, value in item.attrs.items():
-                    found["attributes"][f"{full}@{key}"] = plain(value)
-
+    names = []
     with h5py.File(path, "r") as file:
-        visit(file, "", [file["/"].id])
+        file.id.links.visit(lambda name: names.append(name.decode()))
+        found = {"order": [], "data": {}, "attributes": {}}
+        groups = [("", file)]
+        for name in names:
+            link = file.get(name, getlink=True)
+            target = file.get(name)
+            if isinstance(target, h5py.Dataset):
+                found["order"].append(name)
+                found["data"][name] = describe_data(target)
+            elif isinstance(target, h5py.Group) and \
+                    isinstance(link, h5py.HardLink) and target != file:
+                groups.append((name, target))
+        for name, group in groups:
+            for key, value in group.attrs.items():
+                key = f"{name}@{key}" if name else key
+                found["attributes"][key] = plain(value)
     return found
 
 
-def serve():
-    for line in sys.stdin:
-        try:
-            found = describe(line.rstrip("\n"))
-        except Exception as error:  # whatever h5py says is the answer
-            found = {"error": str(error)}
-        print(json.dumps(found), flush=True)
+def main(command, *args):
+    if command == "version":
+        print(json.dumps([h5py.version.version, h5py.version.hdf5_version]))
+    elif command == "write":
+        write(*args)
+    else:
+        print(json.dumps({path: describe(path) for path in args}))
 
 
 if __name__ == "__main__":
-    os.environ["HDF5_USE_FILE_LOCKING"] = "FALSE"
-    if sys.argv[1] == "version":
-        print(json.dumps(h5py.version.hdf5_version))
-    elif sys.argv[1] == "save":
-        save(pathlib.Path(sys.argv[2]))
-    else:
-        serve()
+    main(*sys.argv[1:])

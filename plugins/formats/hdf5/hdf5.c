@@ -6,13 +6,16 @@
 #include <stdio.h>
 
 #include "ckpt/plugin.h"
+#include "hdf5_archive.h"
 #include "hdf5_fill.h"
 #include "hdf5_graph.h"
 #include "hdf5_lib.h"
+#include "hdf5_probe.h"
 #include "hdf5_walk.h"
 #include "hdf5_writers.h"
 
 struct hdf5_reader {
+    struct hdf5_archive archive; /* around the part; zeroes if there is none */
     struct hdf5_part part;
     struct hdf5_tree tree;
     struct hdf5_lib *lib; /* once libhdf5 is needed; else NULL */
@@ -31,17 +34,23 @@ hdf5_probe(const struct ckpt_host *host, const struct ckpt_source *source,
            struct ckpt_evidence *evidence)
 {
     struct hdf5_part part = hdf5_whole(host, source);
+    enum hdf5_family family;
     uint64_t at;
-    int status;
+    bool is_zip;
+    int status = hdf5_archive_is(host, source, &is_zip);
 
-    if (host->source_is_folder(host, source))
-        return CKPT_OK;
+    if (status != CKPT_OK || host->source_is_folder(host, source))
+        return status;
+    if (is_zip)
+        return hdf5_archive_probe(host, source, evidence);
     status = hdf5_find_signature(host, &part, &at);
     if (status != CKPT_OK || at == CKPT_NOWHERE)
         return status;
+    family = hdf5_probe_family(host, &part, at);
     evidence->level = CKPT_EVIDENCE_MAGIC;
-    snprintf(evidence->how, sizeof evidence->how, "HDF5 signature at byte %llu",
-             (unsigned long long)at);
+    snprintf(evidence->how, sizeof evidence->how,
+             "HDF5 signature at byte %llu, %s", (unsigned long long)at,
+             hdf5_family_name(family));
     return CKPT_OK;
 }
 
@@ -50,11 +59,22 @@ hdf5_open(const struct ckpt_host *host, const struct ckpt_source *source,
           const struct ckpt_option_value *options, void **self)
 {
     struct hdf5_reader *reader = host->allocate(host, sizeof *reader);
+    bool is_zip;
+    int status;
 
     (void)options;
     if (reader == NULL)
         return CKPT_MEMORY;
     reader->part = hdf5_whole(host, source);
+    status = hdf5_archive_is(host, source, &is_zip);
+    if (status == CKPT_OK && is_zip)
+        status =
+            hdf5_archive_open(host, source, &reader->archive, &reader->part);
+    if (status != CKPT_OK) {
+        hdf5_archive_close(host, &reader->archive);
+        host->release(host, reader);
+        return status;
+    }
     *self = reader;
     return CKPT_OK;
 }
@@ -76,8 +96,10 @@ hdf5_fill(const struct ckpt_host *host, struct hdf5_reader *reader)
 
     hdf5_tree_init(host, &reader->part, &reader->tree);
     status = hdf5_walk(&reader->tree);
-    if (status != CKPT_END)
+    if (status != CKPT_END) {
+        host->debug(host, "the plugin's own walk read the structures");
         return status;
+    }
     hdf5_tree_fini(&reader->tree);
     hdf5_tree_init(host, &reader->part, &reader->tree);
     status = hdf5_lib_rehearse(host, &reader->part);
@@ -96,6 +118,8 @@ hdf5_describe(const struct ckpt_host *host, void *self,
 
     if (status == CKPT_OK)
         status = hdf5_graph_build(&reader->tree, graph);
+    if (status == CKPT_OK)
+        status = hdf5_archive_describe(host, &reader->archive, graph);
     return status;
 }
 
@@ -106,6 +130,7 @@ hdf5_close(const struct ckpt_host *host, void *self)
 
     hdf5_lib_close(reader->lib);
     hdf5_tree_fini(&reader->tree);
+    hdf5_archive_close(host, &reader->archive);
     host->release(host, reader);
 }
 
@@ -170,15 +195,35 @@ hdf5_cursor_close(const struct ckpt_host *host, void *self)
         at, HDF5_SIGNATURE, HDF5_SIGNATURE_BYTES \
     }
 
+/* The name of the first member of a zip, so that no other zip is looked at:
+ * loading libhdf5 takes its time. */
+#define HDF5_FIRST(name)                             \
+    {                                                \
+        HDF5_ARCHIVE_NAME_AT, name, sizeof(name) - 1 \
+    }
+
 static const struct ckpt_magic hdf5_magics[] = {
-    HDF5_MAGIC(0),       HDF5_MAGIC(512),    HDF5_MAGIC(1024),
-    HDF5_MAGIC(2048),    HDF5_MAGIC(4096),   HDF5_MAGIC(8192),
-    HDF5_MAGIC(16384),   HDF5_MAGIC(32768),  HDF5_MAGIC(65536),
-    HDF5_MAGIC(131072),  HDF5_MAGIC(262144), HDF5_MAGIC(524288),
-    HDF5_MAGIC(1048576), {0, NULL, 0},
+    HDF5_MAGIC(0),
+    HDF5_MAGIC(512),
+    HDF5_MAGIC(1024),
+    HDF5_MAGIC(2048),
+    HDF5_MAGIC(4096),
+    HDF5_MAGIC(8192),
+    HDF5_MAGIC(16384),
+    HDF5_MAGIC(32768),
+    HDF5_MAGIC(65536),
+    HDF5_MAGIC(131072),
+    HDF5_MAGIC(262144),
+    HDF5_MAGIC(524288),
+    HDF5_MAGIC(1048576),
+    HDF5_FIRST(HDF5_ARCHIVE_METADATA),
+    HDF5_FIRST(HDF5_ARCHIVE_CONFIG),
+    HDF5_FIRST(HDF5_ARCHIVE_WEIGHTS),
+    HDF5_FIRST(HDF5_ARCHIVE_ARRAYS),
+    {0, NULL, 0},
 };
 
-static const char *const hdf5_suffixes[] = {".h5", ".hdf5", NULL};
+static const char *const hdf5_suffixes[] = {".h5", ".hdf5", ".keras", NULL};
 
 static const struct ckpt_reader hdf5_reader = {
     .size = sizeof(struct ckpt_reader),

@@ -225,7 +225,7 @@ graph_storage(const struct builder *b, const struct hdf5_object *object,
     }
     if (data->place == HDF5_REFUSED)
         return b->host->fail(b->host, CKPT_UNSUPPORTED, name, object->offset,
-                             "%s, which is not followed", data->refused);
+                             "%s, and that is not followed", data->refused);
     if (data->place == HDF5_SPAN) {
         storage.place = CKPT_PLACE_SPAN;
         storage.source = b->tree->part.source;

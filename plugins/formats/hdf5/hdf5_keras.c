@@ -17,7 +17,7 @@
 #define PARTS_MAX 100000 /* of an attribute that was cut */
 
 static const char *const family_names[] = {
-    [HDF5_PLAIN] = "plain tree",
+    [HDF5_PLAIN] = "a plain tree",
     [HDF5_KERAS_0] = "Keras 0 weights",
     [HDF5_KERAS_WEIGHTS] = "Keras 2 weights",
     [HDF5_KERAS_MODEL] = "Keras 2 whole model",
@@ -32,59 +32,73 @@ hdf5_family_name(enum hdf5_family family)
     return family_names[family];
 }
 
-static const struct hdf5_link *
-keras_link(const struct hdf5_object *group, const char *name)
-{
-    const struct hdf5_link *link = group->links;
+struct sign {
+    const char *name;
+    unsigned seen;
+};
 
-    while (link != NULL && strcmp(link->name, name) != 0)
-        link = link->next;
-    return link;
+static const struct sign attr_signs[] = {
+    {"layer_names", HDF5_SEEN_LAYERS},
+    {"layer_names0", HDF5_SEEN_LAYERS},
+    {"nb_layers", HDF5_SEEN_COUNT},
+    {"PYTABLES_FORMAT_VERSION", HDF5_SEEN_PYTABLES},
+    {NULL, 0},
+};
+
+static const struct sign link_signs[] = {
+    {"model_weights", HDF5_SEEN_MODEL},
+    {"layers", HDF5_SEEN_VARS},
+    {"_layer_checkpoint_dependencies", HDF5_SEEN_VARS},
+    {"vars", HDF5_SEEN_VARS},
+    {NULL, 0},
+};
+
+static unsigned
+sign_find(const struct sign *sign, const char *name, size_t name_bytes)
+{
+    while (sign->name != NULL && (strlen(sign->name) != name_bytes ||
+                                  memcmp(sign->name, name, name_bytes) != 0))
+        sign++;
+    return sign->seen;
 }
 
-static bool
-keras_has_group(const struct hdf5_object *group, const char *name)
+unsigned
+hdf5_seen_attr(const char *name, size_t name_bytes)
 {
-    const struct hdf5_link *link = keras_link(group, name);
-
-    return link != NULL && link->kind == HDF5_HARD &&
-           link->object->kind == HDF5_GROUP;
+    return sign_find(attr_signs, name, name_bytes);
 }
 
-static bool
-keras_has_names(const struct hdf5_object *group, const char *name)
+unsigned
+hdf5_seen_link(const char *name, size_t name_bytes)
 {
-    char part[32];
-
-    snprintf(part, sizeof part, "%s0", name);
-    return hdf5_attr_find(group, name) != NULL ||
-           hdf5_attr_find(group, part) != NULL;
+    return sign_find(link_signs, name, name_bytes);
 }
 
-static bool
-keras_is_3(const struct hdf5_object *root)
+enum hdf5_family
+hdf5_family_of(unsigned seen)
 {
-    return keras_has_group(root, "layers") ||
-           keras_has_group(root, "_layer_checkpoint_dependencies") ||
-           keras_has_group(root, "vars");
+    return seen & HDF5_SEEN_LAYERS     ? HDF5_KERAS_WEIGHTS
+           : seen & HDF5_SEEN_MODEL    ? HDF5_KERAS_MODEL
+           : seen & HDF5_SEEN_COUNT    ? HDF5_KERAS_0
+           : seen & HDF5_SEEN_PYTABLES ? HDF5_PYTABLES
+           : seen & HDF5_SEEN_VARS     ? HDF5_KERAS_3
+                                       : HDF5_PLAIN;
 }
 
 enum hdf5_family
 hdf5_keras_family(const struct hdf5_tree *tree)
 {
     const struct hdf5_object *root = tree->objects[0];
+    const struct hdf5_attr *attr = root->attrs;
+    const struct hdf5_link *link = root->links;
+    unsigned seen = 0;
 
-    if (keras_has_names(root, "layer_names"))
-        return HDF5_KERAS_WEIGHTS;
-    if (keras_has_group(root, "model_weights"))
-        return HDF5_KERAS_MODEL;
-    if (hdf5_attr_find(root, "nb_layers") != NULL)
-        return HDF5_KERAS_0;
-    if (hdf5_attr_find(root, "PYTABLES_FORMAT_VERSION") != NULL)
-        return HDF5_PYTABLES;
-    if (keras_is_3(root))
-        return HDF5_KERAS_3;
-    return HDF5_PLAIN;
+    for (; attr != NULL; attr = attr->next)
+        seen |= hdf5_seen_attr(attr->name, strlen(attr->name));
+    for (; link != NULL; link = link->next)
+        if (link->kind == HDF5_HARD && link->object->kind == HDF5_GROUP)
+            seen |= hdf5_seen_link(link->name, link->name_bytes);
+    return hdf5_family_of(seen);
 }
 
 /* ---- Numbers as names ---- */
@@ -361,19 +375,24 @@ order_rest(struct hdf5_list *list)
 int
 hdf5_keras_order(struct hdf5_list *list)
 {
-    const struct hdf5_object *root = list->tree->objects[0];
+    const struct hdf5_object *weights = list->tree->objects[0];
     enum hdf5_family family = hdf5_keras_family(list->tree);
     const struct ckpt_text top = {"", 0}, model = {"model_weights", 13};
     const struct ckpt_text *base = family == HDF5_KERAS_MODEL ? &model : &top;
     struct order order = {list, 0};
+    const struct hdf5_entry *found;
     int status = CKPT_OK;
 
-    if (family == HDF5_KERAS_MODEL)
-        root = keras_link(root, "model_weights")->object;
+    if (family == HDF5_KERAS_MODEL) {
+        found = hdf5_list_find(list, model.data, model.size_bytes);
+        if (found == NULL) /* the group is listed by another name */
+            return order_rest(list);
+        weights = found->object;
+    }
     if (family == HDF5_KERAS_0)
-        status = order_counted(&order, root);
+        status = order_counted(&order, weights);
     if (family == HDF5_KERAS_WEIGHTS || family == HDF5_KERAS_MODEL) {
-        status = order_layers(&order, base, root);
+        status = order_layers(&order, base, weights);
         if (status == CKPT_OK)
             status = order_group(&order, base, "top_level_model_weights");
         if (status == CKPT_OK)

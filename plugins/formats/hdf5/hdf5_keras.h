@@ -18,6 +18,22 @@ enum hdf5_family {
     HDF5_PYTABLES
 };
 
+/* What the root has that tells the family. */
+enum hdf5_seen {
+    HDF5_SEEN_LAYERS = 1, /* attribute layer_names */
+    HDF5_SEEN_COUNT = 2,  /* attribute nb_layers */
+    HDF5_SEEN_PYTABLES = 4,
+    HDF5_SEEN_MODEL = 8, /* group model_weights */
+    HDF5_SEEN_VARS = 16  /* a group that Keras 3 makes */
+};
+
+/* What the name of an attribute, or of a link, of the root tells: of enum
+ * hdf5_seen, or 0. */
+unsigned hdf5_seen_attr(const char *name, size_t name_bytes);
+unsigned hdf5_seen_link(const char *name, size_t name_bytes);
+
+enum hdf5_family hdf5_family_of(unsigned seen);
+
 /* The family of a tree, from its root. */
 enum hdf5_family hdf5_keras_family(const struct hdf5_tree *tree);
 

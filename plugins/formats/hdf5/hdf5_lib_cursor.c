@@ -5,7 +5,8 @@
  * axis, all of the axes behind it, one index of those before. The axis is the
  * first of which a step fits the window, and the steps are whole rows of
  * chunks, so that a chunk is decoded once; only if a row of chunks is larger
- * than the window, several times.
+ * than the window, several times. A slab is read in pieces of so many chunks,
+ * because libhdf5 keeps 7 KiB for each of those that it is asked for at once.
  */
 #include "hdf5_lib_private.h"
 
@@ -15,12 +16,14 @@
 
 #define SPAN_MAX ((size_t)1 << 20)
 #define WINDOW_WANTED ((uint64_t)1 << 20)
+#define CHUNKS_AT_ONCE 1024
 
 struct cursor {
     struct hdf5_lib_place place;
     hid_t type, space;
     uint32_t rank, axis;
     hsize_t shape[HDF5_RANK_MAX];
+    hsize_t piece[HDF5_RANK_MAX]; /* of a slab: the most along each axis */
     hsize_t start[HDF5_RANK_MAX]; /* of the next slab; [0] past its end: done */
     uint64_t step_bytes, steps;   /* along the axis; as many fit the window */
     unsigned char *window;
@@ -64,6 +67,20 @@ cursor_slabs(struct cursor *cursor, const uint64_t *chunk, uint64_t window)
     cursor->steps = smaller(cursor->steps, cursor->shape[axis]);
 }
 
+/* From the last axis on, whole axes as long as their chunks are few enough. */
+static void
+cursor_pieces(struct cursor *cursor, const uint64_t *chunk)
+{
+    uint64_t left = CHUNKS_AT_ONCE, chunks;
+    uint32_t i = cursor->rank;
+
+    while (i-- > 0) {
+        chunks = parts(cursor->shape[i], chunk[i]);
+        cursor->piece[i] = chunks <= left ? cursor->shape[i] : left * chunk[i];
+        left = chunks <= left ? left / chunks : 1;
+    }
+}
+
 static int
 cursor_plan(struct cursor *cursor, hid_t list)
 {
@@ -79,6 +96,7 @@ cursor_plan(struct cursor *cursor, hid_t list)
     if (chunk_bytes > window)
         window = chunk_bytes;
     cursor_slabs(cursor, chunk, window);
+    cursor_pieces(cursor, chunk);
     cursor->chunk = host->allocate(host, 2 * (size_t)chunk_bytes);
     cursor->window =
         host->allocate(host, (size_t)(cursor->steps * cursor->step_bytes));
@@ -156,16 +174,44 @@ hdf5_lib_cursor_open(struct hdf5_lib *lib, struct hdf5_tree *tree,
 
 /* ---- Slabs ---- */
 
+/* One piece, at `at` in a slab of `count`. */
 static bool
-slab_read(struct cursor *cursor, const hsize_t *count, hsize_t elements)
+piece_read(struct cursor *cursor, hid_t memory, const hsize_t *at,
+           const hsize_t *count)
 {
-    hid_t memory = H5Screate_simple(1, &elements, NULL);
-    bool done = memory >= 0 &&
-                H5Sselect_hyperslab(cursor->space, H5S_SELECT_SET,
-                                    cursor->start, NULL, count, NULL) >= 0 &&
-                H5Dread(cursor->place.id, cursor->type, memory, cursor->space,
-                        H5P_DEFAULT, cursor->window) >= 0;
+    hsize_t start[HDF5_RANK_MAX], size[HDF5_RANK_MAX];
+    uint32_t i;
 
+    for (i = 0; i < cursor->rank; i++) {
+        start[i] = cursor->start[i] + at[i];
+        size[i] = smaller(count[i] - at[i], cursor->piece[i]);
+    }
+    return H5Sselect_hyperslab(cursor->space, H5S_SELECT_SET, start, NULL, size,
+                               NULL) >= 0 &&
+           H5Sselect_hyperslab(memory, H5S_SELECT_SET, at, NULL, size, NULL) >=
+               0 &&
+           H5Dread(cursor->place.id, cursor->type, memory, cursor->space,
+                   H5P_DEFAULT, cursor->window) >= 0;
+}
+
+static bool
+slab_read(struct cursor *cursor, const hsize_t *count)
+{
+    hid_t memory = H5Screate_simple((int)cursor->rank, count, NULL);
+    hsize_t at[HDF5_RANK_MAX] = {0};
+    uint32_t axis;
+    bool done = memory >= 0;
+
+    while (done && at[0] < count[0]) {
+        done = piece_read(cursor, memory, at, count);
+        axis = cursor->rank - 1;
+        at[axis] += cursor->piece[axis];
+        while (axis > 0 && at[axis] >= count[axis]) {
+            at[axis] = 0;
+            axis--;
+            at[axis] += cursor->piece[axis];
+        }
+    }
     if (memory >= 0)
         H5Sclose(memory);
     return done;
@@ -187,7 +233,6 @@ slab_advance(struct cursor *cursor, hsize_t steps)
 static int
 cursor_fill(struct cursor *cursor)
 {
-    const struct hdf5_data *data = &cursor->place.object->data;
     hsize_t count[HDF5_RANK_MAX], steps;
     uint32_t i, axis = cursor->axis;
 
@@ -198,7 +243,7 @@ cursor_fill(struct cursor *cursor)
         count[i] = i < axis ? 1 : i == axis ? steps : cursor->shape[i];
     cursor->filled_bytes = (size_t)(steps * cursor->step_bytes);
     cursor->given_bytes = 0;
-    if (!slab_read(cursor, count, cursor->filled_bytes / data->type.size_bytes))
+    if (!slab_read(cursor, count))
         return hdf5_lib_fail(&cursor->place, "the data cannot be decoded");
     slab_advance(cursor, steps);
     return CKPT_OK;

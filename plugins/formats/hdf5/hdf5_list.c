@@ -76,7 +76,8 @@ list_path(struct lister *lister, const struct ckpt_text *group,
     char *text;
 
     if (!sdk_utf8_valid(link->name, link->name_bytes))
-        return lister->host->fail(lister->host, CKPT_UNSUPPORTED, group->data,
+        return lister->host->fail(lister->host, CKPT_UNSUPPORTED,
+                                  group->size_bytes > 0 ? group->data : NULL,
                                   CKPT_NOWHERE,
                                   "a link of this group has a name that is "
                                   "not UTF-8");

@@ -10,7 +10,7 @@
 #include "hash_table.h"
 
 enum hdf5_layout {
-    HDF5_FLAT = 0, /* a group ends at each `/` */
+    HDF5_FLAT = 0,  /* a group ends at each `/` */
     HDF5_IN_GROUPS, /* and at each `.` */
     HDF5_KERAS2,    /* LAYER/WEIGHT; without `/` the last `.` parts the two */
     HDF5_KERAS3     /* PATH/vars/KEY, and no others */

@@ -92,6 +92,7 @@ hdf5_plan(const struct ckpt_host *host, enum hdf5_layout layout,
     if (extents == NULL)
         return CKPT_MEMORY;
     status = hdf5_out_init(&out, host, layout, 0, graph, &bytes);
+    out.broken = &pages.status;
     if (status == CKPT_OK)
         status = hdf5_out_fill(&out);
     if (status == CKPT_OK)

@@ -7,6 +7,10 @@
 
 #include "hdf5_names.h"
 
+/* As ckpt_writer.arrange. */
+int hdf5_arrange(const struct ckpt_host *host, enum hdf5_layout layout,
+                 const struct ckpt_graph *graph, uint32_t *order);
+
 int hdf5_plan(const struct ckpt_host *host, enum hdf5_layout layout,
               const struct ckpt_graph *graph, struct ckpt_plan *plan);
 

@@ -89,17 +89,16 @@ pages_write(void *context, uint64_t offset, const void *bytes,
     struct hdf5_page *page;
     size_t part;
 
-    for (; size_bytes > 0 && !pages->failed;
+    for (; size_bytes > 0 && pages->status == CKPT_OK;
          size_bytes -= part, offset += part, from += part) {
         part = page_part(offset, size_bytes);
         page = page_find(pages, offset / HDF5_PAGE_BYTES);
         if (page == NULL)
             page = page_new(pages, offset / HDF5_PAGE_BYTES);
-        if (page == NULL) {
-            pages->failed = true;
-            return -1;
-        }
-        memcpy(page->bytes + offset % HDF5_PAGE_BYTES, from, part);
+        if (page == NULL)
+            pages->status = CKPT_MEMORY;
+        else
+            memcpy(page->bytes + offset % HDF5_PAGE_BYTES, from, part);
     }
     return 0;
 }
@@ -162,9 +161,9 @@ hdf5_pages_plan(struct hdf5_pages *pages, struct ckpt_plan *plan,
         page = page_find(pages, begin / HDF5_PAGE_BYTES);
         if (page != NULL) {
             next = begin + page_part(begin, end - begin);
-            status = pages_add(pages, plan,
-                               page->bytes + begin % HDF5_PAGE_BYTES,
-                               next - begin);
+            status =
+                pages_add(pages, plan, page->bytes + begin % HDF5_PAGE_BYTES,
+                          next - begin);
         } else {
             next = page_hole(pages, begin, end);
             status = pages_add(pages, plan, NULL, next - begin);

@@ -22,8 +22,8 @@ struct hdf5_pages {
     struct hdf5_page **pages; /* in order of their first write */
     size_t count, room;
     uint64_t size_bytes; /* as libhdf5 settled it */
-    bool failed; /* memory ran out; writes are dropped, so that libhdf5 can
-                    close the file */
+    int status; /* of the first failure; writes are dropped from then on, and
+                   libhdf5 is told that all is well */
 };
 
 /* The functions for hdf5_driver_open. */

@@ -8,17 +8,16 @@
 
 #include "checked.h"
 
-#define TREE_BLOCK_BYTES ((size_t)64 << 10)
-#define TREE_ALIGN 16
+/* Blocks grow fourfold from the first size to the last. */
+#define TREE_FIRST_BYTES ((size_t)16 << 10)
+#define TREE_LAST_BYTES (((size_t)8 << 20) - 64)
+#define TREE_ALIGN 8
 
 /* A block of the arena; its bytes follow. */
 struct hdf5_block {
     struct hdf5_block *next;
-    size_t used_bytes;
+    size_t size_bytes;
 };
-
-#define TREE_HEAD_BYTES \
-    ((sizeof(struct hdf5_block) + TREE_ALIGN - 1) / TREE_ALIGN * TREE_ALIGN)
 
 void
 hdf5_tree_init(const struct ckpt_host *host, const struct hdf5_part *part,
@@ -46,50 +45,44 @@ hdf5_tree_fini(struct hdf5_tree *tree)
     memset(tree, 0, sizeof *tree);
 }
 
-/* A block of its own for what is large; it goes behind the one in use. */
-static void *
-tree_hold_large(struct hdf5_tree *tree, size_t size_bytes)
+/* A new block, with room for at least `size_bytes`. */
+static bool
+tree_grow(struct hdf5_tree *tree, size_t size_bytes)
 {
+    size_t room = TREE_FIRST_BYTES;
     struct hdf5_block *block;
 
-    block = tree->host->allocate(tree->host, TREE_HEAD_BYTES + size_bytes);
+    if (tree->blocks != NULL)
+        room = 4 * tree->blocks->size_bytes;
+    if (room > TREE_LAST_BYTES)
+        room = TREE_LAST_BYTES;
+    if (room < size_bytes)
+        room = size_bytes;
+    block = tree->host->allocate(tree->host, sizeof *block + room);
     if (block == NULL)
-        return NULL;
-    if (tree->blocks == NULL) {
-        tree->blocks = block;
-        tree->block_room = 0;
-    } else {
-        block->next = tree->blocks->next;
-        tree->blocks->next = block;
-    }
-    return (unsigned char *)block + TREE_HEAD_BYTES;
+        return false;
+    block->size_bytes = room;
+    block->next = tree->blocks;
+    tree->blocks = block;
+    tree->block_room = room;
+    return true;
 }
 
 void *
 hdf5_tree_hold(struct hdf5_tree *tree, size_t size_bytes)
 {
     size_t size = (size_bytes + TREE_ALIGN - 1) / TREE_ALIGN * TREE_ALIGN;
-    struct hdf5_block *block;
+    unsigned char *end;
 
     if (size_bytes == 0)
         size = TREE_ALIGN;
     if (size_bytes > SIZE_MAX / 2)
         size = SIZE_MAX / 2; /* refused by the host, which says so */
-    if (size > TREE_BLOCK_BYTES / 4)
-        return tree_hold_large(tree, size);
-    if (size > tree->block_room) {
-        block = tree->host->allocate(tree->host, TREE_BLOCK_BYTES);
-        if (block == NULL)
-            return NULL;
-        block->next = tree->blocks;
-        block->used_bytes = TREE_HEAD_BYTES;
-        tree->blocks = block;
-        tree->block_room = TREE_BLOCK_BYTES - TREE_HEAD_BYTES;
-    }
-    block = tree->blocks;
-    block->used_bytes += size;
+    if (size > tree->block_room && !tree_grow(tree, size))
+        return NULL;
+    end = (unsigned char *)(tree->blocks + 1) + tree->blocks->size_bytes;
     tree->block_room -= size;
-    return (unsigned char *)block + block->used_bytes - size;
+    return end - tree->block_room - size;
 }
 
 char *

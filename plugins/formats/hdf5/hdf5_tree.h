@@ -163,8 +163,8 @@ void hdf5_tree_init(const struct ckpt_host *host, const struct hdf5_part *part,
 /* Frees everything; a zeroed struct is fine. */
 void hdf5_tree_fini(struct hdf5_tree *tree);
 
-/* Zeroed memory of the arena, for any type. NULL: no memory, and why has been
- * said; return CKPT_MEMORY. */
+/* Zeroed memory of the arena, for structs of 8-byte members. NULL: no memory,
+ * and why has been said; return CKPT_MEMORY. */
 void *hdf5_tree_hold(struct hdf5_tree *tree, size_t size_bytes);
 
 /* A copy in the arena, with a NUL behind it that is not counted. */

@@ -111,7 +111,7 @@ superblock_read(struct hdf5_walk *walk, struct superblock *made)
     walk->end = size;
     run.left = size < SUPERBLOCK_MAX ? (size_t)size : SUPERBLOCK_MAX;
     size = run.left;
-    status = hdf5_look_again(walk, 0, run.left, &run.at);
+    status = hdf5_look_again(walk, 0, run.left, "the superblock", &run.at);
     if (status != CKPT_OK)
         return status;
     hdf5_take(&run, HDF5_SIGNATURE_BYTES);
@@ -150,31 +150,6 @@ walk_begin(struct hdf5_walk *walk, uint64_t *root)
                       "the superblock");
 }
 
-static int
-walk_queue(struct hdf5_walk *walk, struct hdf5_object *object)
-{
-    return sdk_buffer_append(walk->host, &walk->queue, &object, sizeof object);
-}
-
-int
-hdf5_walk_hard(struct hdf5_walk *walk, const char *name, size_t name_bytes,
-               uint64_t address)
-{
-    struct hdf5_link link = {
-        .name = name,
-        .name_bytes = name_bytes,
-        .kind = HDF5_HARD,
-    };
-    bool added;
-    int status = hdf5_tree_object(walk->tree, address, &link.object, &added);
-
-    if (status == CKPT_OK)
-        status = hdf5_tree_link(walk->tree, walk->object, &link);
-    if (status == CKPT_OK && added)
-        status = walk_queue(walk, link.object);
-    return status;
-}
-
 /* Reads one object, unless that was done on the way. */
 static int
 walk_object(struct hdf5_walk *walk, struct hdf5_object *object)
@@ -190,7 +165,7 @@ walk_object(struct hdf5_walk *walk, struct hdf5_object *object)
     if (hdf5_message_find(walk, HDF5_MESSAGE_LAYOUT) != NULL)
         status = hdf5_walk_data(walk);
     else if (hdf5_message_find(walk, HDF5_MESSAGE_TYPE) != NULL)
-        object->kind = HDF5_NAMED_TYPE;
+        status = hdf5_walk_named(walk, object);
     else
         status = hdf5_walk_group(walk);
     if (status == CKPT_OK && object->kind != HDF5_NAMED_TYPE)
@@ -199,11 +174,22 @@ walk_object(struct hdf5_walk *walk, struct hdf5_object *object)
 }
 
 static int
-by_address(const void *left, const void *right)
+queued_order(const void *left, const void *right)
 {
-    const struct hdf5_object *const *a = left, *const *b = right;
+    const struct hdf5_queued *a = left, *b = right;
 
-    return (*a)->address < (*b)->address ? -1 : (*a)->address > (*b)->address;
+    return a->address < b->address ? -1 : a->address > b->address;
+}
+
+static bool
+queue_sorted(const struct hdf5_queued *queued, size_t count)
+{
+    size_t i;
+
+    for (i = 1; i < count; i++)
+        if (queued[i].address < queued[i - 1].address)
+            return false;
+    return true;
 }
 
 /* Reads what the queue holds, and returns with what that led to. */
@@ -211,17 +197,18 @@ static int
 walk_level(struct hdf5_walk *walk)
 {
     struct sdk_buffer level = walk->queue;
-    struct hdf5_object **objects = (struct hdf5_object **)(void *)level.data;
-    size_t count = level.size_bytes / sizeof *objects, i;
+    struct hdf5_queued *queued = (struct hdf5_queued *)(void *)level.data;
+    size_t count = level.size_bytes / sizeof *queued, i;
     int status = CKPT_OK;
 
     memset(&walk->queue, 0, sizeof walk->queue);
-    qsort(objects, count, sizeof *objects, by_address);
+    if (!queue_sorted(queued, count))
+        qsort(queued, count, sizeof *queued, queued_order);
     for (i = 0; i < count && status == CKPT_OK; i++) {
         if (i % 1024 == 1023 && walk->host->cancelled(walk->host))
             status = CKPT_CANCELLED;
         else
-            status = walk_object(walk, objects[i]);
+            status = walk_object(walk, queued[i].object);
     }
     walk->object = NULL;
     sdk_buffer_fini(walk->host, &level);
@@ -232,16 +219,16 @@ static int
 walk_all(struct hdf5_walk *walk)
 {
     const struct ckpt_host *host = walk->host;
-    struct hdf5_object *object;
+    struct hdf5_queued queued = {0, NULL};
     size_t depth = 0;
-    uint64_t root;
     bool added;
-    int status = walk_begin(walk, &root);
+    int status = walk_begin(walk, &queued.address);
 
     if (status == CKPT_OK)
-        status = hdf5_tree_object(walk->tree, root, &object, &added);
+        status = hdf5_tree_object(walk->tree, queued.address, &queued.object,
+                                  &added);
     if (status == CKPT_OK)
-        status = walk_queue(walk, object);
+        status = sdk_buffer_append(host, &walk->queue, &queued, sizeof queued);
     for (; status == CKPT_OK && walk->queue.size_bytes > 0; depth++) {
         if (depth > HDF5_DEPTH_MAX)
             return host->fail(host, CKPT_LIMIT, NULL, CKPT_NOWHERE,
@@ -278,6 +265,7 @@ hdf5_walk(struct hdf5_tree *tree)
     sdk_buffer_fini(host, &walk.messages);
     sdk_buffer_fini(host, &walk.names);
     sdk_buffer_fini(host, &walk.nodes);
+    sdk_buffer_fini(host, &walk.leaves);
     sdk_buffer_fini(host, &walk.links);
     sdk_buffer_fini(host, &walk.queue);
     sdk_table_fini(host, &walk.heaps);

@@ -9,13 +9,13 @@
  *     defined), size u32, bytes. Message 4 is size u32, bytes.
  *  3. filters: version, count u8.
  */
+#include "checked.h"
 #include "hdf5_walk_file.h"
 
 #define LAYOUT_COMPACT 0
 #define LAYOUT_CONTIGUOUS 1
 #define LAYOUT_VIRTUAL 3
 #define FILL_DEFINED 0x20
-#define TEXT_MAX ((uint64_t)64 << 20) /* of a data set of strings */
 
 static int
 data_wrong(struct hdf5_walk *walk, uint64_t address, const char *what)
@@ -92,12 +92,14 @@ static int
 data_fill_texts(struct hdf5_walk *walk, struct hdf5_data *data)
 {
     struct ckpt_text *texts;
+    size_t size;
     uint64_t i;
 
-    if (data->bytes != NULL || data->space.count > TEXT_MAX / sizeof *texts)
+    if (data->bytes != NULL)
         return CKPT_END;
-    texts =
-        hdf5_tree_hold(walk->tree, (size_t)data->space.count * sizeof *texts);
+    if (!sdk_mul_size((size_t)data->space.count, sizeof *texts, &size))
+        size = SIZE_MAX; /* refused by the host, which says so */
+    texts = hdf5_tree_hold(walk->tree, size);
     if (texts == NULL)
         return CKPT_MEMORY;
     for (i = 0; i < data->space.count; i++)
@@ -134,15 +136,12 @@ data_contiguous(struct hdf5_walk *walk, struct hdf5_data *data,
         return data_wrong(walk, run->address,
                           "the data have another size than shape and type "
                           "say");
-    status = hdf5_claim(walk, WALK_DATA, address, size, "the data");
+    status =
+        hdf5_claim(walk, WALK_DATA, address, size, "the extent of the data");
     data->place = HDF5_SPAN;
     data->offset = walk->base + address;
     if (status != CKPT_OK || !data_is_text(data))
         return status;
-    if (size > TEXT_MAX)
-        return walk->host->fail(
-            walk->host, CKPT_LIMIT, hdf5_walk_name(walk), walk->base + address,
-            "strings of %llu bytes in one data set", (unsigned long long)size);
     status = sdk_buffer_reserve(walk->host, &bytes, (size_t)size);
     if (status == CKPT_OK)
         status =

@@ -117,21 +117,20 @@ hdf5_claims_check(struct hdf5_walk *walk)
         if (extents[i].begin < extents[i - 1].end)
             return walk->host->fail(
                 walk->host, CKPT_FORMAT, NULL, walk->base + extents[i].begin,
-                "%s overlap the %s at byte %llu", extent_what(&extents[i]),
-                extent_what(&extents[i - 1]),
-                (unsigned long long)(walk->base + extents[i - 1].begin));
+                "%s overlap %s of the file", extent_what(&extents[i]),
+                extent_what(&extents[i - 1]));
     return CKPT_OK;
 }
 
 int
 hdf5_look_again(struct hdf5_walk *walk, uint64_t address, size_t size_bytes,
-                const unsigned char **bytes)
+                const char *what, const unsigned char **bytes)
 {
     struct ckpt_span span;
     int status;
 
     if (!sdk_within(address, size_bytes, walk->end))
-        return file_beyond(walk, address, "a structure");
+        return file_beyond(walk, address, what);
     status = walk->host->source_peek(walk->host, walk->tree->part.source,
                                      walk->base + address, size_bytes, &span);
     if (status == CKPT_OK)
@@ -148,7 +147,8 @@ hdf5_look(struct hdf5_walk *walk, uint64_t address, uint64_t size_bytes,
     if (status == CKPT_OK && size_bytes > LOOK_MAX)
         status = CKPT_END;
     if (status == CKPT_OK)
-        status = hdf5_look_again(walk, address, (size_t)size_bytes, bytes);
+        status =
+            hdf5_look_again(walk, address, (size_t)size_bytes, what, bytes);
     return status;
 }
 
@@ -165,7 +165,8 @@ hdf5_load(struct hdf5_walk *walk, uint64_t address, uint64_t size_bytes,
     if (status != CKPT_OK)
         return status;
     if (size_bytes <= LOOK_MAX) {
-        status = hdf5_look_again(walk, address, (size_t)size_bytes, &bytes);
+        status =
+            hdf5_look_again(walk, address, (size_t)size_bytes, what, &bytes);
         if (status == CKPT_OK && size_bytes > 0)
             memcpy(buffer->data + buffer->size_bytes, bytes,
                    (size_t)size_bytes);

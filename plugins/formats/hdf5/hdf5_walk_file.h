@@ -26,10 +26,16 @@ struct hdf5_walk {
     struct sdk_buffer header;   /* the bytes of one object header */
     struct sdk_buffer messages; /* struct hdf5_message, of the same */
     struct sdk_buffer names;    /* the local heap of one group */
-    struct sdk_buffer nodes;    /* struct walk_node: a stack */
-    struct sdk_buffer links;    /* struct walk_found: links to be sorted */
-    struct sdk_buffer queue;    /* objects to be read */
+    struct sdk_buffer nodes;    /* of its B-tree: a stack */
+    struct sdk_buffer leaves;   /* the same, of its leaves */
+    struct sdk_buffer links;    /* struct hdf5_found: links to be sorted */
+    struct sdk_buffer queue;    /* struct hdf5_queued: objects to be read */
     struct sdk_table heaps;     /* objects of global heaps, and collections */
+};
+
+struct hdf5_queued {
+    uint64_t address;
+    struct hdf5_object *object;
 };
 
 /* ---- Bounds ---- */
@@ -54,7 +60,7 @@ int hdf5_look(struct hdf5_walk *walk, uint64_t address, uint64_t size_bytes,
 
 /* The same for the parts of what is claimed: what was looked at before. */
 int hdf5_look_again(struct hdf5_walk *walk, uint64_t address, size_t size_bytes,
-                    const unsigned char **bytes);
+                    const char *what, const unsigned char **bytes);
 
 /* Claims a structure and appends its bytes to a buffer. */
 int hdf5_load(struct hdf5_walk *walk, uint64_t address, uint64_t size_bytes,
@@ -198,19 +204,32 @@ int hdf5_walk_type(struct hdf5_walk *walk, struct hdf5_run *run,
 int hdf5_walk_type_shared(struct hdf5_walk *walk, struct hdf5_run *run,
                           struct hdf5_type *type);
 
-/* Strings of a variable length from their references, 16 bytes each. */
+/* Strings of a variable length from their references, 16 bytes each; the run
+ * has that many. */
 int hdf5_walk_texts(struct hdf5_walk *walk, struct hdf5_run *run,
                     uint64_t count, const struct ckpt_text **texts);
 
-/* The attributes, the links and the data of the object whose header was
- * read. */
+/* The committed type, the attributes, the links and the data of the object
+ * whose header was read. */
+int hdf5_walk_named(struct hdf5_walk *walk, struct hdf5_object *object);
 int hdf5_walk_attrs(struct hdf5_walk *walk);
 int hdf5_walk_group(struct hdf5_walk *walk);
 int hdf5_walk_data(struct hdf5_walk *walk);
 
-/* Links the object's group to what is at an address, which is read later if
- * it is new. */
-int hdf5_walk_hard(struct hdf5_walk *walk, const char *name, size_t name_bytes,
-                   uint64_t address);
+int hdf5_walk_table(struct hdf5_walk *walk, const struct hdf5_message *message);
+
+/* A link as it is found; what it points to lives until the group is read. */
+struct hdf5_found {
+    const char *name;
+    size_t name_bytes;
+    uint64_t order;     /* of creation, where tracked */
+    uint32_t kind;      /* enum hdf5_link_kind */
+    uint64_t address;   /* HARD */
+    const char *target; /* SOFT, EXTERNAL */
+};
+
+/* Adds a link to the group that is read; what it leads to is read later,
+ * if it is new. */
+int hdf5_walk_link(struct hdf5_walk *walk, const struct hdf5_found *found);
 
 #endif

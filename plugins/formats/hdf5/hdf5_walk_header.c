@@ -52,7 +52,8 @@ header_prefix_new(struct hdf5_walk *walk, struct header *header)
     size_t size = left < NEW_PREFIX_MAX ? (size_t)left : NEW_PREFIX_MAX;
     struct hdf5_run run = {NULL, size, header->address, false};
     uint8_t version, flags;
-    int status = hdf5_look_again(walk, header->address, size, &run.at);
+    int status = hdf5_look_again(walk, header->address, size,
+                                 "an object header", &run.at);
 
     if (status != CKPT_OK)
         return status;
@@ -75,8 +76,8 @@ static int
 header_prefix(struct hdf5_walk *walk, struct header *header)
 {
     const unsigned char *bytes;
-    int status =
-        hdf5_look_again(walk, header->address, OLD_PREFIX_BYTES, &bytes);
+    int status = hdf5_look_again(walk, header->address, OLD_PREFIX_BYTES,
+                                 "an object header", &bytes);
 
     if (status != CKPT_OK)
         return status;

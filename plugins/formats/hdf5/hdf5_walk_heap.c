@@ -12,7 +12,6 @@
 #include "checked.h"
 #include "hdf5_walk_file.h"
 
-#define REFERENCE_BYTES 16
 #define COLLECTION_HEAD_BYTES 16
 #define OBJECT_HEAD_BYTES 16
 
@@ -71,8 +70,8 @@ heap_objects(struct hdf5_walk *walk, uint64_t collection, uint64_t size)
     int status = CKPT_OK;
 
     while (status == CKPT_OK && size - at >= OBJECT_HEAD_BYTES) {
-        status =
-            hdf5_look_again(walk, collection + at, OBJECT_HEAD_BYTES, &bytes);
+        status = hdf5_look_again(walk, collection + at, OBJECT_HEAD_BYTES,
+                                 "a global heap", &bytes);
         if (status != CKPT_OK)
             return status;
         object.key.index = sdk_load_le16(bytes);
@@ -98,8 +97,8 @@ heap_collection(struct hdf5_walk *walk, uint64_t collection)
     struct heap_object read = {.key.collection = collection};
     const unsigned char *bytes;
     uint64_t size;
-    int status =
-        hdf5_look_again(walk, collection, COLLECTION_HEAD_BYTES, &bytes);
+    int status = hdf5_look_again(walk, collection, COLLECTION_HEAD_BYTES,
+                                 "a global heap", &bytes);
 
     if (status != CKPT_OK)
         return status;
@@ -173,8 +172,6 @@ hdf5_walk_texts(struct hdf5_walk *walk, struct hdf5_run *run, uint64_t count,
     uint64_t i;
     int status = CKPT_OK;
 
-    if (count > run->left / REFERENCE_BYTES)
-        return heap_wrong(walk, run->address, "strings are cut off");
     made = hdf5_tree_hold(walk->tree, (size_t)count * sizeof *made);
     if (made == NULL)
         return CKPT_MEMORY;

@@ -13,7 +13,8 @@
  *     3 string: flags 0-3 padding;  5 opaque: flags 0-7 size of the tag;
  *     6 compound: flags 0-15 members; each is name, offset, type;
  *     8 enum: flags 0-15 members; an integer type, names, values;
- *     9 variable length: flags 0-3 are 1 for strings.
+ *     9 variable length: flags 0-3 are 1 for strings;
+ *     11 complex (from libhdf5 2.0 on): the type of both parts.
  *     Names end with NUL and, before version 3, are padded to 8 bytes.
  *  3. shared: version, kind, (version 1: 6 unused) address of a committed type.
  */
@@ -33,6 +34,7 @@ enum type_class {
     CLASS_ENUM,
     CLASS_VARIABLE,
     CLASS_ARRAY,
+    CLASS_COMPLEX,
     CLASS_COUNT
 };
 
@@ -44,9 +46,10 @@ static const char *const class_names[CLASS_COUNT] = {
     [CLASS_ENUM] = "an enum",
     [CLASS_VARIABLE] = "a variable-length sequence",
     [CLASS_ARRAY] = "an array",
+    [CLASS_COMPLEX] = "a complex number of an unknown form",
 };
 
-#define TYPE_VERSION_MAX 3
+#define TYPE_VERSION_MAX 5
 #define SHARED_COMMITTED 2
 
 /* The first 8 bytes of a type. */
@@ -71,7 +74,7 @@ hdf5_walk_space(struct hdf5_walk *walk, struct hdf5_run *run,
         hdf5_take(run, 4);
         kind = rank > 0;
     }
-    for (i = 0; i < rank && i < HDF5_RANK_MAX; i++)
+    for (i = 0; rank <= HDF5_RANK_MAX && i < rank; i++)
         shape[i] = hdf5_take_u64(run);
     status = hdf5_run_check(walk, run, "a data space");
     if (status != CKPT_OK)
@@ -281,6 +284,21 @@ type_enum(struct hdf5_walk *walk, struct hdf5_run *run,
 }
 
 static void
+type_complex(struct hdf5_run *run, const struct type_head *head,
+             struct hdf5_type *type)
+{
+    struct type_head part = type_head(run);
+    struct hdf5_type real;
+
+    if (part.class != CLASS_FLOAT || head->size_bytes / 2 != part.size_bytes ||
+        head->size_bytes % 2 != 0)
+        return;
+    type_number(run, &part, &real);
+    if (real.class == HDF5_NUMBER)
+        hdf5_type_complex("r", "i", &real, type);
+}
+
+static void
 type_string(const struct type_head *head, struct hdf5_type *type)
 {
     memset(type, 0, sizeof *type);
@@ -318,6 +336,8 @@ hdf5_walk_type(struct hdf5_walk *walk, struct hdf5_run *run,
     hdf5_type_other(class_names[head.class], head.size_bytes, type);
     if (head.class == CLASS_INTEGER || head.class == CLASS_FLOAT)
         type_number(run, &head, type);
+    else if (head.class == CLASS_COMPLEX)
+        type_complex(run, &head, type);
     else if (head.class == CLASS_STRING)
         type_string(&head, type);
     else if (head.class == CLASS_VARIABLE)
@@ -333,17 +353,14 @@ hdf5_walk_type(struct hdf5_walk *walk, struct hdf5_run *run,
     return status;
 }
 
-/* Reads the header at the address of a committed type. */
-static int
-type_committed(struct hdf5_walk *walk, struct hdf5_object *object)
+int
+hdf5_walk_named(struct hdf5_walk *walk, struct hdf5_object *object)
 {
-    const struct hdf5_message *message;
+    const struct hdf5_message *message =
+        hdf5_message_find(walk, HDF5_MESSAGE_TYPE);
     struct hdf5_run run;
-    int status = hdf5_header_read(walk, object->address);
+    int status;
 
-    if (status != CKPT_OK)
-        return status;
-    message = hdf5_message_find(walk, HDF5_MESSAGE_TYPE);
     if (message == NULL || hdf5_message_find(walk, HDF5_MESSAGE_LAYOUT) != NULL)
         return walk->host->fail(walk->host, CKPT_FORMAT, hdf5_walk_name(walk),
                                 walk->base + object->address,
@@ -382,7 +399,9 @@ hdf5_walk_type_shared(struct hdf5_walk *walk, struct hdf5_run *run,
     if (object->kind == 0) {
         memset(&walk->header, 0, sizeof walk->header);
         memset(&walk->messages, 0, sizeof walk->messages);
-        status = type_committed(walk, object);
+        status = hdf5_header_read(walk, object->address);
+        if (status == CKPT_OK)
+            status = hdf5_walk_named(walk, object);
         sdk_buffer_fini(walk->host, &walk->header);
         sdk_buffer_fini(walk->host, &walk->messages);
         walk->header = header;

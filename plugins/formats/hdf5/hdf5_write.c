@@ -22,11 +22,6 @@
 #define PATH_GROUP 1
 #define PATH_DATA 2 /* and the entry */
 
-struct hdf5_kept {
-    struct hdf5_kept *next;
-    char text[];
-};
-
 int
 hdf5_out_fail(const struct hdf5_out *out, const char *name)
 {
@@ -73,8 +68,8 @@ out_file(struct hdf5_out *out)
            H5Pset_libver_bounds(out->driver.access, H5F_LIBVER_EARLIEST,
                                 H5F_LIBVER_V18) >= 0;
     if (able)
-        out->file = H5Fcreate("the output", H5F_ACC_TRUNC, create,
-                              out->driver.access);
+        out->file =
+            H5Fcreate("the output", H5F_ACC_TRUNC, create, out->driver.access);
     if (create >= 0)
         H5Pclose(create);
     return able && out->file >= 0;
@@ -194,22 +189,6 @@ hdf5_out_group(struct hdf5_out *out, const char *path, size_t size_bytes,
     return CKPT_OK;
 }
 
-const char *
-hdf5_out_keep(struct hdf5_out *out, const struct ckpt_text *first,
-              const struct ckpt_text *second)
-{
-    struct hdf5_kept *kept = out->host->allocate(
-        out->host, sizeof *kept + first->size_bytes + second->size_bytes + 1);
-
-    if (kept == NULL)
-        return NULL;
-    memcpy(kept->text, first->data, first->size_bytes);
-    memcpy(kept->text + first->size_bytes, second->data, second->size_bytes);
-    kept->next = out->kept;
-    out->kept = kept;
-    return kept->text;
-}
-
 static size_t
 path_outer(const struct ckpt_text *path)
 {
@@ -259,8 +238,7 @@ entry_first(struct hdf5_out *out, size_t entry)
     const struct ckpt_tensor *tensor =
         out->graph->entries[entry].value->as.tensor;
     size_t words = 5 + 2 * (size_t)tensor->rank;
-    uint64_t *key =
-        out->host->allocate(out->host, words * sizeof *key), *first;
+    uint64_t *key = out->host->allocate(out->host, words * sizeof *key), *first;
     bool added;
 
     if (key == NULL)
@@ -272,10 +250,9 @@ entry_first(struct hdf5_out *out, size_t entry)
     key[3] = tensor->rank;
     key[4] = tensor->flips;
     memcpy(key + 5, tensor->shape, tensor->rank * sizeof *key);
-    memcpy(key + 5 + tensor->rank, tensor->strides,
-           tensor->rank * sizeof *key);
-    first = sdk_table_add(out->host, &out->views, key, words * sizeof *key,
-                          &added);
+    memcpy(key + 5 + tensor->rank, tensor->strides, tensor->rank * sizeof *key);
+    first =
+        sdk_table_add(out->host, &out->views, key, words * sizeof *key, &added);
     if (first == NULL)
         return CKPT_MEMORY;
     if (added)
@@ -331,8 +308,8 @@ data_attrs(struct hdf5_out *out, hid_t data, const struct ckpt_value *value)
     int status = CKPT_OK;
 
     if (hdf5_dtype_is_named(dtype))
-        status = hdf5_out_string(out, data, HDF5_DTYPE_ATTR,
-                                 ckpt_dtype_name(dtype));
+        status =
+            hdf5_out_string(out, data, HDF5_DTYPE_ATTR, ckpt_dtype_name(dtype));
     for (; attr != NULL && status == CKPT_OK; attr = attr->next)
         status = hdf5_out_attr(out, data, attr->name, attr->value);
     return status;
@@ -361,7 +338,8 @@ entry_make(struct hdf5_out *out, size_t entry)
     status = data_attrs(out, data, at->value);
     if (status == CKPT_OK && out->each != NULL)
         status = out->each(out, entry, data);
-    H5Dclose(data);
+    if (H5Dclose(data) < 0 && status == CKPT_OK)
+        status = hdf5_out_fail(out, path);
     return status;
 }
 
@@ -403,6 +381,8 @@ hdf5_out_fill(struct hdf5_out *out)
             status = entry_make(out, i);
         if (status == CKPT_OK && host->cancelled(host))
             status = CKPT_CANCELLED;
+        if (status == CKPT_OK)
+            status = *out->broken;
     }
     for (; attr != NULL && status == CKPT_OK; attr = attr->next)
         if (!hdf5_names_makes(&out->names, attr->name))
@@ -417,10 +397,10 @@ hdf5_out_finish(struct hdf5_out *out)
 {
     hid_t file = out->file;
 
-    if (H5Fflush(file, H5F_SCOPE_GLOBAL) < 0)
-        return hdf5_out_fail(out, NULL);
     out->file = -1;
-    return H5Fclose(file) < 0 ? hdf5_out_fail(out, NULL) : CKPT_OK;
+    if (H5Fclose(file) < 0)
+        return hdf5_out_fail(out, NULL);
+    return *out->broken;
 }
 
 static void
@@ -449,7 +429,6 @@ void
 hdf5_out_fini(struct hdf5_out *out)
 {
     const struct ckpt_host *host = out->host;
-    struct hdf5_kept *kept;
     size_t i;
 
     if (out->file > 0)
@@ -458,10 +437,6 @@ hdf5_out_fini(struct hdf5_out *out)
     hdf5_driver_close(&out->driver);
     for (i = 0; out->view_keys != NULL && i < out->graph->entry_count; i++)
         host->release(host, out->view_keys[i]);
-    while ((kept = out->kept) != NULL) {
-        out->kept = kept->next;
-        host->release(host, kept);
-    }
     host->release(host, out->view_keys);
     host->release(host, out->first);
     host->release(host, out->offsets);

@@ -36,19 +36,21 @@ struct hdf5_out {
     /* What is done with a new data set before it is closed; NULL: nothing. */
     int (*each)(struct hdf5_out *out, size_t entry, hid_t data);
     void *context; /* for each */
+    /* What became of the bytes. They tell libhdf5 of no failure: it would keep
+     * a file that it cannot close, and try again when the process ends. */
+    const int *broken;
     struct hdf5_driver driver;
     hid_t file;
     /* Property lists. */
     hid_t links, groups, sets, chunked, attrs;
-    hid_t types[CKPT_DTYPE_COUNT];    /* once needed */
-    hid_t text;                       /* the type of variable strings */
-    struct sdk_table paths;  /* of groups: 1; of data sets: 2 + entry */
-    struct sdk_table views;  /* of what makes twins: 1 + entry */
-    uint64_t **view_keys;    /* of each entry, what the table borrows */
-    size_t *first;           /* of each entry: that whose data set it is */
-    uint64_t *offsets;       /* of each entry; CKPT_NOWHERE: no bytes */
-    struct sdk_buffer path;  /* a path with its NUL, for libhdf5 */
-    struct hdf5_kept *kept;  /* texts that the tables borrow */
+    hid_t types[CKPT_DTYPE_COUNT]; /* once needed */
+    hid_t text;                    /* the type of variable strings */
+    struct sdk_table paths;        /* of groups: 1; of data sets: 2 + entry */
+    struct sdk_table views;        /* of what makes twins: 1 + entry */
+    uint64_t **view_keys;          /* of each entry, what the table borrows */
+    size_t *first;          /* of each entry: that whose data set it is */
+    uint64_t *offsets;      /* of each entry; CKPT_NOWHERE: no bytes */
+    struct sdk_buffer path; /* a path with its NUL, for libhdf5 */
     struct hdf5_quiet quiet;
 };
 
@@ -72,10 +74,6 @@ int hdf5_out_fail(const struct hdf5_out *out, const char *name);
  * in its way. */
 int hdf5_out_group(struct hdf5_out *out, const char *path, size_t size_bytes,
                    hid_t *group);
-
-/* Both texts, one behind the other, until fini; NULL: no memory, said. */
-const char *hdf5_out_keep(struct hdf5_out *out, const struct ckpt_text *first,
-                          const struct ckpt_text *second);
 
 /* ---- Types: hdf5_write_type.c ---- */
 

@@ -270,9 +270,8 @@ list_piece(struct hdf5_out *out, hid_t object, const char *own,
         memcpy(bytes + i * longest, texts[i].data, texts[i].size_bytes);
     H5Tset_size(type, longest);
     H5Tset_strpad(type, H5T_STR_NULLPAD);
-    status = bytes == NULL
-                 ? CKPT_MEMORY
-                 : attr_write(out, object, own, type, &form, bytes);
+    status = bytes == NULL ? CKPT_MEMORY
+                           : attr_write(out, object, own, type, &form, bytes);
     H5Tclose(type);
     out->host->release(out->host, bytes);
     return status;
@@ -305,10 +304,9 @@ hdf5_out_list(struct hdf5_out *out, hid_t object, const char *own,
                           &none, NULL);
     while (list_largest(texts, count, pieces) > ATTR_BYTES_MAX) {
         if (pieces == count)
-            return out->host->fail(out->host, CKPT_UNSUPPORTED, own,
-                                   CKPT_NOWHERE,
-                                   "Keras keeps no names of more than %d bytes",
-                                   ATTR_BYTES_MAX);
+            return out->host->fail(
+                out->host, CKPT_UNSUPPORTED, own, CKPT_NOWHERE,
+                "Keras keeps no names of more than %d bytes", ATTR_BYTES_MAX);
         pieces++;
     }
     if (pieces == 1)

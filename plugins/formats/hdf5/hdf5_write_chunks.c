@@ -17,17 +17,8 @@ struct chunks {
     unsigned char *buffer; /* one chunk */
     struct ckpt_stream *stream;
     struct ckpt_span left; /* of the stream's last bytes */
-    int status;            /* of the first failure, which was told */
+    int status; /* of the first failure; libhdf5 is told that all is well */
 };
-
-/* After a failure libhdf5 is told that all is well, so that it can close the
- * file; an open file it would close once more when the process ends. */
-static int
-chunks_done(struct chunks *chunks, int status)
-{
-    chunks->status = status;
-    return status;
-}
 
 static int
 chunks_read(void *context, uint64_t offset, void *buffer, size_t size_bytes)
@@ -35,10 +26,10 @@ chunks_read(void *context, uint64_t offset, void *buffer, size_t size_bytes)
     struct chunks *chunks = context;
 
     if (chunks->status == CKPT_OK)
-        return chunks_done(chunks, chunks->host->sink_read(
-                                       chunks->host, chunks->sink, offset,
-                                       buffer, size_bytes));
-    memset(buffer, 0, size_bytes);
+        chunks->status = chunks->host->sink_read(chunks->host, chunks->sink,
+                                                 offset, buffer, size_bytes);
+    if (chunks->status != CKPT_OK)
+        memset(buffer, 0, size_bytes);
     return CKPT_OK;
 }
 
@@ -48,11 +39,10 @@ chunks_write(void *context, uint64_t offset, const void *bytes,
 {
     struct chunks *chunks = context;
 
-    if (chunks->status != CKPT_OK)
-        return CKPT_OK;
-    return chunks_done(chunks,
-                       chunks->host->sink_write(chunks->host, chunks->sink,
-                                                offset, bytes, size_bytes));
+    if (chunks->status == CKPT_OK)
+        chunks->status = chunks->host->sink_write(chunks->host, chunks->sink,
+                                                  offset, bytes, size_bytes);
+    return CKPT_OK;
 }
 
 static int
@@ -60,10 +50,10 @@ chunks_resize(void *context, uint64_t size_bytes)
 {
     struct chunks *chunks = context;
 
-    if (chunks->status != CKPT_OK)
-        return CKPT_OK;
-    return chunks_done(chunks, chunks->host->sink_resize(
-                                   chunks->host, chunks->sink, size_bytes));
+    if (chunks->status == CKPT_OK)
+        chunks->status =
+            chunks->host->sink_resize(chunks->host, chunks->sink, size_bytes);
+    return CKPT_OK;
 }
 
 /* Gathers the next bytes of the stream. */
@@ -110,16 +100,14 @@ chunk_write(struct hdf5_out *out, hid_t data, hid_t space,
     for (d = 0; d < tensor->rank; d++)
         elements *= count[d];
     status = chunks_gather(
-        chunks,
-        (size_t)(elements * ckpt_dtype_width_bits(tensor->dtype) / 8));
+        chunks, (size_t)(elements * ckpt_dtype_width_bits(tensor->dtype) / 8));
     if (status != CKPT_OK)
         return status;
     length = elements;
     memory = H5Screate_simple(1, &length, NULL);
     if (memory >= 0 &&
-        (tensor->rank == 0 ||
-         H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count,
-                             NULL) >= 0))
+        (tensor->rank == 0 || H5Sselect_hyperslab(space, H5S_SELECT_SET, start,
+                                                  NULL, count, NULL) >= 0))
         written = H5Dwrite(data, hdf5_out_type(out, tensor->dtype), memory,
                            space, H5P_DEFAULT, chunks->buffer);
     if (memory >= 0)
@@ -159,6 +147,8 @@ data_chunks(struct hdf5_out *out, hid_t data, hid_t space,
                            ? tensor->shape[d] - start[d]
                            : chunk[d];
         status = chunk_write(out, data, space, tensor, start, count);
+        if (status == CKPT_OK)
+            status = *out->broken;
     } while (status == CKPT_OK && chunk_next(tensor, chunk, start));
     return status;
 }
@@ -208,6 +198,7 @@ hdf5_write_chunks(const struct ckpt_host *host, enum hdf5_layout layout,
     if (chunks.buffer == NULL)
         return CKPT_MEMORY;
     status = hdf5_out_init(&out, host, layout, gzip_level, graph, &bytes);
+    out.broken = &chunks.status;
     out.each = chunks_each;
     out.context = &chunks;
     if (status == CKPT_OK)

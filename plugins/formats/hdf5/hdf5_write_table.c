@@ -93,8 +93,8 @@ hdf5_name(const struct ckpt_host *host, void *self,
         writer->asked = true;
     }
     if (status == CKPT_OK)
-        status = hdf5_names_give(&writer->names, &graph->entries[index].name,
-                                 name);
+        status =
+            hdf5_names_give(&writer->names, &graph->entries[index].name, name);
     return status;
 }
 
@@ -113,10 +113,18 @@ hdf5_keeps(const struct ckpt_host *host, void *self,
         return hdf5_attr_holds(own, attr->value);
     }
     tensor = graph->entries[index].value->as.tensor;
-    if (hdf5_dtype_is_named(tensor->dtype) &&
-        strcmp(own, HDF5_DTYPE_ATTR) == 0)
+    if (hdf5_dtype_is_named(tensor->dtype) && strcmp(own, HDF5_DTYPE_ATTR) == 0)
         return false;
     return hdf5_attr_holds(own, attr->value);
+}
+
+static int
+hdf5_arrange_writer(const struct ckpt_host *host, void *self,
+                    const struct ckpt_graph *graph, uint32_t *order)
+{
+    const struct hdf5_writer *writer = self;
+
+    return hdf5_arrange(host, writer->layout, graph, order);
 }
 
 static int
@@ -151,11 +159,11 @@ hdf5_close_writer(const struct ckpt_host *host, void *self)
 
 static const char *const hdf5_layouts[] = {"flat", "groups", NULL};
 
-#define HDF5_OPTION_COMPRESS                                                  \
-    {                                                                         \
-        .name = "compress", .kind = CKPT_OPTION_STRING,                       \
-        .help = "store tensors in chunks, compressed: gzip, or gzip:LEVEL "   \
-                "with 1 to 9",                                                \
+#define HDF5_OPTION_COMPRESS                                                \
+    {                                                                       \
+        .name = "compress", .kind = CKPT_OPTION_STRING,                     \
+        .help = "store tensors in chunks, compressed: gzip, or gzip:LEVEL " \
+                "with 1 to 9",                                              \
     }
 
 static const struct ckpt_option hdf5_options[] = {
@@ -180,13 +188,14 @@ static const char *const hdf5_suffixes[] = {".h5", ".hdf5", ".he5", NULL};
 static const char *const hdf5_keras3_suffixes[] = {".weights.h5", NULL};
 static const char *const hdf5_no_suffixes[] = {NULL};
 
-#define HDF5_WRITER                                                         \
-    .size = sizeof(struct ckpt_writer),                                     \
-    .limits = {.holds = CKPT_HOLDS_STRINGS | CKPT_HOLDS_TWINS,              \
-               .dtypes = HDF5_DTYPES,                                       \
-               .rank_max = HDF5_RANK_MAX},                                  \
-    .plan = hdf5_plan_writer, .close = hdf5_close_writer, .name = hdf5_name, \
-    .keeps = hdf5_keeps, .write = hdf5_write_writer
+#define HDF5_WRITER                                                     \
+    .size = sizeof(struct ckpt_writer),                                 \
+    .limits = {.holds = CKPT_HOLDS_STRINGS | CKPT_HOLDS_TWINS,          \
+               .dtypes = HDF5_DTYPES,                                   \
+               .rank_max = HDF5_RANK_MAX},                              \
+    .arrange = hdf5_arrange_writer, .plan = hdf5_plan_writer,           \
+    .close = hdf5_close_writer, .name = hdf5_name, .keeps = hdf5_keeps, \
+    .write = hdf5_write_writer
 
 static const struct ckpt_writer hdf5_plain = {
     HDF5_WRITER,

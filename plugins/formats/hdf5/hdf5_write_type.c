@@ -49,14 +49,16 @@ type_half(void)
     return -1;
 }
 
-/* h5py's complex: a compound of both parts. */
+/* h5py's complex: a compound of both parts. numpy has none of two halves, and
+ * some versions of h5py would not read one of these names. */
 static hid_t
 type_complex(hid_t part, size_t part_bytes)
 {
     hid_t type = H5Tcreate(H5T_COMPOUND, 2 * part_bytes);
+    bool half = part_bytes == 2;
 
-    if (type >= 0 && H5Tinsert(type, "r", 0, part) >= 0 &&
-        H5Tinsert(type, "i", part_bytes, part) >= 0)
+    if (type >= 0 && H5Tinsert(type, half ? "real" : "r", 0, part) >= 0 &&
+        H5Tinsert(type, half ? "imag" : "i", part_bytes, part) >= 0)
         return type;
     if (type >= 0)
         H5Tclose(type);
@@ -123,7 +125,8 @@ hdf5_out_type(struct hdf5_out *out, uint32_t dtype)
 void
 hdf5_chunk_shape(const struct ckpt_tensor *tensor, hsize_t *chunk)
 {
-    uint64_t room = (uint64_t)HDF5_CHUNK_BYTES * 8 / ckpt_dtype_width_bits(tensor->dtype);
+    uint64_t room =
+        (uint64_t)HDF5_CHUNK_BYTES * 8 / ckpt_dtype_width_bits(tensor->dtype);
     uint32_t d;
 
     for (d = tensor->rank; d-- > 0;) {
