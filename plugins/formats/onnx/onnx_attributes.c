@@ -254,7 +254,8 @@ made_here(const struct setting *s)
     char name[sizeof here] = "";
 
     return field->number != 0 && field->size_bytes == sizeof here - 1 &&
-           onnx_wire_text(&s->wire, field, name, sizeof name) == CKPT_OK &&
+           onnx_wire_copy(&s->wire, field->offset, name, sizeof here - 1) ==
+               CKPT_OK &&
            strcmp(name, here) == 0;
 }
 
