@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 """Makes the checkpoints that bench/run measures with, each as NAME.pt (torch
 zip) and NAME.safetensors, the largest also as NAME.legacy.pt (the stream of
-torch before 1.6), in the folder given. What is there already, and as
-large as it must be, is left alone; a file appears only when it is whole."""
+torch before 1.6) and as NAME.onnx with NAME.onnx.data, in the folder given.
+What is there already, and as large as it must be, is left alone; a file
+appears only when it is whole."""
 
 import collections
 import os
@@ -11,6 +12,8 @@ import sys
 
 import safetensors.torch
 import torch
+
+import python_way
 
 
 def bf16_2gib():
@@ -94,11 +97,16 @@ INPUTS = {
 
 
 def whole(path, least):
+    if path.endswith(".onnx"):
+        path += ".data"
     return os.path.exists(path) and os.path.getsize(path) >= least
 
 
 def save(path, tensors):
     draft = path + ".part"
+    if path.endswith(".onnx"):
+        python_way.save_onnx(tensors, path)
+        return
     if path.endswith(".safetensors"):
         safetensors.torch.save_file(dict(tensors), draft)
     else:
@@ -115,7 +123,7 @@ def main():
     for name, (make, least) in INPUTS.items():
         suffixes = [".pt", ".safetensors"]
         if name == "bf16-2gib":
-            suffixes.append(".legacy.pt")
+            suffixes += [".legacy.pt", ".onnx"]
         paths = [os.path.join(folder, name + suffix) for suffix in suffixes]
         missing = [path for path in paths if not whole(path, least)]
         if not missing:
