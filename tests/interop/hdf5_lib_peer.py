@@ -3,6 +3,8 @@
 
     hdf5_lib_peer.py version
     hdf5_lib_peer.py save FOLDER
+    hdf5_lib_peer.py hostile FOLDER
+    hdf5_lib_peer.py latest FOLDER
     hdf5_lib_peer.py serve    paths on stdin, what is found on stdout, a line
                               of JSON each
 """
@@ -176,6 +178,69 @@ def save(folder):
         save_things(folder, libver)
 
 
+# ---- What is refused, or must not take much ----
+
+def save_hostile(folder):
+    def make(name, **options):
+        return h5py.File(folder / f"{name}.h5", "w", **options)
+
+    with make("claimed-chunks") as file:
+        file.create_dataset("big", (1 << 34,), "f4", chunks=(1024,),
+                            compression="gzip")
+    with make("claimed-plain") as file:
+        file.create_dataset("big", (1 << 34,), "f4")
+    with make("claimed-chunk") as file:
+        file.create_dataset("big", (1 << 27,), "f4", chunks=(1 << 27,),
+                            compression="gzip")[0] = 1
+    with make("claimed-text") as file:
+        file.create_dataset("big", (1 << 24,), "S16", chunks=(1 << 10,))
+    with make("many-chunks") as file:
+        file.create_dataset("p", (1 << 17,), "u1", chunks=(2,))[:] = 1
+    with make("bomb") as file:
+        file.create_dataset("p", data=numpy.zeros(1 << 25, "u1"),
+                            chunks=(1 << 24,), compression="gzip")
+    with make("external") as file:
+        file.create_dataset("e", (4,), "f8",
+                            external=[("/etc/passwd", 0, 32)])
+        file.create_dataset("p", data=[1.0], chunks=(1,))
+    with make("virtual", libver="v110") as file:
+        file["x"] = numpy.arange(4.0)
+        layout = h5py.VirtualLayout(shape=(4,), dtype="f8")
+        layout[:] = h5py.VirtualSource("other.h5", "x", shape=(4,))
+        file.create_virtual_dataset("v", layout)
+        file.create_dataset("p", data=[1.0], chunks=(1,))
+    with make("virtual-self", libver="v110") as file:
+        layout = h5py.VirtualLayout(shape=(4,), maxshape=(None,), dtype="f8")
+        layout[:h5py.h5s.UNLIMITED] = h5py.VirtualSource(
+            "virtual-self.h5", "v", shape=(4,),
+            maxshape=(None,))[:h5py.h5s.UNLIMITED]
+        file.create_virtual_dataset("v", layout)
+        file.create_dataset("p", data=[1.0], chunks=(1,))
+    with make("other-file") as file:
+        file["l"] = h5py.ExternalLink("src.h5", "/x")
+        file.create_dataset("p", data=[1.0], chunks=(1,))
+    with make("lzf") as file:
+        file.create_dataset("p", data=numpy.arange(1000.0),
+                            compression="lzf")
+    with make("sequence") as file:
+        file.create_dataset("t", (3,), dtype=h5py.vlen_dtype("f4"),
+                            chunks=(1,))[0] = [1, 2]
+    for name in ("deep", "deep-new"):
+        with make(name, libver="v110" if name == "deep-new" else
+                  "earliest") as file:
+            group = file
+            for _ in range(3000):
+                group = group.create_group("g")
+            group["x"] = [1.0, 2.0]
+            group.create_dataset("y", data=[1.0, 2.0], chunks=(1,))
+    with make("cycle") as file:
+        file["a/b/up"] = file["/"]
+        file["a/b/a"] = file["a"]
+        file["s1"] = h5py.SoftLink("/s2")
+        file["s2"] = h5py.SoftLink("/s1")
+        file.create_dataset("a/p", data=[1.0] * 9, chunks=(3,))
+
+
 # ---- What is in a file ----
 
 def plain(value):
@@ -250,5 +315,10 @@ if __name__ == "__main__":
         print(json.dumps(h5py.version.hdf5_version))
     elif sys.argv[1] == "save":
         save(pathlib.Path(sys.argv[2]))
+    elif sys.argv[1] == "hostile":
+        save_hostile(pathlib.Path(sys.argv[2]))
+    elif sys.argv[1] == "latest":
+        save_types(pathlib.Path(sys.argv[2]), "latest")
+        save_things(pathlib.Path(sys.argv[2]), "latest")
     else:
         serve()

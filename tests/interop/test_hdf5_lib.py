@@ -3,7 +3,9 @@
 libhdf5, are read as h5py reads them, and by both walks alike."""
 import json
 import math
+import os
 import pathlib
+import random
 import subprocess
 
 import pytest
@@ -14,6 +16,21 @@ import tools
 TREES = pathlib.Path(tools.CKPT).parent / "hdf5-trees"
 VERSIONS = ("earliest", "v108", "v110")
 SCRIPT = conftest.HERE / "hdf5_lib_peer.py"
+
+
+# Exit status, and what is said.
+REFUSED = {
+    "claimed-chunks": (3, "68719476736 bytes are claimed"),
+    "claimed-plain": (3, "68719476736 bytes are claimed"),
+    "claimed-chunk": (3, "the budget is"),
+    "claimed-text": (3, "strings of 268435456 bytes"),
+    "external": (4, "external storage"),
+    "virtual": (4, "virtual"),
+    "virtual-self": (4, "virtual"),
+    "other-file": (4, "a link to another file"),
+    "lzf": (4, "filter 'lzf' (32000)"),
+    "sequence": (4, "a variable-length sequence"),
+}
 
 
 class Peer:
@@ -120,3 +137,96 @@ def test_walks(peer, version):
         if own.returncode == 0:
             assert own.stdout == library.stdout, path.name
     assert counts[0] > 10 and counts[2] > 10, counts
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hostile")
+    done = subprocess.run([conftest.python_of("new"), SCRIPT, "hostile",
+                           folder], capture_output=True, text=True)
+    if done.returncode != 0:
+        pytest.skip(f"no h5py: {done.stderr[-200:]}")
+    return folder
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(hostile, name):
+    """What would lead elsewhere, or takes more than there is, is told."""
+    status, text = REFUSED[name]
+    for _ in range(2):
+        done = tools.run("ls", "--digest", hostile / f"{name}.h5")
+        assert done.returncode == status, done.stderr
+        assert text in done.stderr
+        assert done.stderr.count("\n") <= 2
+
+
+@pytest.mark.parametrize("name", ["deep", "deep-new", "cycle"])
+def test_shapes_of_trees(hostile, name):
+    listed = tools.ls(hostile / f"{name}.h5")
+    names = [t["name"] for t in listed["tensors"]]
+    deep = "/".join(["g"] * 3000)
+    assert names == (["a/p"] if name == "cycle" else
+                     [f"{deep}/x", f"{deep}/y"])
+
+
+@pytest.mark.skipif(tools.CKPT != tools.CKPT_PLAIN, reason="sanitizers")
+@pytest.mark.parametrize("name,most_kib", [("many-chunks", 64 << 10),
+                                           ("bomb", 128 << 10)])
+def test_memory(hostile, name, most_kib):
+    """Neither very many chunks nor large ones take much memory."""
+    process = subprocess.Popen([tools.CKPT, "ls", "--digest",
+                                hostile / f"{name}.h5"],
+                               stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    assert status == 0
+    assert used.ru_maxrss <= most_kib
+
+
+@pytest.fixture(scope="module")
+def latest(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("latest")
+    done = subprocess.run([conftest.python_of("new"), SCRIPT, "latest",
+                           folder], capture_output=True, text=True)
+    if done.returncode != 0:
+        pytest.skip(f"no h5py: {done.stderr[-200:]}")
+    return folder
+
+
+def test_latest(latest):
+    """What the newest libhdf5 writes is read, or refused for that reason."""
+    counts = {0: 0, 4: 0}
+    for path in sorted(latest.glob("*.h5")):
+        done = tools.run("ls", "--digest", path)
+        assert done.returncode in counts, (path.name, done.stderr)
+        counts[done.returncode] += 1
+        if done.returncode == 4:
+            assert "a newer libhdf5 wrote this" in done.stderr
+    assert sum(counts.values()) > 100
+
+
+@pytest.mark.parametrize("name", ["f4-gzip-earliest", "attributes-earliest",
+                                  "links-earliest", "shapes-v108",
+                                  "strings-earliest"])
+def test_damaged(peer, tmp_path, name):
+    """Damaged copies are refused or read; the command never crashes."""
+    data = (peer.folder / f"{name}.h5").read_bytes()
+    chance = random.Random(1)
+    path = tmp_path / "d.h5"
+    for _ in range(40):
+        damaged = bytearray(data)
+        for _ in range(chance.choice([1, 3, 30])):
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        path.write_bytes(damaged)
+        done = tools.run("ls", "--digest", "--from", "hdf5", path)
+        assert done.returncode in (0, 3, 4, 6), done.stderr
+        assert done.returncode == 0 or "hdf5: " in done.stderr
+
+
+def test_truncated(peer, tmp_path):
+    path = tmp_path / "t.h5"
+    for name in ("f4-gzip-earliest", "f4-gzip-v110"):
+        data = (peer.folder / f"{name}.h5").read_bytes()
+        for size in range(0, len(data), len(data) // 25):
+            path.write_bytes(data[:size])
+            done = tools.run("ls", "--digest", "--from", "hdf5", path)
+            assert done.returncode == 3, (size, done.stderr)

@@ -255,11 +255,11 @@ struct ckpt_host {
     /* ---- Code that is not hardened [open, describe] ---- */
 
     /* Runs `work` in a process of its own, with limits on memory and time, to
-     * see whether it comes to an end; what it changes in memory is not seen
-     * here, and what it returns or says is dropped. A plugin that must use
-     * such code on bytes from a file calls this first, and does the same
-     * itself if it is CKPT_OK. CKPT_CONTRACT: it crashed or hung; CKPT_IO: no
-     * process could be started; CKPT_CANCELLED. */
+     * see whether it comes to an end, and returns what it returned; what it
+     * changes in memory is not seen here. A plugin that must use such code on
+     * bytes from a file calls this first, and does the same itself if it is
+     * CKPT_OK. CKPT_CONTRACT: it crashed or hung; CKPT_IO: no process could be
+     * started; CKPT_CANCELLED. */
     int (*rehearse)(const struct ckpt_host *host, int (*work)(void *context),
                     void *context);
 
