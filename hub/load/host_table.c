@@ -251,6 +251,16 @@ host_storage_new(const struct ckpt_host *table, struct ckpt_graph *graph,
 }
 
 static int
+host_storage_join(const struct ckpt_host *table, struct ckpt_graph *graph,
+                  const struct ckpt_tensor *const *views, size_t view_count,
+                  const char *device, const struct ckpt_storage **storage)
+{
+    (void)table;
+    return hub_storage_join(host_graph(graph), views, view_count, device,
+                            storage);
+}
+
+static int
 host_tensor_new(const struct ckpt_host *table, struct ckpt_graph *graph,
                 const struct ckpt_tensor *like, size_t like_bytes,
                 const char *name, struct ckpt_value **value)
@@ -361,6 +371,12 @@ host_rehearse(const struct ckpt_host *table, int (*work)(void *context),
     return hub_child_try(&child, work, context);
 }
 
+static bool
+host_verifying(const struct ckpt_host *table)
+{
+    return host_private(table)->verifying;
+}
+
 static const struct ckpt_host host_table = {
     .size = sizeof(struct ckpt_host),
     .fail = host_fail,
@@ -398,6 +414,8 @@ static const struct ckpt_host host_table = {
     .tensor_open = hub_host_tensor_open,
     .tensor_next = hub_host_tensor_next,
     .tensor_close = hub_host_tensor_close,
+    .storage_join = host_storage_join,
+    .verifying = host_verifying,
 };
 
 void
@@ -448,10 +466,14 @@ int
 hub_host_unchanged(const struct hub_host *host)
 {
     const struct ckpt_source *source;
+    const char *file = host->report->file;
     int status = CKPT_OK;
 
     for (source = host->sources; source != NULL && status == CKPT_OK;
-         source = source->next)
+         source = source->next) {
+        host->report->file = source->named ? source->path : file;
         status = hub_source_unchanged(source);
+    }
+    host->report->file = file;
     return status;
 }

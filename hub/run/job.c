@@ -19,7 +19,8 @@ struct job {
     const struct ckpt_conversion *order;
     struct hub_reading reading;
     struct hub_format *format;
-    void *self; /* the writer's */
+    void *self;              /* the writer's */
+    struct hub_named *named; /* by its options */
     bool opened;
     struct hub_fit fit;
     struct ckpt_plan plan;
@@ -105,6 +106,9 @@ job_writer(struct job *job)
     if (status == CKPT_OK)
         status = hub_named_files(&job->reading.host, job->format->info.options,
                                  values);
+    if (status == CKPT_OK)
+        status = hub_named_graphs(job->user, job->format->info.options, values,
+                                  NULL, &job->named);
     if (status != CKPT_OK)
         return status;
     status = job_blame(job, job->format->writer.open(&job->reading.host.table,
@@ -247,7 +251,7 @@ job_pump(struct job *job)
         if (status == CKPT_OK)
             status = hub_sink_finish(job->sinks[i], job_syncs(job, i));
     }
-    return status == CKPT_OK ? hub_host_unchanged(&job->reading.host) : status;
+    return status == CKPT_OK ? hub_reading_unchanged(&job->reading) : status;
 }
 
 static int
@@ -290,6 +294,7 @@ job_fini(struct job *job)
     hub_plan_fini(&job->plan);
     if (job->opened)
         job->format->writer.close(&job->reading.host.table, job->self);
+    hub_named_free(job->named);
     hub_fit_fini(&job->fit);
     hub_spool_fini(&job->spool);
     hub_reading_fini(&job->reading);

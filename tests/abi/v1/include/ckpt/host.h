@@ -190,8 +190,8 @@ struct ckpt_host {
 
     /* ---- Editing a graph [apply] ----
      *
-     * Values, places and storages are those of the graph that apply was
-     * given. An edit changes nothing there; all are made together when apply
+     * Places and storages are those of the first graph that apply was given.
+     * An edit changes nothing there; all are made together when apply
      * is done. A place is a map with the index of a pair, or a list or tuple
      * with the index of an item; CKPT_CONTRACT if it is not there. The same
      * edit of the same place again replaces the first, and what is dropped is
@@ -199,7 +199,7 @@ struct ckpt_host {
      * everything as it is counts as a match all the same. */
 
     /* The graph to make new values in, by value_new and its kin: for the
-     * functions below, and to be filled with values of the old graph. What no
+     * functions below, and to be filled with values of the old graphs. What no
      * edit puts in a place ends with the transform; its root and its own
      * attributes are not looked at. */
     struct ckpt_graph *(*edit_graph)(const struct ckpt_host *host,
@@ -216,7 +216,7 @@ struct ckpt_host {
                      const struct ckpt_value *owner, size_t index);
 
     /* Puts another value in the place of an item, or of the value of a pair:
-     * one of the old graph or of edit_graph. */
+     * one of a graph that apply was given, or of edit_graph. */
     int (*edit_replace)(const struct ckpt_host *host, struct ckpt_edits *edits,
                         const struct ckpt_value *owner, size_t index,
                         const struct ckpt_value *value);
@@ -281,6 +281,26 @@ struct ckpt_host {
     /* Ends it, at any point; NULL is nothing. [once per tensor_open] */
     void (*tensor_close)(const struct ckpt_host *host,
                          struct ckpt_stream *stream);
+
+    /* Adds a storage of place MADE: the contiguous little-endian bytes of
+     * views, one behind the other, which the hub makes when they are wanted,
+     * in bounded memory. [describe, apply] A permuted tensor is a view of the
+     * old storage, joined from that view alone; tensors of equal dtype joined
+     * are stacked along their first dimension. The views are of this graph or
+     * of one that apply was given. CKPT_CONTRACT: a view without bytes
+     * (CKPT_PLACE_ABSENT); CKPT_UNSUPPORTED: one that flips signs, or ends
+     * within a byte, but for the last. */
+    int (*storage_join)(const struct ckpt_host *host, struct ckpt_graph *graph,
+                        const struct ckpt_tensor *const *views,
+                        size_t view_count, const char *device,
+                        const struct ckpt_storage **storage);
+
+    /* ---- Reading for a check [open, describe] ---- */
+
+    /* Whether the reader's own verify comes next. What it tells then, such
+     * as a checksum that does not hold, is no failure before, as long as the
+     * rest can be read. */
+    bool (*verifying)(const struct ckpt_host *host);
 
     /* ---- Driving an output [write] ----
      *
