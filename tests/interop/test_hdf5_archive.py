@@ -124,7 +124,7 @@ def test_assets(saved, tmp_path):
         archive.writestr("assets/vocabulary.txt", "a\nb\n")
     done = tools.run("ls", path)
     assert done.returncode == 0
-    assert "1 members besides configuration" in done.stderr
+    assert "weights are left out: 1" in done.stderr
 
 
 def test_damaged(saved, tmp_path):

@@ -237,8 +237,8 @@ report_rest(const struct ckpt_host *host, const struct hdf5_archive *archive)
     }
     if (count > 0)
         host->warn(host, NULL, CKPT_NOWHERE,
-                   "%zu members besides configuration, metadata and weights "
-                   "are left out",
+                   "members besides configuration, metadata and weights are "
+                   "left out: %zu",
                    count);
 }
 

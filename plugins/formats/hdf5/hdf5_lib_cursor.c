@@ -194,16 +194,18 @@ piece_read(struct cursor *cursor, hid_t memory, const hsize_t *at,
                    H5P_DEFAULT, cursor->window) >= 0;
 }
 
-static bool
+static int
 slab_read(struct cursor *cursor, const hsize_t *count)
 {
     hid_t memory = H5Screate_simple((int)cursor->rank, count, NULL);
     hsize_t at[HDF5_RANK_MAX] = {0};
     uint32_t axis;
-    bool done = memory >= 0;
+    int status = CKPT_OK;
 
-    while (done && at[0] < count[0]) {
-        done = piece_read(cursor, memory, at, count);
+    while (status == CKPT_OK && at[0] < count[0]) {
+        if (memory < 0 || !piece_read(cursor, memory, at, count))
+            status =
+                hdf5_lib_fail(&cursor->place, "the data cannot be decoded");
         axis = cursor->rank - 1;
         at[axis] += cursor->piece[axis];
         while (axis > 0 && at[axis] >= count[axis]) {
@@ -214,7 +216,7 @@ slab_read(struct cursor *cursor, const hsize_t *count)
     }
     if (memory >= 0)
         H5Sclose(memory);
-    return done;
+    return status;
 }
 
 /* To the slab behind one of so many steps. */
@@ -235,16 +237,18 @@ cursor_fill(struct cursor *cursor)
 {
     hsize_t count[HDF5_RANK_MAX], steps;
     uint32_t i, axis = cursor->axis;
+    int status;
 
     if (cursor->start[0] >= cursor->shape[0])
         return CKPT_END;
     steps = smaller(cursor->steps, cursor->shape[axis] - cursor->start[axis]);
     for (i = 0; i < cursor->rank; i++)
         count[i] = i < axis ? 1 : i == axis ? steps : cursor->shape[i];
+    status = slab_read(cursor, count);
+    if (status != CKPT_OK)
+        return status;
     cursor->filled_bytes = (size_t)(steps * cursor->step_bytes);
     cursor->given_bytes = 0;
-    if (!slab_read(cursor, count))
-        return hdf5_lib_fail(&cursor->place, "the data cannot be decoded");
     slab_advance(cursor, steps);
     return CKPT_OK;
 }

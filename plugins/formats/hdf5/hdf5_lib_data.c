@@ -228,6 +228,15 @@ elsewhere(hid_t list, H5D_layout_t layout)
     return NULL;
 }
 
+/* libhdf5 says 0 both for nothing and for a failure. */
+static bool
+stored_bytes(hid_t id, uint64_t *stored)
+{
+    H5Eclear2(H5E_DEFAULT);
+    *stored = H5Dget_storage_size(id);
+    return *stored > 0 || H5Eget_num(H5E_DEFAULT) == 0;
+}
+
 static int
 place_data(const struct hdf5_lib_place *place, hid_t list, hid_t type)
 {
@@ -244,7 +253,8 @@ place_data(const struct hdf5_lib_place *place, hid_t list, hid_t type)
         return place_texts(place, list, type, layout == H5D_CHUNKED);
     if (layout == H5D_COMPACT && data->size_bytes > 0)
         return place_compact(place, type);
-    stored = H5Dget_storage_size(place->id);
+    if (!stored_bytes(place->id, &stored))
+        return hdf5_lib_fail(place, "the data cannot be located");
     if (stored == 0 || data->size_bytes == 0)
         return fill_value(place, list, type);
     if (layout == H5D_CONTIGUOUS)

@@ -215,24 +215,31 @@ pool_give(void *memory, void *user)
 }
 
 static int
+pool_failed(const struct hdf5_lib_place *place, const struct pool *pool)
+{
+    if (pool->status == CKPT_LIMIT)
+        return hdf5_lib_refuse(place, CKPT_LIMIT,
+                               "more than %llu bytes of text",
+                               (unsigned long long)HDF5_VALUE_MAX);
+    return pool->status != CKPT_OK
+               ? pool->status
+               : hdf5_lib_fail(place, "strings cannot be read");
+}
+
+static int
 read_variable(const struct hdf5_lib_place *place, hid_t type, char **strings)
 {
     struct pool pool = {place->tree, HDF5_VALUE_MAX, CKPT_OK};
     hid_t list = H5Pcreate(H5P_DATASET_XFER);
-    bool done = list >= 0 &&
-                H5Pset_vlen_mem_manager(list, pool_take, &pool, pool_give,
-                                        &pool) >= 0 &&
-                H5Dread(place->id, type, H5S_ALL, H5S_ALL, list, strings) >= 0;
+    int status = CKPT_OK;
 
+    if (list < 0 ||
+        H5Pset_vlen_mem_manager(list, pool_take, &pool, pool_give, &pool) < 0 ||
+        H5Dread(place->id, type, H5S_ALL, H5S_ALL, list, strings) < 0)
+        status = pool_failed(place, &pool);
     if (list >= 0)
         H5Pclose(list);
-    if (pool.status == CKPT_LIMIT)
-        return hdf5_lib_refuse(place, CKPT_LIMIT,
-                               "more than %llu bytes of text",
-                               (unsigned long long)HDF5_VALUE_MAX);
-    if (pool.status != CKPT_OK)
-        return pool.status;
-    return done ? CKPT_OK : hdf5_lib_fail(place, "strings cannot be read");
+    return status;
 }
 
 static int

@@ -184,8 +184,8 @@ int hdf5_tree_link(struct hdf5_tree *tree, struct hdf5_object *group,
                    const struct hdf5_link *like);
 
 /* Appends an attribute: in creation order where the object tracks that, else
- * in the order of its header. What `value` points to is in the arena already;
- * the name is copied. */
+ * in the order of its header, or of libhdf5's index of hashes. What
+ * `value` points to is in the arena already; the name is copied. */
 int hdf5_tree_attr(struct hdf5_tree *tree, struct hdf5_object *object,
                    const char *name, const struct hdf5_value *value);
 

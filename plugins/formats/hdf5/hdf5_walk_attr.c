@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Attributes that are messages of a header.
+ * Attributes in messages of a header or, if they are many or large, in a
+ * fractal heap.
  *
  *  1. version u8, flags u8 (0: shared type, 1: shared space); sizes u16 of
  *     name, type and space; version 3: character set u8; name with its NUL,
@@ -8,15 +9,20 @@
  *     to 8 bytes each.
  *  2. message 21, attribute information: version 0, flags (0: creation order
  *     tracked), highest order u16 if flag 0, fractal heap u64, B-tree u64.
+ *  3. a record of that B-tree: id of 8 bytes, flags u8 of a message, order
+ *     u32, hash u32.
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "hdf5_walk_file.h"
+#include "hdf5_walk_dense.h"
 
 #define ATTR_SHARED_TYPE 1
 #define ATTR_SHARED_SPACE 2
 #define INFO_TRACKED 1
+#define RECORD_BYTES 17
+#define RECORD_FLAGS_AT 8
+#define RECORD_ORDER_AT 9
 
 /* A part of an attribute, padded as its version wants. */
 static struct hdf5_run
@@ -71,9 +77,9 @@ attr_value(struct hdf5_walk *walk, uint8_t flags, struct hdf5_run *type,
 }
 
 static int
-attr_read(struct hdf5_walk *walk, const struct hdf5_message *message)
+attr_read(struct hdf5_walk *walk, struct hdf5_run run)
 {
-    struct hdf5_run run = hdf5_message_run(walk, message), name, type, space;
+    struct hdf5_run name, type, space;
     uint8_t version = hdf5_take_u8(&run), flags = hdf5_take_u8(&run);
     size_t name_bytes = hdf5_take_u16(&run), type_bytes = hdf5_take_u16(&run);
     size_t space_bytes = hdf5_take_u16(&run);
@@ -112,46 +118,89 @@ message_by_order(const void *left, const void *right)
     return a->order < b->order ? -1 : a->order > b->order;
 }
 
-/* Sorts all messages, which nobody looks at in the order of the header
- * any more. */
+/* Attributes in messages of the header. Sorting them sorts all messages,
+ * which nobody looks at in the order of the header any more. */
 static int
-attrs_info(struct hdf5_walk *walk, const struct hdf5_message *info)
+attrs_messages(struct hdf5_walk *walk, bool tracked)
 {
-    struct hdf5_run run = hdf5_message_run(walk, info);
-    uint8_t version = hdf5_take_u8(&run), flags = hdf5_take_u8(&run);
-    uint64_t heap;
-    int status;
+    const struct hdf5_message *message;
+    size_t count = walk->messages.size_bytes / sizeof *message, i;
+    int status = CKPT_OK;
 
-    if (flags & INFO_TRACKED)
-        hdf5_take(&run, 2);
-    heap = hdf5_take_u64(&run);
-    status = hdf5_run_check(walk, &run, "the information on attributes");
-    if (status == CKPT_OK && (version != 0 || heap != WALK_NOWHERE))
-        return CKPT_END;
-    if (status == CKPT_OK && (flags & INFO_TRACKED))
-        qsort(walk->messages.data,
-              walk->messages.size_bytes / sizeof(struct hdf5_message),
-              sizeof(struct hdf5_message), message_by_order);
+    if (tracked && count > 1)
+        qsort(walk->messages.data, count, sizeof *message, message_by_order);
+    for (i = 0; i < count && status == CKPT_OK; i++) {
+        message = (const struct hdf5_message *)(void *)walk->messages.data + i;
+        if (message->type == HDF5_MESSAGE_ATTRIBUTE)
+            status = message->flags & HDF5_MESSAGE_SHARED
+                         ? CKPT_END
+                         : attr_read(walk, hdf5_message_run(walk, message));
+    }
+    return status;
+}
+
+static int
+record_by_order(const void *left, const void *right)
+{
+    const unsigned char *a = left, *b = right;
+    uint32_t first = sdk_load_le32(a + RECORD_ORDER_AT);
+    uint32_t second = sdk_load_le32(b + RECORD_ORDER_AT);
+
+    return first < second ? -1 : first > second;
+}
+
+static int
+attrs_dense(struct hdf5_walk *walk, uint64_t heap, uint64_t tree, bool tracked)
+{
+    struct hdf5_dense dense = {0};
+    const unsigned char *record;
+    struct hdf5_run run;
+    size_t count, i;
+    int status = hdf5_dense_read(walk, heap, tree, HDF5_TREE_ATTRS, &dense);
+
+    count = hdf5_dense_count(&dense);
+    if (status == CKPT_OK && count > 0 && dense.record_bytes != RECORD_BYTES)
+        status = CKPT_END;
+    if (status == CKPT_OK && tracked && count > 1)
+        qsort(dense.records.data, count, RECORD_BYTES, record_by_order);
+    for (i = 0; i < count && status == CKPT_OK; i++) {
+        record = dense.records.data + i * RECORD_BYTES;
+        if (record[RECORD_FLAGS_AT] & HDF5_MESSAGE_SHARED)
+            status = CKPT_END;
+        else
+            status = hdf5_dense_object(walk, &dense, i, 0, &run);
+        if (status == CKPT_OK)
+            status = attr_read(walk, run);
+    }
+    hdf5_dense_fini(walk, &dense);
     return status;
 }
 
 int
 hdf5_walk_attrs(struct hdf5_walk *walk)
 {
-    const struct hdf5_message *message =
+    const struct hdf5_message *info =
         hdf5_message_find(walk, HDF5_MESSAGE_ATTRIBUTE_INFO);
-    size_t count, i;
-    int status = CKPT_OK;
+    struct hdf5_run run;
+    uint8_t version, flags;
+    uint64_t heap, tree;
+    int status;
 
-    if (message != NULL)
-        status = attrs_info(walk, message);
-    count = walk->messages.size_bytes / sizeof *message;
-    for (i = 0; i < count && status == CKPT_OK; i++) {
-        message = (const struct hdf5_message *)(void *)walk->messages.data + i;
-        if (message->type == HDF5_MESSAGE_ATTRIBUTE)
-            status = message->flags & HDF5_MESSAGE_SHARED
-                         ? CKPT_END
-                         : attr_read(walk, message);
-    }
-    return status;
+    if (info == NULL)
+        return attrs_messages(walk, false);
+    run = hdf5_message_run(walk, info);
+    version = hdf5_take_u8(&run);
+    flags = hdf5_take_u8(&run);
+    if (flags & INFO_TRACKED)
+        hdf5_take(&run, 2);
+    heap = hdf5_take_u64(&run);
+    tree = hdf5_take_u64(&run);
+    status = hdf5_run_check(walk, &run, "the information on attributes");
+    if (status == CKPT_OK && version != 0)
+        status = CKPT_END;
+    if (status != CKPT_OK)
+        return status;
+    if (heap == WALK_NOWHERE)
+        return attrs_messages(walk, (flags & INFO_TRACKED) != 0);
+    return attrs_dense(walk, heap, tree, (flags & INFO_TRACKED) != 0);
 }

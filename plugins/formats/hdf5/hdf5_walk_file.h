@@ -66,8 +66,9 @@ int hdf5_look_again(struct hdf5_walk *walk, uint64_t address, size_t size_bytes,
 int hdf5_load(struct hdf5_walk *walk, uint64_t address, uint64_t size_bytes,
               const char *what, struct sdk_buffer *buffer);
 
-/* Bob Jenkins' lookup3 with a start of 0, as HDF5 uses it. */
-uint32_t hdf5_checksum(const unsigned char *bytes, size_t size_bytes);
+/* Whether Bob Jenkins' lookup3, with a start of 0, gives that checksum. */
+bool hdf5_checksum_holds(const unsigned char *bytes, size_t size_bytes,
+                         uint32_t checksum);
 
 /* ---- Runs of bytes ---- */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Groups, and their links that are messages of the header.
+ * Groups, and their links in messages of the header or, if they are many, in
+ * a fractal heap.
  *
  *  1. message 2, link info: version 0, flags (0: creation order tracked),
  *     highest order u64 if flag 0, fractal heap u64, B-tree u64.
@@ -11,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hdf5_walk_file.h"
+#include "hdf5_walk_dense.h"
 
 #define INFO_TRACKED 1
 #define LINK_SIZE 0x03
@@ -66,9 +67,8 @@ link_target(struct hdf5_walk *walk, struct hdf5_run *run,
 
 /* One link; links of kinds that users define themselves are not plain. */
 static int
-link_read(struct hdf5_walk *walk, const struct hdf5_message *message)
+link_read(struct hdf5_walk *walk, struct hdf5_run run)
 {
-    struct hdf5_run run = hdf5_message_run(walk, message);
     struct hdf5_found found = {0};
     uint8_t version = hdf5_take_u8(&run), flags = hdf5_take_u8(&run);
     uint8_t kind = flags & LINK_KIND ? hdf5_take_u8(&run) : 0;
@@ -136,32 +136,65 @@ links_add(struct hdf5_walk *walk, bool tracked)
     return status;
 }
 
-/* Links that are messages; many of them would be in a fractal heap. */
+/* Links in messages of the header. */
+static int
+links_messages(struct hdf5_walk *walk)
+{
+    const struct hdf5_message *message =
+        (const struct hdf5_message *)(void *)walk->messages.data;
+    size_t count = walk->messages.size_bytes / sizeof *message, i;
+    int status = CKPT_OK;
+
+    for (i = 0; i < count && status == CKPT_OK; i++)
+        if (message[i].type == HDF5_MESSAGE_LINK)
+            status = message[i].flags & HDF5_MESSAGE_SHARED
+                         ? CKPT_END
+                         : link_read(walk, hdf5_message_run(walk, &message[i]));
+    return status;
+}
+
+/* Links in a heap; a record has a hash before the id. */
+static int
+links_dense(struct hdf5_walk *walk, uint64_t heap, uint64_t tree,
+            struct hdf5_dense *dense)
+{
+    struct hdf5_run run;
+    size_t count, i;
+    int status = hdf5_dense_read(walk, heap, tree, HDF5_TREE_LINKS, dense);
+
+    count = hdf5_dense_count(dense);
+    for (i = 0; i < count && status == CKPT_OK; i++) {
+        status = hdf5_dense_object(walk, dense, i, 4, &run);
+        if (status == CKPT_OK)
+            status = link_read(walk, run);
+    }
+    return status;
+}
+
 static int
 group_links(struct hdf5_walk *walk, const struct hdf5_message *info)
 {
     struct hdf5_run run = hdf5_message_run(walk, info);
     uint8_t version = hdf5_take_u8(&run), flags = hdf5_take_u8(&run);
-    const struct hdf5_message *message;
-    size_t count = walk->messages.size_bytes / sizeof *message, i;
-    uint64_t heap;
+    struct hdf5_dense dense = {0};
+    uint64_t heap, tree;
     int status;
 
     if (flags & INFO_TRACKED)
         hdf5_take(&run, 8);
     heap = hdf5_take_u64(&run);
+    tree = hdf5_take_u64(&run);
     status = hdf5_run_check(walk, &run, "the information on links");
-    if (status == CKPT_OK && (version != 0 || heap != WALK_NOWHERE))
+    if (status == CKPT_OK && version != 0)
         status = CKPT_END;
     walk->links.size_bytes = 0;
-    message = (const struct hdf5_message *)(void *)walk->messages.data;
-    for (i = 0; i < count && status == CKPT_OK; i++)
-        if (message[i].type == HDF5_MESSAGE_LINK)
-            status = message[i].flags & HDF5_MESSAGE_SHARED
-                         ? CKPT_END
-                         : link_read(walk, &message[i]);
+    if (status == CKPT_OK && heap == WALK_NOWHERE)
+        status = links_messages(walk);
+    else if (status == CKPT_OK)
+        status = links_dense(walk, heap, tree, &dense);
     if (status == CKPT_OK)
         status = links_add(walk, (flags & INFO_TRACKED) != 0);
+    hdf5_dense_fini(walk, &dense);
     return status;
 }
 

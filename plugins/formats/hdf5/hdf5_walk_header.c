@@ -97,8 +97,8 @@ header_checksum(struct hdf5_walk *walk, struct hdf5_run *run)
     const unsigned char *sum;
 
     sum = run->at + run->left - CHECKSUM_BYTES; /* the callers saw to it */
-    if (hdf5_checksum(run->at, run->left - CHECKSUM_BYTES) !=
-        sdk_load_le32(sum))
+    if (!hdf5_checksum_holds(run->at, run->left - CHECKSUM_BYTES,
+                             sdk_load_le32(sum)))
         return walk->host->fail(walk->host, CKPT_FORMAT, hdf5_walk_name(walk),
                                 walk->base + run->address,
                                 "the checksum of an object header is wrong");
