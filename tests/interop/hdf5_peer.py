@@ -3,6 +3,9 @@
 
 hdf5_peer.py version              the versions of h5py and libhdf5
 hdf5_peer.py write FOLDER         writes the files of CASES
+hdf5_peer.py deep FILE N          writes N groups within groups
+hdf5_peer.py complex FILE         writes complex numbers of libhdf5 2.0, if it
+                                  can: true or false
 hdf5_peer.py describe FILE...     what h5py finds in each, as JSON
 """
 import hashlib
@@ -121,9 +124,20 @@ def fill_keras_3(file):
     file.create_group("vars").attrs["name"] = "model"
 
 
+def fill_many(file):
+    """More than new files keep in a header; one group by time."""
+    group = file.create_group("by_name")
+    timed = file.create_group("by_time", track_order=True)
+    for at in range(300):
+        name = f"w{at * 7 % 300}"
+        group[name] = timed[name] = np.int16(at)
+    for at in range(30):
+        group.attrs[f"a{at}"] = timed.attrs[f"a{at}"] = "x" * at
+
+
 FILLS = {"dtypes": fill_dtypes, "attributes": fill_attributes,
          "links": fill_links, "tracked": fill_tracked,
-         "keras2": fill_keras_2, "keras3": fill_keras_3}
+         "keras2": fill_keras_2, "keras3": fill_keras_3, "many": fill_many}
 
 
 def write(folder):
@@ -137,6 +151,25 @@ def write(folder):
                 if block:
                     with open(path, "r+b") as file:
                         file.write(b"a user's own bytes")
+
+
+def write_deep(path, depth):
+    with h5py.File(path, "w") as file:
+        group = file
+        for _ in range(int(depth)):
+            group = group.create_group("g")
+        group["x"] = np.float32(1)
+
+
+def write_complex(path):
+    if not hasattr(h5py.h5t, "COMPLEX_IEEE_F32LE"):
+        return False
+    with h5py.File(path, "w") as file:
+        for name, kind in (("c8", h5py.h5t.COMPLEX_IEEE_F32LE),
+                           ("c16", h5py.h5t.COMPLEX_IEEE_F64BE)):
+            h5py.h5d.create(file.id, name.encode(), kind,
+                            h5py.h5s.create_simple((3,)))
+    return True
 
 
 # ---- Describing ----
@@ -184,17 +217,29 @@ def describe_data(data):
             "offset": data.id.get_offset(), "attrs": attrs}
 
 
+def order(group, prefix, seen):
+    """Data sets in the order of the links, which may be that of time."""
+    seen.add(h5py.h5o.get_info(group.id).addr)
+    for name in group:
+        target = group.get(name)
+        if isinstance(target, h5py.Dataset):
+            yield prefix + name
+        elif isinstance(target, h5py.Group) and \
+                h5py.h5o.get_info(target.id).addr not in seen:
+            yield from order(target, f"{prefix}{name}/", seen)
+
+
 def describe(path):
     names = []
     with h5py.File(path, "r") as file:
         file.id.links.visit(lambda name: names.append(name.decode()))
-        found = {"order": [], "data": {}, "attributes": {}}
+        found = {"order": list(order(file, "", set())), "data": {},
+                 "attributes": {}}
         groups = [("", file)]
         for name in names:
             link = file.get(name, getlink=True)
             target = file.get(name)
             if isinstance(target, h5py.Dataset):
-                found["order"].append(name)
                 found["data"][name] = describe_data(target)
             elif isinstance(target, h5py.Group) and \
                     isinstance(link, h5py.HardLink) and target != file:
@@ -211,6 +256,10 @@ def main(command, *args):
         print(json.dumps([h5py.version.version, h5py.version.hdf5_version]))
     elif command == "write":
         write(*args)
+    elif command == "deep":
+        write_deep(*args)
+    elif command == "complex":
+        print(json.dumps(write_complex(*args)))
     else:
         print(json.dumps({path: describe(path) for path in args}))
 

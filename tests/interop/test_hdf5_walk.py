@@ -15,10 +15,8 @@ import tools
 PEER = pathlib.Path(__file__).resolve().parent / "hdf5_peer.py"
 LIBVERS = ["earliest", "v108", "v110", "latest"]
 BLOCKS = [0, 512, 2048]
-CASES = ["dtypes", "attributes", "links", "tracked", "keras2", "keras3"]
-NOT_PLAIN = "the file needs libhdf5"
-# What is left out, said, and not a name of a tensor or value.
-SKIPPED = {"a/loop"}
+CASES = ["dtypes", "attributes", "links", "tracked", "keras2", "keras3",
+         "many"]
 
 
 def python_with_h5py():
@@ -101,17 +99,16 @@ def was_own_walk(path):
     return "own walk" in tools.run("ls", "-v", "-v", path).stderr
 
 
+def names_of(path):
+    return [t["name"] for t in tools.ls(path)["tensors"]]
+
+
 @pytest.mark.parametrize("block", BLOCKS)
 @pytest.mark.parametrize("libver", LIBVERS)
 @pytest.mark.parametrize("case", CASES)
 def test_read(folder, told, case, libver, block):
     path = folder / f"{case}-{libver}-{block}.h5"
-    done = tools.run("ls", path)
-    if case == "keras3" and libver != "earliest":
-        if NOT_PLAIN in done.stderr:
-            pytest.skip("many links in a new group need libhdf5")
-    else:
-        assert was_own_walk(path)
+    assert was_own_walk(path)
     compare(path, told[str(path)])
 
 
@@ -127,39 +124,62 @@ def test_ties(folder, libver):
 @pytest.mark.parametrize("libver", LIBVERS)
 def test_order(folder, told, libver):
     path = folder / f"tracked-{libver}-0.h5"
-    names = [t["name"] for t in tools.ls(path)["tensors"]]
-    assert names == ["g/zeta", "g/alpha", "g/mu", "h/alpha", "h/mu", "h/zeta"]
+    assert names_of(path) == ["g/zeta", "g/alpha", "g/mu", "h/alpha",
+                              "h/mu", "h/zeta"]
 
 
 def test_order_keras_2(folder):
-    listing = tools.ls(folder / "keras2-earliest-0.h5")
-    names = [t["name"] for t in listing["tensors"]]
-    assert names == [
+    assert names_of(folder / "keras2-earliest-0.h5") == [
         "z_last/z_last/kernel:0", "z_last/z_last/bias:0",
         "dense/dense/kernel:0", "dense/dense/bias:0",
         "a/nested/a/nested/kernel:0", "a/nested/a/nested/bias:0",
         "unlisted"]
 
 
-def test_order_keras_3(folder):
-    listing = tools.ls(folder / "keras3-earliest-0.h5")
-    names = [t["name"] for t in listing["tensors"]]
-    assert names == [f"layers/{layer}/vars/{at}"
-                     for layer in ("dense", "dense_1")
-                     for at in range(12)] + ["layers/half/vars/0"]
+@pytest.mark.parametrize("libver", LIBVERS)
+def test_order_keras_3(folder, libver):
+    assert names_of(folder / f"keras3-{libver}-0.h5") == [
+        f"layers/{layer}/vars/{at}" for layer in ("dense", "dense_1")
+        for at in range(12)] + ["layers/half/vars/0"]
 
 
-def test_spans(folder, told):
-    """Contiguous data are where libhdf5 says."""
-    for path, wanted in told.items():
-        if "dtypes-earliest" not in path:
-            continue
-        for name, data in wanted["data"].items():
-            if not name.endswith("plain"):
-                continue
-            whole = pathlib.Path(path).read_bytes()
-            assert data["offset"] is not None
-            assert data["offset"] < len(whole)
+@pytest.mark.parametrize("libver", LIBVERS)
+def test_order_many(folder, told, libver):
+    """Hundreds of links, by name and by time."""
+    path = folder / f"many-{libver}-0.h5"
+    assert names_of(path) == told[str(path)]["order"]
+
+
+def test_families(folder):
+    for name, family in [("keras2", "Keras 2 weights"),
+                         ("keras3", "Keras 3 weights"),
+                         ("links", "a plain tree")]:
+        for libver in LIBVERS:
+            path = folder / f"{name}-{libver}-512.h5"
+            assert f"HDF5 signature at byte 512, {family}" in tools.ckpt(
+                "info", path)
+
+
+def test_deep(tmp_path):
+    """3,000 groups within groups are read, 5,000 are refused."""
+    for depth, status in ((3000, 0), (5000, 3)):
+        path = tmp_path / f"{depth}.h5"
+        peer("deep", path, depth)
+        done = tools.run("ls", path)
+        assert done.returncode == status, done.stderr
+        if status == 0:
+            assert done.stdout.count("g/") == depth
+        else:
+            assert "groups more than 4096 deep" in done.stderr
+
+
+def test_complex(tmp_path):
+    """The complex numbers of libhdf5 2.0, which older ones cannot read."""
+    if peer("complex", tmp_path / "complex.h5").strip() != "true":
+        pytest.skip("h5py without native complex numbers")
+    listing = tools.ls(tmp_path / "complex.h5")
+    assert [(t["name"], t["dtype"]) for t in listing["tensors"]] == [
+        ("c16", "complex128"), ("c8", "complex64")]
 
 
 @pytest.mark.parametrize("libver", LIBVERS)

@@ -52,6 +52,12 @@ def tracked(file):
         group.attrs[name] = 1
 
 
+def many(file):
+    for at in range(12):
+        file[f"w{at}"] = np.int8(at)
+        file.attrs[f"a{at}"] = np.int8(at)
+
+
 def chunked(file):
     file.create_dataset("c", (8, 8), "<f4", chunks=(4, 4), compression=4)
 
@@ -74,7 +80,7 @@ def keras_3(file):
 
 def main():
     SEEDS.mkdir(exist_ok=True)
-    for fill in (kinds, attributes, links, elsewhere, tracked, chunked,
+    for fill in (kinds, attributes, links, elsewhere, tracked, many, chunked,
                  keras_2, keras_3):
         for libver in ("earliest", "latest"):
             path = SEEDS / f"{fill.__name__}-{libver}.h5"
