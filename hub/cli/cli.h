@@ -88,6 +88,14 @@ void cli_message(void *user, enum ckpt_message_level level, const char *text);
  * unknown. */
 int cli_transforms_take(struct cli *cli);
 
+/* ---- confine.c ---- */
+
+/* Enters the sandbox with these inputs, the files that options and transforms
+ * name, and the folder of `output`, if that is not NULL. CLI_DONE, or says
+ * what is wrong. */
+int cli_confine(struct cli *cli, const char *const *inputs, size_t input_count,
+                const char *output);
+
 /* ---- cmd_help.c ---- */
 
 void cli_help_command(struct cli_out *out, const struct cli_command *command);

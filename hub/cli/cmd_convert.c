@@ -49,8 +49,10 @@ convert_run(struct cli *cli)
     conversion.dry_run = args->dry_run;
     conversion.force = args->force;
     conversion.sync = args->sync;
-    cli_sandbox_enter(&cli->sandbox, cli->user, args->operands.items, 1,
-                      args->dry_run ? NULL : conversion.output);
+    status = cli_confine(cli, args->operands.items, 1,
+                         args->dry_run ? NULL : conversion.output);
+    if (status != CLI_DONE)
+        return status;
     status = ckpt_convert(cli->user, &conversion, &summary);
     cli_progress_clear(&cli->progress);
     if (status != CKPT_OK)

@@ -287,8 +287,9 @@ info_run(struct cli *cli)
         return worst;
     if (cli->args.source && cli->args.json)
         return cli_usage(cli, "--source does not go with --json", NULL, NULL);
-    cli_sandbox_enter(&cli->sandbox, cli->user, path, cli->args.operands.count,
-                      NULL);
+    worst = cli_confine(cli, path, cli->args.operands.count, NULL);
+    if (worst != CLI_DONE)
+        return worst;
     cli->warnings_in_result = !cli->args.source;
     if (cli->args.json)
         cli_json_open(&json, '[');

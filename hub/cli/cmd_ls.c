@@ -278,10 +278,10 @@ ls_run(struct cli *cli)
 
     if (exit_status == CLI_DONE)
         exit_status = cli_transforms_take(cli);
+    if (exit_status == CLI_DONE)
+        exit_status = cli_confine(cli, operands, 1, ls_spool(cli, spool));
     if (exit_status != CLI_DONE)
         return exit_status;
-    cli_sandbox_enter(&cli->sandbox, cli->user, operands, 1,
-                      ls_spool(cli, spool));
     input.path = operands[0];
     input.from = cli->args.from;
     input.options = cli->args.input_options.items;

@@ -141,6 +141,9 @@ plugins_option_kind(uint32_t kind)
         return "SIZE";
     case CKPT_OPTION_STRING:
         return "TEXT";
+    case CKPT_OPTION_FILE:
+    case CKPT_OPTION_GRAPH:
+        return "FILE";
     default:
         return "?";
     }

@@ -189,10 +189,11 @@ cli_judge_all(struct cli *cli, const struct cli_judge *judge)
 {
     const char *const *path = cli->args.operands.items;
     struct cli_json json = {.out = &cli->out};
-    int worst = CLI_DONE, exit_status;
+    int worst = cli_confine(cli, path, cli->args.operands.count, NULL);
+    int exit_status;
 
-    cli_sandbox_enter(&cli->sandbox, cli->user, path, cli->args.operands.count,
-                      NULL);
+    if (worst != CLI_DONE)
+        return worst;
     cli->warnings_in_result = true;
     if (cli->args.json)
         cli_json_open(&json, '[');

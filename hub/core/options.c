@@ -105,6 +105,9 @@ option_value(const struct ckpt_option *option, const char *text,
         return true;
     case CKPT_OPTION_CHOICE:
         return option_choice(option, text, &value->integer);
+    case CKPT_OPTION_FILE:
+    case CKPT_OPTION_GRAPH:
+        return text[0] != '\0';
     default:
         return true;
     }

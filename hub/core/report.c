@@ -123,6 +123,19 @@ hub_fail_errno(struct hub_report *report, int error, const char *what)
                     CKPT_NOWHERE, "%s: %s", what, strerror(error));
 }
 
+int
+hub_blame(struct hub_report *report, int status)
+{
+    if (status >= 0)
+        return status;
+    if (status == CKPT_CANCELLED && report->status == CKPT_OK)
+        return hub_fail(report, CKPT_CANCELLED, NULL, CKPT_NOWHERE, "stopped");
+    if (report->status == CKPT_OK)
+        return hub_fail(report, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
+                        "it failed with status %d, no reason", status);
+    return report->status;
+}
+
 void
 hub_remedy(struct hub_report *report, const char *format, ...)
 {

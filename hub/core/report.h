@@ -44,6 +44,10 @@ int hub_fail_list(struct hub_report *report, int status, const char *tensor,
 /* "what: strerror(errno)" as CKPT_IO, CKPT_MEMORY for ENOMEM. */
 int hub_fail_errno(struct hub_report *report, int error, const char *what);
 
+/* What a plugin's callback came to: `status`, or why it failed. One that fails
+ * without a word broke the rules, but for one that was asked to stop. */
+int hub_blame(struct hub_report *report, int status);
+
 /* What the user can do about the failure that was just said. */
 void hub_remedy(struct hub_report *report, const char *format, ...)
     CKPT_PRINTF(2, 3);

@@ -20,6 +20,7 @@ struct hub_coder {
                 void **cursor);
     int (*next)(struct hub_coder *coder, void *cursor, struct ckpt_span *span);
     void (*close)(struct hub_coder *coder, void *cursor);
+    int wrong; /* status of bytes that do not add up; 0: CKPT_FORMAT */
 };
 
 /* A run of a MADE storage: the contiguous bytes of a view of another one.
@@ -86,6 +87,11 @@ int hub_root_set(struct hub_graph *graph, const struct ckpt_value *value);
 int hub_storage_made(struct hub_graph *graph, const struct ckpt_storage *like,
                      const struct hub_piece *pieces, size_t piece_count,
                      const struct ckpt_storage **storage);
+
+/* See ckpt_host.storage_join: one piece for each of the views. */
+int hub_storage_join(struct hub_graph *graph,
+                     const struct ckpt_tensor *const *views, size_t view_count,
+                     const char *device, const struct ckpt_storage **storage);
 
 /* A string value. */
 int hub_string_new(struct hub_graph *graph, const char *data, size_t size_bytes,

@@ -166,7 +166,9 @@ struct walk {
     size_t name_bytes, name_capacity;
     bool named;
     struct ckpt_entry *entries;
+    struct ckpt_spot *spots;
     size_t entry_count, entry_capacity;
+    struct ckpt_spot spot; /* of the value that is met next */
     uint64_t visits;
     bool in_attributes; /* of the graph: no names there, and no tensors */
     const char *key;    /* a text of the graph that is the whole name */
@@ -204,19 +206,37 @@ walk_name(struct walk *walk, const struct walk_level *level,
 }
 
 static int
+walk_grow(struct walk *walk)
+{
+    struct hub_arena *arena = &walk->graph->arena;
+    size_t capacity = walk->entry_capacity ? walk->entry_capacity * 2 : 64;
+    struct ckpt_entry *entries;
+    struct ckpt_spot *spots;
+
+    if (walk->entry_count < walk->entry_capacity)
+        return CKPT_OK;
+    entries = hub_arena_large(arena, walk->entries, capacity * sizeof *entries);
+    if (entries == NULL)
+        return walk->graph->report->status;
+    walk->entries = entries;
+    spots = hub_arena_large(arena, walk->spots, capacity * sizeof *spots);
+    if (spots == NULL)
+        return walk->graph->report->status;
+    walk->spots = spots;
+    walk->entry_capacity = capacity;
+    return CKPT_OK;
+}
+
+static int
 walk_entry(struct walk *walk, const struct ckpt_value *value)
 {
     struct hub_arena *arena = &walk->graph->arena;
-    struct ckpt_entry *entry, *grown;
-    size_t capacity = walk->entry_capacity ? walk->entry_capacity * 2 : 64;
+    struct ckpt_entry *entry;
+    int status = walk_grow(walk);
 
-    if (walk->entry_count == walk->entry_capacity) {
-        grown = hub_arena_large(arena, walk->entries, capacity * sizeof *grown);
-        if (grown == NULL)
-            return walk->graph->report->status;
-        walk->entries = grown;
-        walk->entry_capacity = capacity;
-    }
+    if (status != CKPT_OK)
+        return status;
+    walk->spots[walk->entry_count] = walk->spot;
     entry = &walk->entries[walk->entry_count];
     entry->value = value;
     entry->name.size_bytes = walk->name_bytes;
@@ -298,6 +318,19 @@ walk_transparent(const struct walk *walk, const struct hub_child *child)
             child->value == parent->as.object->pairs);
 }
 
+/* Only pairs and items have a place. */
+static struct ckpt_spot
+walk_spot(const struct ckpt_value *parent, const struct hub_child *child)
+{
+    struct ckpt_spot spot = {NULL, 0};
+
+    if (child->label == NULL) {
+        spot.owner = parent;
+        spot.index = child->index;
+    }
+    return spot;
+}
+
 static int
 walk_all(struct walk *walk, const struct ckpt_value *value)
 {
@@ -315,6 +348,7 @@ walk_all(struct walk *walk, const struct ckpt_value *value)
         walk->name_bytes = level->name_bytes;
         walk->named = level->named;
         walk->key = NULL;
+        walk->spot = walk_spot(level->children.parent, &child);
         if (!walk->in_attributes && !walk_transparent(walk, &child))
             status = walk_name(walk, level, &child);
         if (status == CKPT_OK)
@@ -401,6 +435,7 @@ hub_graph_finish(struct hub_graph *graph)
     if (status == CKPT_OK)
         status = walk_all(&walk, graph->public.root);
     graph->public.entries = walk.entries;
+    graph->public.spots = walk.spots;
     graph->public.entry_count = walk.entry_count;
     name_storages(graph);
     if (status == CKPT_OK)

@@ -266,6 +266,17 @@ CKPT_API int ckpt_convert(struct ckpt *user,
                           const struct ckpt_conversion *conversion,
                           struct ckpt_summary *summary);
 
+/* Calls `named` for each path that the options and transforms of a conversion
+ * name, beside input and output: what else ckpt_convert would open, or
+ * ckpt_open with that input, where `conversion->output` may be NULL. A program
+ * that confines itself permits these first. Loads the plugins that are asked
+ * for; what is wrong with options is left for the conversion to tell. The
+ * path lives for that call. */
+CKPT_API void ckpt_files_named(struct ckpt *user,
+                               const struct ckpt_conversion *conversion,
+                               void (*named)(void *context, const char *path),
+                               void *context);
+
 #ifdef __cplusplus
 }
 #endif

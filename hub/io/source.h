@@ -27,9 +27,11 @@ struct ckpt_source {
     unsigned char *window;       /* of a file: what peek lends */
     uint64_t window_offset;
     size_t window_bytes;
-    char **names;             /* of a folder, once listed */
-    bool unpacked;            /* made of another one, for the time being */
-    struct ckpt_source *next; /* the owner's list */
+    char **names;  /* of a folder, once listed */
+    bool unpacked; /* made of another one, for the time being */
+    bool named;    /* by an option: no part of the input */
+    const struct ckpt_source *origin; /* that it lies beside, or NULL */
+    struct ckpt_source *next;         /* the owner's list */
 };
 
 /* Opens a regular file or a folder. */

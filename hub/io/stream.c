@@ -221,6 +221,7 @@ stream_cursor_next(struct hub_stream *stream, struct ckpt_span *span)
     const struct hub_storage *storage = stream->storage;
     struct hub_report *report = stream->spool->budget->report;
     struct hub_coder *coder = storage->from.coder;
+    const char *tensor = report->tensor;
     int status = CKPT_OK;
 
     report->tensor = storage->name;
@@ -228,8 +229,17 @@ stream_cursor_next(struct hub_stream *stream, struct ckpt_span *span)
         status = coder->open(coder, &storage->public, &stream->cursor);
     if (status == CKPT_OK)
         status = coder->next(coder, stream->cursor, span);
-    report->tensor = NULL;
+    report->tensor = tensor;
     return status;
+}
+
+/* Bytes that do not add up are a file's fault, or a plugin's. */
+static int
+stream_wrong(const struct hub_stream *stream)
+{
+    int wrong = stream->storage->from.coder->wrong;
+
+    return wrong != 0 ? wrong : CKPT_FORMAT;
 }
 
 /* After the last byte that the storage has: the cursor must end here too. */
@@ -241,7 +251,7 @@ stream_coded_end(struct hub_stream *stream)
 
     if (status != CKPT_OK)
         return status;
-    return hub_fail(stream->spool->budget->report, CKPT_FORMAT,
+    return hub_fail(stream->spool->budget->report, stream_wrong(stream),
                     stream->storage->name, CKPT_NOWHERE,
                     "a storage decodes to more than its %llu bytes",
                     (unsigned long long)stream->storage->public.size_bytes);
@@ -258,7 +268,7 @@ stream_coded(struct hub_stream *stream, struct hub_run *run)
 
     if (status == CKPT_END ||
         (status == CKPT_OK && span.size_bytes > stream->end - stream->at))
-        return hub_fail(report, CKPT_FORMAT, name, CKPT_NOWHERE,
+        return hub_fail(report, stream_wrong(stream), name, CKPT_NOWHERE,
                         "a storage decodes to %s than its %llu bytes",
                         status == CKPT_END ? "less" : "more",
                         (unsigned long long)storage->size_bytes);

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "hub/graph/edit.h"
+#include "hub/io/child.h"
+#include "hub/load/host_tensor.h"
 
 static struct hub_host *
 host_private(const struct ckpt_host *table)
@@ -131,6 +133,13 @@ host_source_peek(const struct ckpt_host *table,
     return hub_source_peek(source, offset, size_bytes, span);
 }
 
+/* The file or folder that the user named, by way of which this was found. */
+static const struct ckpt_source *
+source_origin(const struct ckpt_source *source)
+{
+    return source->origin != NULL ? source->origin : source;
+}
+
 static int
 host_source_open(const struct ckpt_host *table,
                  const struct ckpt_source *source, const char *name,
@@ -141,7 +150,8 @@ host_source_open(const struct ckpt_host *table,
     int status;
 
     for (found = host->sources; found != NULL; found = found->next) {
-        if (found != source && strcmp(found->name, name) == 0) {
+        if (found != source && source_origin(found) == source_origin(source) &&
+            strcmp(found->name, name) == 0) {
             *opened = found;
             return CKPT_OK;
         }
@@ -149,6 +159,8 @@ host_source_open(const struct ckpt_host *table,
     status = hub_source_open_beside(source, name, &found);
     if (status != CKPT_OK)
         return status;
+    found->origin = source_origin(source);
+    found->named = source->named;
     hub_host_adopt(host, found);
     *opened = found;
     return CKPT_OK;
@@ -239,6 +251,16 @@ host_storage_new(const struct ckpt_host *table, struct ckpt_graph *graph,
 }
 
 static int
+host_storage_join(const struct ckpt_host *table, struct ckpt_graph *graph,
+                  const struct ckpt_tensor *const *views, size_t view_count,
+                  const char *device, const struct ckpt_storage **storage)
+{
+    (void)table;
+    return hub_storage_join(host_graph(graph), views, view_count, device,
+                            storage);
+}
+
+static int
 host_tensor_new(const struct ckpt_host *table, struct ckpt_graph *graph,
                 const struct ckpt_tensor *like, size_t like_bytes,
                 const char *name, struct ckpt_value **value)
@@ -254,24 +276,6 @@ host_root_set(const struct ckpt_host *table, struct ckpt_graph *graph,
 {
     (void)table;
     return hub_root_set(host_graph(graph), value);
-}
-
-static int
-host_tensor_read(const struct ckpt_host *table,
-                 const struct ckpt_tensor *tensor, void *buffer)
-{
-    struct hub_host *host = host_private(table);
-    struct hub_stream stream = {0};
-    int status;
-
-    if (host->spool == NULL)
-        return host_fail(table, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
-                         "the bytes of a tensor are asked for too early");
-    status = hub_stream_tensor(&stream, host->spool, tensor);
-    if (status == CKPT_OK)
-        status = hub_stream_read(&stream, buffer, tensor->size_bytes);
-    hub_stream_fini(&stream);
-    return status;
 }
 
 static struct ckpt_graph *
@@ -355,6 +359,18 @@ host_finding_add(const struct ckpt_host *table,
     return found != NULL ? hub_found_add(found, finding) : CKPT_OK;
 }
 
+static int
+host_rehearse(const struct ckpt_host *table, int (*work)(void *context),
+              void *context)
+{
+    struct hub_host *host = host_private(table);
+    struct hub_child child = {.budget = host->budget,
+                              .user = host->user,
+                              .cancelled = host->cancelled};
+
+    return hub_child_try(&child, work, context);
+}
+
 static const struct ckpt_host host_table = {
     .size = sizeof(struct ckpt_host),
     .fail = host_fail,
@@ -387,7 +403,12 @@ static const struct ckpt_host host_table = {
     .edit_root = host_edit_root,
     .edit_unmatched = host_edit_unmatched,
     .finding_add = host_finding_add,
-    .tensor_read = host_tensor_read,
+    .tensor_read = hub_host_tensor_read,
+    .rehearse = host_rehearse,
+    .tensor_open = hub_host_tensor_open,
+    .tensor_next = hub_host_tensor_next,
+    .tensor_close = hub_host_tensor_close,
+    .storage_join = host_storage_join,
 };
 
 void
@@ -438,10 +459,14 @@ int
 hub_host_unchanged(const struct hub_host *host)
 {
     const struct ckpt_source *source;
+    const char *file = host->report->file;
     int status = CKPT_OK;
 
     for (source = host->sources; source != NULL && status == CKPT_OK;
-         source = source->next)
+         source = source->next) {
+        host->report->file = source->named ? source->path : file;
         status = hub_source_unchanged(source);
+    }
+    host->report->file = file;
     return status;
 }

@@ -19,7 +19,8 @@ struct hub_host {
     struct hub_found *found; /* where findings go, or NULL */
     void *user;
     bool (*cancelled)(void *user); /* may be NULL */
-    struct hub_spool *spool;       /* while there is an output, else NULL */
+    struct hub_spool *spool;       /* while payload may be read, else NULL */
+    unsigned stream_count;         /* of tensors that are open */
 };
 
 /* The functions for planning are lent by hub/run. */

@@ -61,7 +61,11 @@ static bool
 transform_whole(const struct ckpt_transform *transform)
 {
     return transform->id != NULL && transform->open != NULL &&
-           transform->apply != NULL && transform->close != NULL;
+           transform->apply != NULL && transform->close != NULL &&
+           (transform->cursor_open == NULL) ==
+               (transform->cursor_next == NULL) &&
+           (transform->cursor_open == NULL) ==
+               (transform->cursor_close == NULL);
 }
 
 static bool

@@ -37,7 +37,7 @@ file_fill_info(struct ckpt_file *file)
     info->how = reading->evidence.how;
     info->plugin = file->plugin;
     for (source = reading->host.sources; source; source = source->next) {
-        if (source->unpacked)
+        if (source->unpacked || source->named)
             continue;
         info->size_bytes += source->size_bytes;
         info->file_count += !source->folder;
@@ -67,6 +67,7 @@ ckpt_open(struct ckpt *user, const struct ckpt_input *input,
     made->spool.folder = ckpt_temporary_folder();
     status = hub_reading_init(&made->reading, user, input);
     if (status == CKPT_OK) {
+        hub_reading_spool(&made->reading, &made->spool);
         file_fill_info(made);
         *file = made;
     } else {
@@ -175,7 +176,7 @@ ckpt_file_digest(struct ckpt_file *file, const struct ckpt_tensor *tensor,
         status = digest_stream(&stream, user, digest);
     hub_stream_fini(&stream);
     if (status == CKPT_OK)
-        status = hub_host_unchanged(&file->reading.host);
+        status = hub_reading_unchanged(&file->reading);
     user->report.file = NULL;
     return status;
 }

@@ -9,6 +9,7 @@
 #include "hub/load/detect.h"
 #include "hub/load/loader.h"
 #include "hub/run/fit.h"
+#include "hub/run/named.h"
 #include "hub/run/pump.h"
 #include "hub/run/reading.h"
 
@@ -17,7 +18,8 @@ struct job {
     const struct ckpt_conversion *order;
     struct hub_reading reading;
     struct hub_format *format;
-    void *self; /* the writer's */
+    void *self;              /* the writer's */
+    struct hub_named *named; /* by its options */
     bool opened;
     struct hub_fit fit;
     struct ckpt_plan plan;
@@ -99,6 +101,12 @@ job_writer(struct job *job)
     job_report(job)->plugin = job->format->info.id;
     status = hub_options_parse(&job->reading.arena, job->format->info.options,
                                job->order->output_options, &values);
+    if (status == CKPT_OK)
+        status = hub_named_files(&job->reading.host, job->format->info.options,
+                                 values);
+    if (status == CKPT_OK)
+        status = hub_named_graphs(job->user, job->format->info.options, values,
+                                  NULL, &job->named);
     if (status != CKPT_OK)
         return status;
     status = job_blame(job, job->format->writer.open(&job->reading.host.table,
@@ -136,7 +144,7 @@ job_plan(struct job *job)
         return status;
     job->spool.budget = &job->user->budget;
     job->spool.folder = job->folder;
-    host->spool = &job->spool;
+    hub_reading_spool(&job->reading, &job->spool);
     hub_plan_init(&job->plan, &job->user->budget, job->name);
     hub_plan_lend(&host->table);
     status = job_blame(job, job->format->writer.plan(&host->table, job->self,
@@ -213,7 +221,7 @@ job_pump(struct job *job)
         if (status == CKPT_OK)
             status = hub_sink_finish(job->sinks[i], job_syncs(job, i));
     }
-    return status == CKPT_OK ? hub_host_unchanged(&job->reading.host) : status;
+    return status == CKPT_OK ? hub_reading_unchanged(&job->reading) : status;
 }
 
 static int
@@ -256,6 +264,7 @@ job_fini(struct job *job)
     hub_plan_fini(&job->plan);
     if (job->opened)
         job->format->writer.close(&job->reading.host.table, job->self);
+    hub_named_free(job->named);
     hub_fit_fini(&job->fit);
     hub_spool_fini(&job->spool);
     hub_reading_fini(&job->reading);

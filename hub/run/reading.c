@@ -10,6 +10,7 @@
 #include "hub/io/unpack.h"
 #include "hub/load/detect.h"
 #include "hub/load/loader.h"
+#include "hub/run/named.h"
 #include "hub/run/restore.h"
 
 static struct hub_reading *
@@ -166,6 +167,12 @@ reading_open(struct hub_reading *reading, const char *const *options)
     reading->user->report.plugin = reading->format->info.id;
     status = hub_options_parse(&reading->arena, reading->format->info.options,
                                options, &values);
+    if (status == CKPT_OK)
+        status = hub_named_files(&reading->host, reading->format->info.options,
+                                 values);
+    if (status == CKPT_OK)
+        status = hub_named_graphs(reading->user, reading->format->info.options,
+                                  values, NULL, &reading->named);
     if (status != CKPT_OK)
         return status;
     status = reading_blame(reading, reading->format->reader.open(
@@ -175,13 +182,30 @@ reading_open(struct hub_reading *reading, const char *const *options)
     return status;
 }
 
+/* Decoding by code that is not hardened goes on in another process. */
+static void
+reading_confine(struct hub_reading *reading)
+{
+    struct hub_child child = {.budget = &reading->user->budget,
+                              .user = reading->host.user,
+                              .cancelled = reading->host.cancelled};
+
+    if ((reading->format->reader.capabilities & CKPT_READS_FRAGILE) == 0)
+        return;
+    hub_confined_init(&reading->confined, &reading->coder, &child);
+    reading->described.coder = &reading->confined.coder;
+    reading->restored.coder = &reading->confined.coder;
+}
+
 static int
 reading_describe(struct hub_reading *reading)
 {
-    int status = reading_blame(reading, reading->format->reader.describe(
-                                            &reading->host.table, reading->self,
-                                            &reading->described.public));
+    int status;
 
+    reading_confine(reading);
+    status = reading_blame(reading, reading->format->reader.describe(
+                                        &reading->host.table, reading->self,
+                                        &reading->described.public));
     if (status == CKPT_OK)
         status = hub_graph_finish(&reading->described);
     if (status != CKPT_OK)
@@ -191,6 +215,17 @@ reading_describe(struct hub_reading *reading)
                          &reading->restored, &reading->graph);
     reading->from_record = reading->graph == &reading->restored.public;
     return status;
+}
+
+/* Ids begin behind those of another graph. */
+static void
+reading_after(const struct ckpt_graph *after, struct ckpt_graph *graph)
+{
+    if (after == NULL)
+        return;
+    graph->value_count = after->value_count;
+    graph->tensor_count = after->tensor_count;
+    graph->storage_count = after->storage_count;
 }
 
 static void
@@ -203,6 +238,8 @@ reading_prepare(struct hub_reading *reading, struct ckpt *user)
     reading->host.cancelled = user->settings.cancelled;
     hub_graph_init(&reading->described, &user->budget);
     hub_graph_init(&reading->restored, &user->budget);
+    reading_after(reading->after, &reading->described.public);
+    reading_after(reading->after, &reading->restored.public);
     reading->coder.open = reading_cursor_open;
     reading->coder.next = reading_cursor_next;
     reading->coder.close = reading_cursor_close;
@@ -248,13 +285,39 @@ hub_reading_init(struct hub_reading *reading, struct ckpt *user,
 }
 
 void
+hub_reading_spool(struct hub_reading *reading, struct hub_spool *spool)
+{
+    reading->host.spool = spool;
+    reading->transforms.host.spool = spool;
+}
+
+int
+hub_reading_unchanged(const struct hub_reading *reading)
+{
+    struct hub_report *report = &reading->user->report;
+    const char *file = report->file;
+    int status;
+
+    report->file = reading->path;
+    status = hub_host_unchanged(&reading->host);
+    if (status == CKPT_OK)
+        status = hub_named_unchanged(reading->named);
+    if (status == CKPT_OK)
+        status = hub_transforms_unchanged(&reading->transforms);
+    report->file = file;
+    return status;
+}
+
+void
 hub_reading_fini(struct hub_reading *reading)
 {
     if (reading->user == NULL)
         return;
     hub_transforms_fini(&reading->transforms);
+    hub_confined_fini(&reading->confined);
     if (reading->opened)
         reading->format->reader.close(&reading->host.table, reading->self);
+    hub_named_free(reading->named);
     hub_graph_fini(&reading->restored);
     hub_graph_fini(&reading->described);
     hub_host_fini(&reading->host);

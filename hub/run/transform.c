@@ -9,6 +9,8 @@
 #include "hub/core/options.h"
 #include "hub/graph/edit.h"
 #include "hub/load/loader.h"
+#include "hub/run/named.h"
+#include "hub/run/transform_text.h"
 
 #define NAME_MAX_BYTES 100
 
@@ -35,48 +37,6 @@ hub_transform_find(struct ckpt *user, const char *text)
     return found;
 }
 
-/* Whether an option that is declared begins here. */
-static bool
-option_begins(const struct ckpt_option *declared, const char *text)
-{
-    size_t length;
-
-    for (; declared != NULL && declared->kind != CKPT_OPTION_END; declared++) {
-        length = strlen(declared->name);
-        if (strncmp(declared->name, text, length) == 0 && text[length] == '=')
-            return true;
-    }
-    return false;
-}
-
-/* Cuts what stands behind the colon into the argument and "key=value" texts,
- * in place. */
-static int
-text_cut(struct hub_transforms *transforms, const struct ckpt_option *declared,
-         char *text, const char **argument, const char *const **given)
-{
-    size_t count = 0, room = 2;
-    const char **list;
-    char *at;
-
-    for (at = text; *at != '\0'; at++)
-        room += *at == ',';
-    list = hub_arena_allocate(&transforms->arena, room * sizeof *list);
-    if (list == NULL)
-        return transforms->user->report.status;
-    *argument = option_begins(declared, text) ? NULL : text;
-    if (*argument == NULL)
-        list[count++] = text;
-    for (at = text; (at = strchr(at, ',')) != NULL; at++) {
-        if (!option_begins(declared, at + 1))
-            continue;
-        *at = '\0';
-        list[count++] = at + 1;
-    }
-    *given = list;
-    return CKPT_OK;
-}
-
 /* How the transform is written, for whoever wrote it wrongly. */
 static int
 applied_usage(struct hub_transforms *transforms,
@@ -92,63 +52,89 @@ applied_usage(struct hub_transforms *transforms,
     return status;
 }
 
+/* An argument that is a file cannot be empty. */
+static bool
+argument_there(const struct hub_wanted *wanted)
+{
+    return wanted->argument != NULL &&
+           (wanted->argument[0] != '\0' ||
+            wanted->declared[wanted->option_count].kind == CKPT_OPTION_END);
+}
+
 static int
 argument_check(struct hub_transforms *transforms,
-               const struct ckpt_transform *table, const char *argument)
+               const struct ckpt_transform *table,
+               const struct hub_wanted *wanted)
 {
     struct hub_report *report = &transforms->user->report;
 
-    if (table->argument == NULL && argument != NULL)
+    if (table->argument == NULL && wanted->argument != NULL)
         return hub_fail(report, CKPT_OPTION, NULL, CKPT_NOWHERE,
                         "it takes no argument");
-    if (table->argument != NULL && table->argument[0] != '[' &&
-        argument == NULL)
+    if (table->argument != NULL &&
+        (table->argument[0] != '[' || wanted->argument != NULL) &&
+        !argument_there(wanted))
         return hub_fail(report, CKPT_OPTION, NULL, CKPT_NOWHERE,
                         "it needs an argument");
     return CKPT_OK;
 }
 
-/* A plugin that fails without a word broke the rules. */
+/* The values of the options and, if it is a file, of the argument. */
 static int
-applied_blame(struct hub_transforms *transforms, int status)
+applied_values(struct hub_transforms *transforms, struct hub_applied *applied,
+               const struct hub_wanted *wanted)
 {
-    struct hub_report *report = &transforms->user->report;
+    const struct ckpt_transform *table = &applied->transform->table;
+    struct ckpt_option_value *argument;
+    int status = hub_options_parse(&transforms->arena, table->options,
+                                   wanted->given, &applied->values);
 
-    if (status < 0 && report->status == CKPT_OK)
-        return hub_fail(report, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
-                        "it failed with status %d, no reason", status);
-    return status < 0 ? report->status : CKPT_OK;
+    if (status != CKPT_OK)
+        return status;
+    argument = &applied->values[wanted->option_count];
+    argument->given = wanted->argument != NULL;
+    argument->text = wanted->argument;
+    applied->declared = wanted->declared;
+    applied->option_count = wanted->option_count;
+    return hub_named_files(&transforms->host, wanted->declared,
+                           applied->values);
+}
+
+/* Whether as many graphs are named as the transform wants. */
+static int
+inputs_check(struct hub_transforms *transforms,
+             const struct hub_applied *applied)
+{
+    const struct ckpt_transform *table = &applied->transform->table;
+    size_t given = 1 + hub_named_count(applied->declared, applied->values);
+    size_t most = table->inputs_max > 0 ? table->inputs_max : 1;
+
+    if (given >= table->inputs_min && given <= most)
+        return CKPT_OK;
+    return hub_fail(&transforms->user->report, CKPT_OPTION, NULL, CKPT_NOWHERE,
+                    "it wants %s %zu inputs, %zu are given",
+                    given > most ? "at most" : "at least",
+                    given > most ? most : (size_t)table->inputs_min, given);
 }
 
 static int
 applied_open(struct hub_transforms *transforms, struct hub_applied *applied)
 {
     const struct ckpt_transform *table = &applied->transform->table;
-    const char *colon = strchr(applied->text, ':'), *argument = NULL;
-    const char *const *given = NULL;
-    struct ckpt_option_value *values;
-    char *text;
-    int status = CKPT_OK;
+    struct hub_wanted wanted;
+    int status =
+        hub_wanted_cut(&transforms->arena, table, applied->text, &wanted);
 
-    if (table->inputs_min > 1)
-        return hub_fail(&transforms->user->report, CKPT_UNSUPPORTED, NULL,
-                        CKPT_NOWHERE, "it wants %u inputs, this hub gives one",
-                        table->inputs_min);
-    if (colon != NULL) {
-        text = hub_arena_text(&transforms->arena, colon + 1, strlen(colon + 1));
-        if (text == NULL)
-            return transforms->user->report.status;
-        status = text_cut(transforms, table->options, text, &argument, &given);
-    }
     if (status == CKPT_OK)
-        status = argument_check(transforms, table, argument);
+        status = argument_check(transforms, table, &wanted);
     if (status == CKPT_OK)
-        status = hub_options_parse(&transforms->arena, table->options, given,
-                                   &values);
+        status = applied_values(transforms, applied, &wanted);
     if (status == CKPT_OK)
-        status = applied_blame(transforms,
-                               table->open(&transforms->host.table, argument,
-                                           values, &applied->self));
+        status = inputs_check(transforms, applied);
+    if (status == CKPT_OK)
+        status = hub_blame(&transforms->user->report,
+                           table->open(&transforms->host.table, wanted.argument,
+                                       applied->values, &applied->self));
     return applied_usage(transforms, applied, status);
 }
 
@@ -182,6 +168,7 @@ transforms_add(struct hub_transforms *transforms, const char *text,
     if (status != CKPT_OK)
         return status;
     hub_graph_init(&applied->graph, &transforms->user->budget);
+    hub_applied_lend(applied, transforms);
     **end = applied;
     *end = &applied->next;
     report->plugin = NULL;
@@ -227,18 +214,57 @@ applied_tell(struct hub_transforms *transforms,
     }
 }
 
+/* The graph that is edited, that of the argument, those of the options. */
+static int
+applied_graphs(struct hub_transforms *transforms, struct hub_applied *applied,
+               const struct ckpt_graph *graph)
+{
+    size_t i, at, count = applied->option_count;
+    int status = hub_named_graphs(transforms->user, applied->declared,
+                                  applied->values, graph, &applied->named);
+
+    if (status != CKPT_OK)
+        return status;
+    applied->graphs = hub_arena_allocate(&transforms->arena,
+                                         (count + 2) * sizeof *applied->graphs);
+    if (applied->graphs == NULL)
+        return transforms->user->report.status;
+    applied->graphs[applied->graph_count++] = graph;
+    for (i = 0; i <= count; i++) {
+        at = i == 0 ? count : i - 1;
+        if (applied->values[at].graph != NULL)
+            applied->graphs[applied->graph_count++] = applied->values[at].graph;
+    }
+    return CKPT_OK;
+}
+
+static int
+applied_edit(struct hub_transforms *transforms, struct hub_applied *applied,
+             struct ckpt_edits *edits)
+{
+    const struct ckpt_transform *table = &applied->transform->table;
+    size_t i;
+    int status;
+
+    for (i = 1; i < applied->graph_count; i++)
+        hub_edits_admit(edits, applied->graphs[i]);
+    status = table->apply(&transforms->host.table, applied->self,
+                          applied->graphs, applied->graph_count, edits);
+    return hub_blame(&transforms->user->report, status);
+}
+
 static int
 applied_apply(struct hub_transforms *transforms, struct hub_applied *applied,
               const struct ckpt_graph **graph)
 {
-    const struct ckpt_transform *table = &applied->transform->table;
     struct ckpt_edits edits;
-    int status = hub_edits_init(&edits, &applied->graph, *graph);
+    int status = applied_graphs(transforms, applied, *graph);
 
+    if (status != CKPT_OK)
+        return status;
+    status = hub_edits_init(&edits, &applied->graph, *graph);
     if (status == CKPT_OK)
-        status = applied_blame(transforms,
-                               table->apply(&transforms->host.table,
-                                            applied->self, graph, 1, &edits));
+        status = applied_edit(transforms, applied, &edits);
     if (status == CKPT_OK && edits.count > 0) {
         status = hub_edits_apply(&edits);
         if (status == CKPT_OK)
@@ -268,6 +294,17 @@ hub_transforms_apply(struct hub_transforms *transforms,
     return status;
 }
 
+int
+hub_transforms_unchanged(const struct hub_transforms *transforms)
+{
+    const struct hub_applied *applied = transforms->applied;
+    int status = hub_host_unchanged(&transforms->host);
+
+    for (; applied != NULL && status == CKPT_OK; applied = applied->next)
+        status = hub_named_unchanged(applied->named);
+    return status;
+}
+
 void
 hub_transforms_fini(struct hub_transforms *transforms)
 {
@@ -278,6 +315,7 @@ hub_transforms_fini(struct hub_transforms *transforms)
     for (; applied != NULL; applied = applied->next) {
         hub_graph_fini(&applied->graph);
         applied->transform->table.close(&transforms->host.table, applied->self);
+        hub_named_free(applied->named);
     }
     hub_host_fini(&transforms->host);
     hub_arena_fini(&transforms->arena);

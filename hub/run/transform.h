@@ -7,12 +7,21 @@
 
 #include "hub/run/user.h"
 
+struct hub_transforms;
+
 /* One transform of the list, in order. */
 struct hub_applied {
+    struct hub_coder coder; /* first: how coded storages find back here */
+    struct hub_transforms *transforms;
     struct hub_applied *next;
     const char *text; /* as it was asked for */
     const struct hub_transform *transform;
-    void *self;             /* of the plugin */
+    void *self;                         /* of the plugin */
+    const struct ckpt_option *declared; /* and, behind them, the argument */
+    struct ckpt_option_value *values;   /* likewise */
+    struct hub_named *named;            /* graphs that they name */
+    const struct ckpt_graph **graphs;   /* the edited one, then those */
+    size_t graph_count, option_count;
     struct hub_graph graph; /* what it made of the graph before it */
 };
 
@@ -33,6 +42,14 @@ int hub_transforms_init(struct hub_transforms *transforms, struct ckpt *user,
 /* Applies them in turn; `*graph` becomes what the last one made. */
 int hub_transforms_apply(struct hub_transforms *transforms,
                          const struct ckpt_graph **graph);
+
+/* Lets the transform make payload of its own: lends its cursors to the
+ * storages that its graph will have. */
+void hub_applied_lend(struct hub_applied *applied,
+                      struct hub_transforms *transforms);
+
+/* CKPT_IO if one of the files that they name is not what it was. */
+int hub_transforms_unchanged(const struct hub_transforms *transforms);
 
 void hub_transforms_fini(struct hub_transforms *transforms);
 

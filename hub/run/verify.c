@@ -136,7 +136,7 @@ verify_name(struct verification *self, const struct ckpt_source *source)
     size_t count = 0;
     const char *digits = name_digits(source->name, &count);
 
-    if (source->folder || source->unpacked)
+    if (source->folder || source->unpacked || source->named)
         return CKPT_OK;
     if (digits == NULL)
         return say_name(self, CKPT_SEVERITY_NOTE, source->name,

@@ -35,8 +35,11 @@ check_option(struct check *check, const char *id,
     else if (!is_line(option->help))
         check_broken(check, id, "option %s: help is one line, no full stop",
                      option->name);
-    else if (option->kind > CKPT_OPTION_CHOICE)
+    else if (option->kind > CKPT_OPTION_GRAPH)
         check_broken(check, id, "option %s: no such kind", option->name);
+    else if (option->kind >= CKPT_OPTION_FILE && option->fallback != NULL)
+        check_broken(check, id, "option %s: a file has no default",
+                     option->name);
     else if (option->kind == CKPT_OPTION_CHOICE && option->choices == NULL)
         check_broken(check, id, "option %s: no choices", option->name);
 }
@@ -94,6 +97,21 @@ check_writer(struct check *check, const struct ckpt_writer *writer)
         check_broken(check, writer->id, "dtypes that it cannot hold");
 }
 
+/* No more graphs can be named than the transform takes. */
+static void
+transform_inputs(struct check *check, const struct ckpt_transform *transform)
+{
+    const struct ckpt_option *option = transform->options;
+    uint32_t named = 1;
+
+    for (; option != NULL && option->kind != CKPT_OPTION_END; option++)
+        named += option->kind == CKPT_OPTION_GRAPH;
+    if (transform->size > offsetof(struct ckpt_transform, argument_kind))
+        named += transform->argument_kind == CKPT_OPTION_GRAPH;
+    if (named > (transform->inputs_max > 0 ? transform->inputs_max : 1))
+        check_broken(check, transform->id, "it can be given %u graphs", named);
+}
+
 static void
 transform_table(struct check *check, const struct ckpt_transform *transform)
 {
@@ -108,6 +126,19 @@ transform_table(struct check *check, const struct ckpt_transform *transform)
          strpbrk(transform->argument, "\"\\\n") != NULL))
         check_broken(check, transform->id,
                      "the argument is one line without quotes");
+    if (transform->size > offsetof(struct ckpt_transform, cursor_close) &&
+        ((transform->cursor_open != NULL) != (transform->cursor_next != NULL) ||
+         (transform->cursor_open != NULL) != (transform->cursor_close != NULL)))
+        check_broken(check, transform->id,
+                     "a cursor is three callbacks or none");
+    if (transform->size > offsetof(struct ckpt_transform, argument_kind) &&
+        transform->argument_kind != CKPT_OPTION_END &&
+        (transform->argument == NULL ||
+         transform->argument_kind < CKPT_OPTION_FILE ||
+         transform->argument_kind > CKPT_OPTION_GRAPH))
+        check_broken(check, transform->id,
+                     "an argument is text, a FILE or a GRAPH");
+    transform_inputs(check, transform);
     if (transform->inputs_max != 0 &&
         transform->inputs_max < transform->inputs_min)
         check_broken(check, transform->id,

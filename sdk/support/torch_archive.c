@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "quiet_host.h"
+
 /* Records that tell, by the bit that they set. */
 enum seen {
     SEEN_PICKLE = 1,     /* data.pkl, one folder deep at most */
@@ -32,17 +34,6 @@ static const struct {
     {"serialized_state_dict.pt", SEEN_EXPORT},
     {".data/extern_modules", SEEN_PACKAGE},
 };
-
-static int CKPT_PRINTF(5, 6)
-    say_nothing(const struct ckpt_host *host, int status, const char *tensor,
-                uint64_t byte, const char *format, ...)
-{
-    (void)host;
-    (void)tensor;
-    (void)byte;
-    (void)format;
-    return status;
-}
 
 static bool
 equals(const char *name, size_t name_bytes, const char *record)
@@ -131,15 +122,14 @@ sdk_torch_archive_of(const struct ckpt_host *host,
                      const struct ckpt_source *source,
                      enum sdk_torch_archive *archive)
 {
-    struct ckpt_host quiet = {0};
+    struct sdk_quiet_host quiet;
     struct sdk_zip_member member;
     struct sdk_zip_walk walk;
     unsigned seen = 0;
     int status;
 
-    memcpy(&quiet, host, host->size < sizeof quiet ? host->size : sizeof quiet);
-    quiet.fail = say_nothing;
-    status = sdk_zip_walk_init(&quiet, source, &walk);
+    sdk_quiet_host_init(&quiet, host);
+    status = sdk_zip_walk_init(&quiet.table, source, &walk);
     while (status == CKPT_OK) {
         status = sdk_zip_walk_next(&walk, &member);
         if (status == CKPT_OK && !is_storage(&member))
@@ -150,7 +140,7 @@ sdk_torch_archive_of(const struct ckpt_host *host,
     if (status == CKPT_END)
         *archive = judge(seen);
     else
-        *archive = starts_with_pickle(&quiet, source) ? SDK_TORCH_DAMAGED
-                                                      : SDK_TORCH_BROKEN;
+        *archive = starts_with_pickle(&quiet.table, source) ? SDK_TORCH_DAMAGED
+                                                            : SDK_TORCH_BROKEN;
     return CKPT_OK;
 }

@@ -6,6 +6,8 @@
 #ifndef SDK_TORCH_LAYOUT_H
 #define SDK_TORCH_LAYOUT_H
 
+#include <string.h>
+
 #include "ckpt/graph.h"
 
 /* The attribute of a quantised tensor, and the types of its map. */
@@ -17,6 +19,13 @@
  * order of one that is not little-endian. */
 #define SDK_TORCH_ARRAY "numpy.ndarray"
 #define SDK_TORCH_BYTE_ORDER "byteorder"
+
+static inline bool
+sdk_torch_is_ndarray(const struct ckpt_tensor *tensor)
+{
+    return tensor->type_name != NULL &&
+           strcmp(tensor->type_name, SDK_TORCH_ARRAY) == 0;
+}
 
 /* A text with halves of surrogate pairs, which no string of a graph can be: an
  * object, _codecs.decode called with its bytes, "utf-8" and this. */

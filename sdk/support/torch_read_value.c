@@ -60,27 +60,19 @@ sdk_torch_value_of(struct torch_reader *r, uint32_t ref, unsigned depth,
     return CKPT_OK;
 }
 
-/* Texts of Python that are no strings here; see torch_layout.h. */
+/* An object: what a name gives when it is called with these. */
 static int
-make_surrogates(struct torch_reader *r, uint32_t ref,
-                const struct ckpt_text *text, struct ckpt_value **value)
+make_called(struct torch_reader *r, const char *module, const char *name,
+            const struct ckpt_value *likes, size_t count,
+            struct ckpt_value **value)
 {
-    const struct ckpt_value likes[3] = {
-        {.kind = CKPT_KIND_BYTES, .as.text = *text},
-        {.kind = CKPT_KIND_STRING, .as.text = {"utf-8", 5}},
-        {.kind = CKPT_KIND_STRING,
-         .as.text = {SDK_TORCH_SURROGATES, strlen(SDK_TORCH_SURROGATES)}}};
     struct ckpt_value like = {.kind = CKPT_KIND_TUPLE}, *args, *argument;
     struct ckpt_object object = {
-        .made = CKPT_MADE_CALLED, .module = "_codecs", .name = "decode"};
-    int status;
+        .made = CKPT_MADE_CALLED, .module = module, .name = name};
+    int status = sdk_torch_value(r, &like, &args);
     size_t i;
 
-    if (!sdk_utf8_surrogates(text->data, text->size_bytes))
-        return sdk_torch_fail(r, CKPT_FORMAT, ref,
-                              "a string that is not UTF-8");
-    status = sdk_torch_value(r, &like, &args);
-    for (i = 0; i < 3 && status == CKPT_OK; i++) {
+    for (i = 0; i < count && status == CKPT_OK; i++) {
         status = sdk_torch_value(r, &likes[i], &argument);
         if (status == CKPT_OK)
             status = r->host->list_add(r->host, r->graph, args, argument);
@@ -91,6 +83,23 @@ make_surrogates(struct torch_reader *r, uint32_t ref,
     like.kind = CKPT_KIND_OBJECT;
     like.as.object = &object;
     return sdk_torch_value(r, &like, value);
+}
+
+/* Texts of Python that are no strings here; see torch_layout.h. */
+static int
+make_surrogates(struct torch_reader *r, uint32_t ref,
+                const struct ckpt_text *text, struct ckpt_value **value)
+{
+    const struct ckpt_value likes[] = {
+        {.kind = CKPT_KIND_BYTES, .as.text = *text},
+        {.kind = CKPT_KIND_STRING, .as.text = {"utf-8", 5}},
+        {.kind = CKPT_KIND_STRING,
+         .as.text = {SDK_TORCH_SURROGATES, strlen(SDK_TORCH_SURROGATES)}}};
+
+    if (!sdk_utf8_surrogates(text->data, text->size_bytes))
+        return sdk_torch_fail(r, CKPT_FORMAT, ref,
+                              "a string that is not UTF-8");
+    return make_called(r, "_codecs", "decode", likes, 3, value);
 }
 
 static int
@@ -118,28 +127,6 @@ make_text(struct torch_reader *r, uint32_t ref, uint32_t kind,
     return status;
 }
 
-/* An object of `builtins` called with one argument that is made here. */
-static int
-make_builtin(struct torch_reader *r, const char *name,
-             const struct ckpt_value *argument, struct ckpt_value **value)
-{
-    struct ckpt_value like = {.kind = CKPT_KIND_TUPLE}, *args, *first;
-    struct ckpt_object object = {
-        .made = CKPT_MADE_CALLED, .module = "builtins", .name = name};
-    int status = sdk_torch_value(r, argument, &first);
-
-    if (status == CKPT_OK)
-        status = sdk_torch_value(r, &like, &args);
-    if (status == CKPT_OK)
-        status = r->host->list_add(r->host, r->graph, args, first);
-    if (status != CKPT_OK)
-        return status;
-    object.args = args;
-    like.kind = CKPT_KIND_OBJECT;
-    like.as.object = &object;
-    return sdk_torch_value(r, &like, value);
-}
-
 static int
 make_collection(struct torch_reader *r, uint32_t ref, struct ckpt_value **value,
                 bool *fresh)
@@ -153,15 +140,15 @@ make_collection(struct torch_reader *r, uint32_t ref, struct ckpt_value **value,
     case SDK_PICKLED_BYTEARRAY:
         status = sdk_torch_text(r, ref, &bytes.as.text, &loaded);
         if (status == CKPT_OK)
-            status = make_builtin(r, "bytearray", &bytes, value);
+            status = make_called(r, "builtins", "bytearray", &bytes, 1, value);
         r->host->release(r->host, loaded);
         return status;
     case SDK_PICKLED_SET:
         *fresh = true;
-        return make_builtin(r, "set", &list, value);
+        return make_called(r, "builtins", "set", &list, 1, value);
     default:
         *fresh = true;
-        return make_builtin(r, "frozenset", &list, value);
+        return make_called(r, "builtins", "frozenset", &list, 1, value);
     }
 }
 

@@ -12,13 +12,13 @@
 
 #include "checked.h"
 #include "endian.h"
+#include "quiet_host.h"
 
 #define CHUNK_BYTES ((size_t)256 << 10)
 #define FLAG_DESCRIPTOR 0x0008
 
 struct verify {
-    struct ckpt_host quiet; /* first: a host that keeps its reasons */
-    char reason[300];
+    struct sdk_quiet_host quiet; /* keeps what libzip says */
     const struct ckpt_host *host;
     struct sdk_torch_records *records;
     const char *place;
@@ -51,32 +51,17 @@ find(const struct verify *self, const struct sdk_zip_member *member,
     return self->host->finding_add(self->host, &finding, sizeof finding);
 }
 
-static int CKPT_PRINTF(5, 6)
-    keep_reason(const struct ckpt_host *host, int status, const char *tensor,
-                uint64_t byte, const char *format, ...)
-{
-    struct verify *self = (struct verify *)(uintptr_t)host;
-    va_list arguments;
-
-    (void)tensor;
-    (void)byte;
-    va_start(arguments, format);
-    vsnprintf(self->reason, sizeof self->reason, format, arguments);
-    va_end(arguments);
-    return status;
-}
-
 /* What libzip refuses of one member is a finding; all else is a failure. */
 static int
 refused(struct verify *self, const struct sdk_zip_member *member, int status)
 {
     if (status == CKPT_OK || status == CKPT_CANCELLED ||
-        self->reason[0] == '\0')
+        self->quiet.reason[0] == '\0')
         return status;
     if (status == CKPT_FORMAT)
-        return find(self, member, "checksum", "%s", self->reason);
+        return find(self, member, "checksum", "%s", self->quiet.reason);
     return self->host->fail(self->host, status, NULL, member->header_offset,
-                            "%s", self->reason);
+                            "%s", self->quiet.reason);
 }
 
 /* ---- One record ---- */
@@ -116,18 +101,19 @@ read_deflated(struct verify *self, const struct sdk_zip_member *member)
 
     if (status != CKPT_OK)
         return status;
-    self->reason[0] = '\0';
-    status = sdk_zip_stream_open(&self->quiet, inflate, member, &stream);
+    self->quiet.reason[0] = '\0';
+    status = sdk_zip_stream_open(&self->quiet.table, inflate, member, &stream);
     while (status == CKPT_OK && left > 0) {
         size_t size = left < CHUNK_BYTES ? (size_t)left : CHUNK_BYTES;
 
-        status = sdk_zip_stream_read(&self->quiet, stream, self->chunk, size);
+        status =
+            sdk_zip_stream_read(&self->quiet.table, stream, self->chunk, size);
         left -= size;
         if (status == CKPT_OK && self->host->cancelled(self->host))
             status = CKPT_CANCELLED;
     }
     if (status == CKPT_OK)
-        status = sdk_zip_stream_finish(&self->quiet, stream);
+        status = sdk_zip_stream_finish(&self->quiet.table, stream);
     sdk_zip_stream_close(self->host, stream);
     self->held_count += status == CKPT_OK;
     return refused(self, member, status);
@@ -238,9 +224,7 @@ sdk_torch_records_verify(const struct ckpt_host *host,
 
     if (self == NULL)
         return CKPT_MEMORY;
-    memcpy(&self->quiet, host,
-           host->size < sizeof self->quiet ? host->size : sizeof self->quiet);
-    self->quiet.fail = keep_reason;
+    sdk_quiet_host_init(&self->quiet, host);
     self->host = host;
     self->records = records;
     self->place = place;

@@ -148,8 +148,7 @@ check_tensors(const struct ckpt_host *host, const struct ckpt_graph *graph,
         const struct ckpt_tensor *tensor = graph->entries[i].value->as.tensor;
         const char *name = graph->entries[i].name.data;
 
-        if (tensor->type_name != NULL &&
-            strcmp(tensor->type_name, SDK_TORCH_ARRAY) == 0)
+        if (sdk_torch_is_ndarray(tensor))
             continue; /* NumPy has what torch may lack */
         if (!(releases[release].dtypes & CKPT_DTYPE_BIT(tensor->dtype)))
             return host->fail(host, CKPT_UNSUPPORTED, name, CKPT_NOWHERE,

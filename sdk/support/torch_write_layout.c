@@ -166,13 +166,6 @@ sdk_torch_walk_parts(struct torch_walk *walk, const struct ckpt_value *value)
 
 /* ---- Arrays ---- */
 
-bool
-sdk_torch_walk_is_array(const struct ckpt_tensor *tensor)
-{
-    return tensor->type_name != NULL &&
-           strcmp(tensor->type_name, SDK_TORCH_ARRAY) == 0;
-}
-
 static bool
 is_big_endian(const struct ckpt_value *value)
 {

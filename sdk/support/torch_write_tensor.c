@@ -96,7 +96,7 @@ sdk_torch_walk_scan(struct torch_walk *walk)
                                     strlen(attr->name));
         tensor = graph->entries[i].value->as.tensor;
         if (tensor->storage->place == CKPT_PLACE_ABSENT ||
-            sdk_torch_walk_is_array(tensor))
+            sdk_torch_is_ndarray(tensor))
             continue;
         storage = &walk->storages[tensor->storage->id];
         dtype = torch_class_dtype(tensor->dtype);
@@ -581,7 +581,7 @@ sdk_torch_walk_tensor(struct torch_walk *walk, const struct ckpt_value *value)
 {
     const struct ckpt_tensor *tensor = value->as.tensor;
 
-    if (sdk_torch_walk_is_array(tensor)) {
+    if (sdk_torch_is_ndarray(tensor)) {
         sdk_torch_walk_array(walk, value);
         return;
     }

@@ -109,7 +109,6 @@ bool sdk_torch_walk_parts(struct torch_walk *walk,
                           const struct ckpt_value *value);
 
 /* An array of NumPy, with its bytes. */
-bool sdk_torch_walk_is_array(const struct ckpt_tensor *tensor);
 void sdk_torch_walk_array(struct torch_walk *walk,
                           const struct ckpt_value *value);
 

@@ -73,7 +73,7 @@ scene_begin(struct scene *scene, struct unit *unit)
     scene->spool.budget = &unit->budget;
     scene->spool.folder = scene->folder.path;
     scene->coder.coder =
-        (struct hub_coder){coder_open, coder_next, coder_close};
+        (struct hub_coder){coder_open, coder_next, coder_close, 0};
     scene->coder.bytes = scene->bytes;
     scene->coder.size_bytes = sizeof scene->bytes;
     scene->coder.step = 7;

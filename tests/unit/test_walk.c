@@ -16,6 +16,19 @@ assert_names(struct hub_graph *graph, const char *const *names, size_t count)
         assert_string_equal(graph->public.entries[i].name.data, names[i]);
 }
 
+/* The value in the place of an entry, or NULL if it has none. */
+static const struct ckpt_value *
+at_spot(const struct hub_graph *graph, size_t i)
+{
+    const struct ckpt_value *owner = graph->public.spots[i].owner;
+    size_t index = graph->public.spots[i].index;
+
+    if (owner == NULL)
+        return NULL;
+    return owner->kind == CKPT_KIND_MAP ? owner->as.map.pairs[index].value
+                                        : owner->as.list.items[index];
+}
+
 static void
 test_names_of_a_tree(void **state)
 {
@@ -27,6 +40,7 @@ test_names_of_a_tree(void **state)
     struct ckpt_value *conv = graph_empty(&graph, CKPT_KIND_MAP);
     struct ckpt_value *list = graph_empty(&graph, CKPT_KIND_TUPLE);
     struct ckpt_value *tensor = graph_tensor(&graph, graph_storage(&graph, 3));
+    size_t i;
 
     graph_put(&graph, root, "model", model);
     graph_put(&graph, model, "conv", conv);
@@ -40,6 +54,10 @@ test_names_of_a_tree(void **state)
     hub_root_set(&graph, root);
     assert_names(&graph, names, COUNT_OF(names));
     assert_int_equal(graph.public.tensor_count, 1);
+    for (i = 0; i < COUNT_OF(names); i++)
+        assert_ptr_equal(at_spot(&graph, i), graph.public.entries[i].value);
+    assert_ptr_equal(graph.public.spots[2].owner, list);
+    assert_int_equal(graph.public.spots[2].index, 1);
     hub_graph_fini(&graph);
 }
 
@@ -51,6 +69,7 @@ test_tensor_as_root(void **state)
 
     hub_root_set(&graph, graph_tensor(&graph, graph_storage(&graph, 3)));
     assert_names(&graph, names, 1);
+    assert_null(at_spot(&graph, 0));
     hub_graph_fini(&graph);
 }
 

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "checked.h"
+#include "quiet_host.h"
 
 #define BLOCK_BYTES 512
 #define WINDOW_BYTES 8192
@@ -319,17 +320,6 @@ out:
 
 /* ---- Recognising ---- */
 
-static CKPT_PRINTF(5, 6) int say_nothing(const struct ckpt_host *host,
-                                         int status, const char *tensor,
-                                         uint64_t byte, const char *format, ...)
-{
-    (void)host;
-    (void)tensor;
-    (void)byte;
-    (void)format;
-    return status;
-}
-
 /* A file cut within its first member, which torch wrote first. */
 static bool
 starts_with_sys_info(const struct ckpt_host *host,
@@ -350,14 +340,13 @@ torch_tar_recognise(const struct ckpt_host *host,
 {
     struct torch_tar_members found = {0};
     const struct torch_tar_member *members = found.members;
-    struct ckpt_host quiet = {0};
+    struct sdk_quiet_host quiet;
     size_t i, count = 0;
     int status;
 
     /* What is wrong with an archive is said when it is opened. */
-    memcpy(&quiet, host, host->size < sizeof quiet ? host->size : sizeof quiet);
-    quiet.fail = say_nothing;
-    status = torch_tar_walk(&quiet, source, &found);
+    sdk_quiet_host_init(&quiet, host);
+    status = torch_tar_walk(&quiet.table, source, &found);
     if (status == CKPT_IO || status == CKPT_CANCELLED || status == CKPT_MEMORY)
         return status;
     for (i = 0; i < TORCH_TAR_ATTRIBUTES; i++)
@@ -366,7 +355,7 @@ torch_tar_recognise(const struct ckpt_host *host,
         evidence->level = CKPT_EVIDENCE_STRUCTURE;
         snprintf(evidence->how, sizeof evidence->how,
                  "tar with pickle, tensors and storages");
-    } else if (count > 1 || starts_with_sys_info(&quiet, source)) {
+    } else if (count > 1 || starts_with_sys_info(&quiet.table, source)) {
         evidence->level = CKPT_EVIDENCE_MAGIC;
         snprintf(evidence->how, sizeof evidence->how,
                  "incomplete tar of sys_info, pickle, tensors and storages");

@@ -12,6 +12,7 @@
 
 #include "endian.h"
 #include "hash_table.h"
+#include "quiet_host.h"
 #include "zip_walk.h"
 
 #define LOCAL_BYTES 30
@@ -324,48 +325,24 @@ look_at_gaps(const struct pickle_scan_archive *archive)
 
 /* ---- The house's own view ---- */
 
-struct quiet {
-    struct ckpt_host table; /* first: it is handed on as the host */
-    char text[300];
-};
-
-static int CKPT_PRINTF(5, 6)
-    keep_reason(const struct ckpt_host *host, int status, const char *tensor,
-                uint64_t byte, const char *format, ...)
-{
-    struct quiet *quiet = (struct quiet *)(uintptr_t)host;
-    va_list arguments;
-
-    (void)tensor;
-    (void)byte;
-    va_start(arguments, format);
-    if (quiet->text[0] == '\0')
-        vsnprintf(quiet->text, sizeof quiet->text, format, arguments);
-    va_end(arguments);
-    return status;
-}
-
 /* Opens the archive as strictly as the readers here do: whatever they refuse
  * can be read in two ways, or is damaged. */
 static int
 look_strictly(const struct pickle_scan_archive *archive)
 {
     const struct pickle_scan_view *view = archive->view;
-    struct quiet quiet = {.text = ""};
+    struct sdk_quiet_host quiet;
     struct sdk_zip zip = {0};
     int status;
 
     if (view->source == NULL || view->place != NULL)
         return CKPT_OK;
-    memcpy(&quiet.table, view->host,
-           view->host->size < sizeof quiet.table ? view->host->size
-                                                 : sizeof quiet.table);
-    quiet.table.fail = keep_reason;
+    sdk_quiet_host_init(&quiet, view->host);
     status = sdk_zip_open(&quiet.table, view->source, &zip);
     sdk_zip_close(&quiet.table, &zip);
     if (status == CKPT_FORMAT || status == CKPT_UNSUPPORTED)
         return pickle_scan_find(view, CKPT_SEVERITY_SUSPICIOUS, "mismatch",
-                                NULL, CKPT_NOWHERE, quiet.text);
+                                NULL, CKPT_NOWHERE, quiet.reason);
     return status;
 }
 

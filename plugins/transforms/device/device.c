@@ -102,13 +102,6 @@ device_object(struct device *device, const struct ckpt_object *object)
     return host->edit_replace(host, device->edits, tuple, index, value);
 }
 
-static bool
-is_array(const struct ckpt_tensor *tensor)
-{
-    return tensor->type_name != NULL &&
-           strcmp(tensor->type_name, SDK_TORCH_ARRAY) == 0;
-}
-
 static int
 device_visit(void *context, const struct ckpt_value *value)
 {
@@ -116,7 +109,7 @@ device_visit(void *context, const struct ckpt_value *value)
 
     /* Arrays of NumPy are tensors here, but live on no device. */
     if (value->kind == CKPT_KIND_TENSOR)
-        return is_array(value->as.tensor)
+        return sdk_torch_is_ndarray(value->as.tensor)
                    ? CKPT_OK
                    : device_tensor(device, value->as.tensor->storage);
     if (value->kind == CKPT_KIND_OBJECT)

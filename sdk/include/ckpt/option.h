@@ -16,24 +16,34 @@ enum ckpt_option_kind {
     CKPT_OPTION_INT,     /* a signed 64-bit integer */
     CKPT_OPTION_SIZE,    /* bytes: 123, 64KiB, 5GB */
     CKPT_OPTION_STRING,  /* any text */
-    CKPT_OPTION_CHOICE   /* one of `choices`; the value is its index */
+    CKPT_OPTION_CHOICE,  /* one of `choices`; the value is its index */
+    CKPT_OPTION_FILE,    /* a path; the hub opens it as a source */
+    CKPT_OPTION_GRAPH    /* a path; the hub reads it as it does its input */
 };
 
 /* One declared option. A list ends with an entry of kind CKPT_OPTION_END. */
 struct ckpt_option {
     const char *name;
     uint32_t kind;              /* enum ckpt_option_kind */
-    const char *fallback;       /* the default, as text; NULL is unset */
+    const char *fallback;       /* the default, as text; NULL is unset, and
+                                   must be for FILE and GRAPH */
     const char *help;           /* one line, lower case, without full stop */
     const char *const *choices; /* NULL-ended, for CKPT_OPTION_CHOICE */
 };
 
-/* The value of one option, at the index of its declaration. Text lives until
- * the instance that was opened with it closes. */
+struct ckpt_graph;
+struct ckpt_source;
+
+/* The value of one option, at the index of its declaration. What it points to
+ * lives until the instance that was opened with it closes. */
 struct ckpt_option_value {
     bool given; /* false: this is the fallback */
     int64_t integer;
-    const char *text; /* NULL if unset */
+    const char *text; /* NULL if unset; of a FILE or GRAPH the path as given */
+    const struct ckpt_source *source; /* of a FILE that is given, else NULL */
+    /* Of a GRAPH that is given, else NULL. Transforms have it in apply, not
+     * yet in open. */
+    const struct ckpt_graph *graph;
 };
 
 #endif

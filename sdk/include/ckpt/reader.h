@@ -35,6 +35,10 @@ struct ckpt_magic {
 #define CKPT_READS_INERT                           \
     UINT64_C(2) /* the format holds data alone: no \
                    loader of it runs anything */
+#define CKPT_READS_FRAGILE                           \
+    UINT64_C(4) /* wraps code not hardened against   \
+                   hostile bytes: its cursors run in \
+                   a process of their own */
 
 enum ckpt_threads {
     CKPT_THREADS_SERIAL = 0, /* one call at a time in the whole process */

@@ -6,8 +6,8 @@
  * All structs here belong to the hub. Plugins read them freely and change
  * them only through the functions of host.h. They live until the graph is
  * freed, they may grow at their end, and so they are always reached through
- * pointers and never copied by plugins; only ckpt_pair, ckpt_text and
- * ckpt_entry are fixed for good.
+ * pointers and never copied by plugins; only ckpt_pair, ckpt_text,
+ * ckpt_entry and ckpt_spot are fixed for good.
  *
  * Text is UTF-8 or raw bytes as its kind says, followed by a NUL that is not
  * counted.
@@ -119,13 +119,14 @@ struct ckpt_value {
         const struct ckpt_tensor *tensor;
     } as;
     const struct ckpt_attr *attrs;
-    uint64_t id; /* dense, from 0, in its graph: an index for side tables */
+    uint64_t id; /* below its graph's count: an index for side tables */
 };
 
 /* Where the bytes of a storage are. */
 enum ckpt_place {
     CKPT_PLACE_SPAN = 1, /* a run of a source */
-    CKPT_PLACE_CODED,    /* made by the reader's cursor, from start to end */
+    CKPT_PLACE_CODED,    /* made by a cursor of the reader, or of the
+                           transform that added it, from start to end */
     CKPT_PLACE_OWNED,    /* a few bytes that the graph copied */
     CKPT_PLACE_MADE,     /* made by the hub from other storages */
     CKPT_PLACE_ABSENT    /* nowhere: its tensors are shapes without bytes */
@@ -142,9 +143,9 @@ struct ckpt_storage {
     const char *device;  /* "cpu", "cuda:0"; NULL given to the hub is "cpu" */
     const struct ckpt_source *source; /* SPAN: where */
     uint64_t source_offset;           /* SPAN: first byte */
-    uint64_t cursor_key;              /* CODED: the reader's own number */
+    uint64_t cursor_key;              /* CODED: that plugin's own number */
     const void *data;                 /* OWNED */
-    uint64_t id; /* dense, from 0, in its graph: an index for side tables */
+    uint64_t id; /* below its graph's count: an index for side tables */
 };
 
 enum ckpt_role { CKPT_ROLE_UNKNOWN = 0, CKPT_ROLE_PARAMETER, CKPT_ROLE_BUFFER };
@@ -172,7 +173,7 @@ struct ckpt_tensor {
     uint64_t element_count;
     uint64_t size_bytes; /* of the contiguous tensor; ABSENT: 0 */
     bool contiguous;     /* row-major without gaps */
-    uint64_t id; /* dense, from 0, in its graph: an index for side tables */
+    uint64_t id; /* below its graph's count: an index for side tables */
     /* Given to the hub. */
     uint32_t flips;        /* of enum ckpt_flip, or 0 */
     const char *type_name; /* of a class of its own: "numpy.ndarray"; or NULL */
@@ -184,6 +185,15 @@ struct ckpt_entry {
     const struct ckpt_value *value; /* of kind CKPT_KIND_TENSOR */
 };
 
+/* The place of an entry's value, as edits want it: a map and the index of the
+ * pair, a list or tuple and the index of the item. The owner is NULL if it
+ * hangs on anything else: the root itself, a part of an object, an attribute.
+ */
+struct ckpt_spot {
+    const struct ckpt_value *owner;
+    size_t index;
+};
+
 /* A finished graph, as writers and transforms see it. */
 struct ckpt_graph {
     const struct ckpt_value *root;
@@ -191,6 +201,7 @@ struct ckpt_graph {
     const struct ckpt_entry *entries; /* every tensor, in order of the tree */
     size_t entry_count;
     uint64_t value_count, tensor_count, storage_count; /* bounds of the ids */
+    const struct ckpt_spot *spots;                     /* of each entry */
 };
 
 #endif

@@ -29,7 +29,8 @@
 #define CKPT_PRINTF(nth, first)
 #endif
 
-struct ckpt_edits; /* opaque; of the hub, borrowed by transforms */
+struct ckpt_edits;  /* opaque; of the hub, borrowed by transforms */
+struct ckpt_stream; /* opaque; of the hub, from tensor_open to tensor_close */
 
 struct ckpt_host {
     size_t size; /* of this table in the hub that made it */
@@ -189,8 +190,8 @@ struct ckpt_host {
 
     /* ---- Editing a graph [apply] ----
      *
-     * Values, places and storages are those of the graph that apply was
-     * given. An edit changes nothing there; all are made together when apply
+     * Places and storages are those of the first graph that apply was given.
+     * An edit changes nothing there; all are made together when apply
      * is done. A place is a map with the index of a pair, or a list or tuple
      * with the index of an item; CKPT_CONTRACT if it is not there. The same
      * edit of the same place again replaces the first, and what is dropped is
@@ -198,7 +199,7 @@ struct ckpt_host {
      * everything as it is counts as a match all the same. */
 
     /* The graph to make new values in, by value_new and its kin: for the
-     * functions below, and to be filled with values of the old graph. What no
+     * functions below, and to be filled with values of the old graphs. What no
      * edit puts in a place ends with the transform; its root and its own
      * attributes are not looked at. */
     struct ckpt_graph *(*edit_graph)(const struct ckpt_host *host,
@@ -215,7 +216,7 @@ struct ckpt_host {
                      const struct ckpt_value *owner, size_t index);
 
     /* Puts another value in the place of an item, or of the value of a pair:
-     * one of the old graph or of edit_graph. */
+     * one of a graph that apply was given, or of edit_graph. */
     int (*edit_replace)(const struct ckpt_host *host, struct ckpt_edits *edits,
                         const struct ckpt_value *owner, size_t index,
                         const struct ckpt_value *value);
@@ -243,13 +244,56 @@ struct ckpt_host {
                        const struct ckpt_finding *finding,
                        size_t finding_bytes);
 
-    /* ---- Payload [plan] ---- */
+    /* ---- Payload ---- */
 
     /* Copies the contiguous little-endian bytes of a tensor, all size_bytes of
-     * them, into `buffer`. It is for the few tensors that must stand
-     * within other bytes; all others go by plan_add. */
+     * them, into `buffer`. [plan, late] It is for the few tensors that must
+     * stand within other bytes; all others go by plan_add. */
     int (*tensor_read)(const struct ckpt_host *host,
                        const struct ckpt_tensor *tensor, void *buffer);
+
+    /* ---- Code that is not hardened [open, describe] ---- */
+
+    /* Runs `work` in a process of its own, with limits on memory and time, to
+     * see whether it comes to an end; what it changes in memory is not seen
+     * here, and what it returns or says is dropped. A plugin that must use
+     * such code on bytes from a file calls this first, and does the same
+     * itself if it is CKPT_OK. CKPT_CONTRACT: it crashed or hung; CKPT_IO: no
+     * process could be started; CKPT_CANCELLED. */
+    int (*rehearse)(const struct ckpt_host *host, int (*work)(void *context),
+                    void *context);
+
+    /* ---- Payload as a stream ---- */
+
+    /* The bytes that tensor_read copies, in order and in bounded memory, of a
+     * tensor of any size. [plan, late; cursor_open and cursor_next of a
+     * transform] Several streams may be open, up to 128. */
+    int (*tensor_open)(const struct ckpt_host *host,
+                       const struct ckpt_tensor *tensor,
+                       struct ckpt_stream **stream);
+
+    /* The next bytes, in whole elements, at least one and at most 1 MiB; they
+     * live until the next call on this stream. CKPT_END after the last. A
+     * caller who asked to stop is CKPT_CANCELLED. */
+    int (*tensor_next)(const struct ckpt_host *host, struct ckpt_stream *stream,
+                       struct ckpt_span *span);
+
+    /* Ends it, at any point; NULL is nothing. [once per tensor_open] */
+    void (*tensor_close)(const struct ckpt_host *host,
+                         struct ckpt_stream *stream);
+
+    /* Adds a storage of place MADE: the contiguous little-endian bytes of
+     * views, one behind the other, which the hub makes when they are wanted,
+     * in bounded memory. [describe, apply] A permuted tensor is a view of the
+     * old storage, joined from that view alone; tensors of equal dtype joined
+     * are stacked along their first dimension. The views are of this graph or
+     * of one that apply was given. CKPT_CONTRACT: a view without bytes
+     * (CKPT_PLACE_ABSENT); CKPT_UNSUPPORTED: one that flips signs, or ends
+     * within a byte, but for the last. */
+    int (*storage_join)(const struct ckpt_host *host, struct ckpt_graph *graph,
+                        const struct ckpt_tensor *const *views,
+                        size_t view_count, const char *device,
+                        const struct ckpt_storage **storage);
 };
 
 #endif

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One child serves all cursors of a reading, one request at a time: it is a
+ * copy of this process from when the first cursor was opened, so storages are
+ * known there by the same pointers.
+ */
+#include "hub/run/confined.h"
+
+#include <string.h>
+
+#define WINDOW_BYTES ((size_t)1 << 20)
+
+enum ask { ASK_OPEN = 1, ASK_NEXT, ASK_CLOSE };
+
+struct request {
+    uint32_t ask; /* enum ask */
+    const struct ckpt_storage *storage;
+    void *cursor;
+};
+
+/* What `size_bytes` bytes follow, or after a failure both texts do. */
+struct reply {
+    int32_t status;
+    uint32_t size_bytes;
+    void *cursor;
+};
+
+/* A cursor on this side. */
+struct confined_cursor {
+    void *theirs;          /* its pointer in the child: here, a number */
+    unsigned char *window; /* what the last `next` gave */
+};
+
+struct failure {
+    char text[sizeof((struct hub_report *)0)->text];
+    char remedy[sizeof((struct hub_report *)0)->remedy];
+};
+
+/* ---- In the child ---- */
+
+static bool
+serve_one(struct hub_confined *confined, const struct request *request, int to)
+{
+    const struct hub_report *report = confined->child.budget->report;
+    struct ckpt_span span = {NULL, 0};
+    struct reply reply = {0};
+    struct failure failure;
+
+    if (request->ask == ASK_OPEN)
+        reply.status = confined->inner->open(confined->inner, request->storage,
+                                             &reply.cursor);
+    else if (request->ask == ASK_NEXT)
+        reply.status =
+            confined->inner->next(confined->inner, request->cursor, &span);
+    if (reply.status == CKPT_OK && span.size_bytes <= WINDOW_BYTES)
+        reply.size_bytes = (uint32_t)span.size_bytes;
+    if (!hub_child_put(to, &reply, sizeof reply))
+        return false;
+    if (reply.status >= 0)
+        return hub_child_put(to, span.data, reply.size_bytes);
+    memcpy(failure.text, report->text, sizeof failure.text);
+    memcpy(failure.remedy, report->remedy, sizeof failure.remedy);
+    return hub_child_put(to, &failure, sizeof failure);
+}
+
+static void
+serve(void *context, int to, int from)
+{
+    struct hub_confined *confined = context;
+    struct request request;
+
+    while (hub_child_get(from, &request, sizeof request)) {
+        if (request.ask == ASK_CLOSE)
+            confined->inner->close(confined->inner, request.cursor);
+        else if (!serve_one(confined, &request, to))
+            return;
+    }
+}
+
+/* ---- In the parent ---- */
+
+/* What the child said of a failure is said here. */
+static int
+failure_take(struct hub_confined *confined, int failed)
+{
+    struct hub_report *report = confined->child.budget->report;
+    struct failure failure;
+    int status = hub_child_receive(&confined->child, &failure, sizeof failure);
+
+    if (status != CKPT_OK)
+        return status;
+    if (report->status != CKPT_OK)
+        return failed;
+    report->status = failed;
+    memcpy(report->text, failure.text, sizeof report->text);
+    memcpy(report->remedy, failure.remedy, sizeof report->remedy);
+    report->text[sizeof report->text - 1] = '\0';
+    report->remedy[sizeof report->remedy - 1] = '\0';
+    return failed;
+}
+
+static int
+ask(struct hub_confined *confined, const struct request *request,
+    struct reply *reply)
+{
+    struct hub_report *report = confined->child.budget->report;
+    int status;
+
+    if (confined->child.process == 0)
+        return hub_fail(report, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
+                        "its process has ended");
+    hub_child_send(&confined->child, request, sizeof *request);
+    status = hub_child_receive(&confined->child, reply, sizeof *reply);
+    if (status != CKPT_OK)
+        return status;
+    if (reply->status < 0)
+        return failure_take(confined, reply->status);
+    if (reply->status > CKPT_END || reply->size_bytes > WINDOW_BYTES)
+        return hub_fail(report, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
+                        "its process gave an answer that is none");
+    return reply->status;
+}
+
+static int
+confined_start(struct hub_confined *confined)
+{
+    if (confined->started)
+        return CKPT_OK;
+    confined->started = true;
+    return hub_child_start(&confined->child, serve, confined);
+}
+
+static int
+confined_open(struct hub_coder *coder, const struct ckpt_storage *storage,
+              void **cursor)
+{
+    struct hub_confined *confined = (struct hub_confined *)coder;
+    struct hub_budget *budget = confined->child.budget;
+    struct request request = {.ask = ASK_OPEN, .storage = storage};
+    struct confined_cursor *made = hub_allocate(budget, sizeof *made);
+    struct reply reply;
+    int status = budget->report->status;
+
+    if (made == NULL)
+        return status;
+    made->window = hub_allocate(budget, WINDOW_BYTES);
+    if (made->window != NULL)
+        status = confined_start(confined);
+    else
+        status = budget->report->status;
+    if (status == CKPT_OK)
+        status = ask(confined, &request, &reply);
+    if (status != CKPT_OK) {
+        hub_release(budget, made->window);
+        hub_release(budget, made);
+        return status;
+    }
+    made->theirs = reply.cursor;
+    *cursor = made;
+    return CKPT_OK;
+}
+
+static int
+confined_next(struct hub_coder *coder, void *cursor, struct ckpt_span *span)
+{
+    struct hub_confined *confined = (struct hub_confined *)coder;
+    struct confined_cursor *own = cursor;
+    struct request request = {.ask = ASK_NEXT, .cursor = own->theirs};
+    struct reply reply;
+    int status = ask(confined, &request, &reply);
+
+    if (status == CKPT_OK)
+        status =
+            hub_child_receive(&confined->child, own->window, reply.size_bytes);
+    if (status == CKPT_OK) {
+        span->data = own->window;
+        span->size_bytes = reply.size_bytes;
+    }
+    return status;
+}
+
+static void
+confined_close(struct hub_coder *coder, void *cursor)
+{
+    struct hub_confined *confined = (struct hub_confined *)coder;
+    struct confined_cursor *own = cursor;
+    struct request request = {.ask = ASK_CLOSE, .cursor = own->theirs};
+
+    if (confined->child.process != 0)
+        hub_child_send(&confined->child, &request, sizeof request);
+    hub_release(confined->child.budget, own->window);
+    hub_release(confined->child.budget, own);
+}
+
+void
+hub_confined_init(struct hub_confined *confined, struct hub_coder *inner,
+                  const struct hub_child *child)
+{
+    memset(confined, 0, sizeof *confined);
+    confined->coder.open = confined_open;
+    confined->coder.next = confined_next;
+    confined->coder.close = confined_close;
+    confined->inner = inner;
+    confined->child = *child;
+}
+
+void
+hub_confined_fini(struct hub_confined *confined)
+{
+    hub_child_end(&confined->child);
+}
