@@ -121,6 +121,7 @@ struct layout_layer {
     bool numbered;           /* vars/0, vars/1: roles by position */
     bool absorbed;           /* it is a part of another */
     bool both;               /* bidirectional: two parts */
+    bool skipped;            /* unknown, and to be kept or dropped */
     const struct layout_class *class; /* or NULL */
     uint32_t kind;
     const char *why; /* it is unknown */
@@ -131,7 +132,7 @@ struct layout_layer {
     struct layout_item *keras[LAYOUT_KERAS_PARTS][LAYOUT_ROLE_COUNT];
     uint64_t flat[4]; /* what a Dense comes after: spatial ..., channels */
     uint32_t flat_count;
-    uint64_t heads, multiplier; /* towards Keras; 0: not told */
+    uint64_t heads; /* towards Keras; 0: not told */
     struct layout_unit *units[LAYOUT_TORCH_PARTS]; /* what it is paired with */
     const char *modules[LAYOUT_TORCH_PARTS]; /* what the mapping file says */
 };
@@ -215,8 +216,11 @@ enum layout_option {
     LAYOUT_OPTION_FLATTEN,
     LAYOUT_OPTION_HEADS,
     LAYOUT_OPTION_NAMES,
-    LAYOUT_OPTION_OTHER
+    LAYOUT_OPTION_OTHER,
+    LAYOUT_OPTION_COUNT
 };
+
+enum layout_names { LAYOUT_NAMES_KERAS2, LAYOUT_NAMES_KERAS3 };
 
 enum layout_other { LAYOUT_OTHER_REFUSE, LAYOUT_OTHER_KEEP, LAYOUT_OTHER_DROP };
 
@@ -236,6 +240,8 @@ struct layout_run {
     struct layout_block *blocks; /* released when the apply is done */
     struct ckpt_value *root;     /* what is made */
     struct sdk_table made;       /* its keys */
+    uint64_t counters;           /* num_batches_tracked that were met */
+    struct sdk_table views;      /* contiguous copies of views, by view */
 };
 
 /* Memory that is released with the run; NULL after saying why. */
@@ -252,8 +258,8 @@ int layout_items_take(struct layout_run *run, const struct ckpt_value *root,
 int layout_keras_find(struct layout_run *run, const struct ckpt_graph *graph,
                       struct layout_keras *keras);
 
-/* Whether their folders differ in the counter alone, so that it tells which
- * comes first. */
+/* Whether their folders differ in counters alone, which then tell which comes
+ * first. */
 bool layout_keras_alike(const struct layout_layer *a,
                         const struct layout_layer *b);
 

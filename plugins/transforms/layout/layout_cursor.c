@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Bytes that no view can show: tensors one after the other, rows with their
- * blocks in another order, sums. A job says what; a cursor reads the tensors
- * of one job in order.
+ * Bytes that no view can show: rows with their blocks in another order, and
+ * sums. A job says what; a cursor reads the tensors of one job in order.
  */
 #include "layout_cursor.h"
 
@@ -14,7 +13,6 @@
 
 struct cursor {
     const struct layout_job *job;
-    size_t next; /* the tensor that is opened next */
     struct ckpt_stream *streams[2];
     struct ckpt_span spans[2]; /* what is left of them */
     unsigned char *row;        /* TURNED, SUMMED: what is made */
@@ -52,9 +50,7 @@ layout_jobs_fini(const struct ckpt_host *host, struct layout *self)
 static size_t
 row_room(const struct layout_job *job)
 {
-    if (job->how == LAYOUT_TURNED)
-        return (size_t)job->row_bytes;
-    return job->how == LAYOUT_SUMMED ? STEP_BYTES : 0;
+    return job->how == LAYOUT_TURNED ? (size_t)job->row_bytes : STEP_BYTES;
 }
 
 int
@@ -63,18 +59,15 @@ layout_cursor_open(const struct ckpt_host *host, void *self,
 {
     const struct layout *layout = self;
     struct cursor *made = host->allocate(host, sizeof *made);
-    int status = CKPT_OK;
     size_t i;
+    int status;
 
     if (made == NULL)
         return CKPT_MEMORY;
     made->job = layout->jobs[storage->cursor_key];
-    if (row_room(made->job) > 0) {
-        made->row = host->allocate(host, row_room(made->job));
-        status = made->row != NULL ? CKPT_OK : CKPT_MEMORY;
-    }
-    for (i = 0; i < 2 && made->job->how == LAYOUT_SUMMED && status == CKPT_OK;
-         i++)
+    made->row = host->allocate(host, row_room(made->job));
+    status = made->row != NULL ? CKPT_OK : CKPT_MEMORY;
+    for (i = 0; i < made->job->tensor_count && status == CKPT_OK; i++)
         status = host->tensor_open(host, made->job->tensors[i],
                                    &made->streams[i]);
     if (status == CKPT_OK)
@@ -95,34 +88,9 @@ layout_cursor_close(const struct ckpt_host *host, void *cursor)
     host->release(host, made);
 }
 
-/* The next bytes of the tensors, one after the other. */
-static int
-joined_next(const struct ckpt_host *host, struct cursor *cursor,
-            struct ckpt_span *span)
-{
-    int status;
-
-    for (;;) {
-        if (cursor->streams[0] == NULL) {
-            if (cursor->next == cursor->job->tensor_count)
-                return CKPT_END;
-            status = host->tensor_open(host,
-                                       cursor->job->tensors[cursor->next++],
-                                       &cursor->streams[0]);
-            if (status != CKPT_OK)
-                return status;
-        }
-        status = host->tensor_next(host, cursor->streams[0], span);
-        if (status != CKPT_END)
-            return status;
-        host->tensor_close(host, cursor->streams[0]);
-        cursor->streams[0] = NULL;
-    }
-}
-
 /* Exactly so many bytes; CKPT_END before the first. */
 static int
-joined_read(const struct ckpt_host *host, struct cursor *cursor,
+turned_read(const struct ckpt_host *host, struct cursor *cursor,
             unsigned char *bytes, size_t size_bytes)
 {
     struct ckpt_span *left = &cursor->spans[0];
@@ -131,7 +99,7 @@ joined_read(const struct ckpt_host *host, struct cursor *cursor,
 
     while (done < size_bytes) {
         if (left->size_bytes == 0) {
-            status = joined_next(host, cursor, left);
+            status = host->tensor_next(host, cursor->streams[0], left);
             if (status != CKPT_OK)
                 return status;
         }
@@ -155,11 +123,11 @@ turned_next(const struct ckpt_host *host, struct cursor *cursor,
     int status;
 
     if (cursor->row_at == cursor->row_bytes) {
-        status = joined_read(host, cursor, row + third, third);
+        status = turned_read(host, cursor, row + third, third);
         if (status == CKPT_OK)
-            status = joined_read(host, cursor, row, third);
+            status = turned_read(host, cursor, row, third);
         if (status == CKPT_OK)
-            status = joined_read(host, cursor, row + 2 * third, third);
+            status = turned_read(host, cursor, row + 2 * third, third);
         if (status != CKPT_OK)
             return status;
         cursor->row_at = 0;
@@ -317,12 +285,7 @@ layout_cursor_next(const struct ckpt_host *host, void *cursor,
 {
     struct cursor *made = cursor;
 
-    switch (made->job->how) {
-    case LAYOUT_TURNED:
+    if (made->job->how == LAYOUT_TURNED)
         return turned_next(host, made, span);
-    case LAYOUT_SUMMED:
-        return summed_next(host, made, span);
-    default:
-        return joined_next(host, made, span);
-    }
+    return summed_next(host, made, span);
 }

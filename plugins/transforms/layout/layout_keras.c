@@ -398,58 +398,92 @@ parts_merge(struct finding *finding)
 
 /* ---- Order ---- */
 
-/* What comes before the counter of a folder, and the counter. */
+/* What comes before the counter of a part of a path, and the counter. */
 static size_t
-folder_base(const struct ckpt_text *folder, uint64_t *number)
+part_base(const char *part, size_t length, uint64_t *number)
 {
-    size_t length = folder->size_bytes;
+    size_t base = length;
     uint64_t scale = 1;
 
     *number = 0;
-    while (length > 0 && folder->data[length - 1] >= '0' &&
-           folder->data[length - 1] <= '9' && scale < 1000000000) {
-        *number += (uint64_t)(folder->data[--length] - '0') * scale;
+    while (base > 0 && part[base - 1] >= '0' && part[base - 1] <= '9' &&
+           scale < 1000000000) {
+        *number += (uint64_t)(part[--base] - '0') * scale;
         scale *= 10;
     }
-    if (length > 0 && length < folder->size_bytes &&
-        folder->data[length - 1] == '_')
-        return length - 1;
+    if (base > 1 && base < length && part[base - 1] == '_')
+        return base - 1;
     *number = 0;
-    return folder->size_bytes;
+    return length;
+}
+
+/* Takes the first part off a path. */
+static size_t
+part_next(struct ckpt_text *path, const char **part)
+{
+    const char *slash = memchr(path->data, '/', path->size_bytes);
+    size_t length =
+        slash != NULL ? (size_t)(slash - path->data) : path->size_bytes;
+
+    *part = path->data;
+    path->data += length + (slash != NULL);
+    path->size_bytes -= length + (slash != NULL);
+    return length;
+}
+
+/* Part by part, counters as numbers. `*alike`: nothing but counters
+ * differs. */
+static int
+path_compare(struct ckpt_text a, struct ckpt_text b, bool *alike)
+{
+    const char *left, *right;
+    uint64_t numbers[2];
+    size_t bases[2];
+    int order = 0;
+
+    *alike = true;
+    while (a.size_bytes > 0 && b.size_bytes > 0) {
+        bases[0] = part_next(&a, &left);
+        bases[0] = part_base(left, bases[0], &numbers[0]);
+        bases[1] = part_next(&b, &right);
+        bases[1] = part_base(right, bases[1], &numbers[1]);
+        if (bases[0] != bases[1] || memcmp(left, right, bases[0]) != 0) {
+            *alike = false;
+            if (order != 0)
+                return order;
+            order = memcmp(left, right,
+                           bases[0] < bases[1] ? bases[0] : bases[1]);
+            return order != 0 ? order : bases[0] < bases[1] ? -1 : 1;
+        }
+        if (order == 0 && numbers[0] != numbers[1])
+            order = numbers[0] < numbers[1] ? -1 : 1;
+    }
+    *alike = a.size_bytes == b.size_bytes;
+    if (order != 0 || *alike)
+        return order;
+    return a.size_bytes < b.size_bytes ? -1 : 1;
 }
 
 bool
 layout_keras_alike(const struct layout_layer *a, const struct layout_layer *b)
 {
-    uint64_t number;
-    size_t length = folder_base(&a->folder, &number);
+    bool alike;
 
-    return length == folder_base(&b->folder, &number) &&
-           memcmp(a->folder.data, b->folder.data, length) == 0;
+    path_compare(a->folder, b->folder, &alike);
+    return alike;
 }
 
-/* As the config has them; else by folder, and by number where the class is
- * the same. */
+/* As the config has them; else by path. */
 static int
 layer_compare(const void *a, const void *b)
 {
     const struct layout_layer *left = *(struct layout_layer *const *)a;
     const struct layout_layer *right = *(struct layout_layer *const *)b;
-    size_t lengths[2], shorter;
-    uint64_t numbers[2];
-    int order;
+    bool alike;
 
     if (left->facts.order != right->facts.order)
         return left->facts.order < right->facts.order ? -1 : 1;
-    lengths[0] = folder_base(&left->folder, &numbers[0]);
-    lengths[1] = folder_base(&right->folder, &numbers[1]);
-    shorter = lengths[0] < lengths[1] ? lengths[0] : lengths[1];
-    order = memcmp(left->folder.data, right->folder.data, shorter);
-    if (order != 0)
-        return order;
-    if (lengths[0] != lengths[1])
-        return lengths[0] < lengths[1] ? -1 : 1;
-    return numbers[0] < numbers[1] ? -1 : numbers[0] > numbers[1];
+    return path_compare(left->folder, right->folder, &alike);
 }
 
 /* Keras 2 has its layers in order in the file. */

@@ -37,6 +37,7 @@ layout_release(struct layout_run *run)
         run->host->release(run->host, block);
     }
     sdk_table_fini(run->host, &run->made);
+    sdk_table_fini(run->host, &run->views);
 }
 
 char *
@@ -81,30 +82,120 @@ make_shown(struct layout_run *run, const struct layout_view *view,
 
 /* A contiguous tensor on a storage of its own. */
 static int
-make_own(struct layout_run *run, const struct layout_plan *plan,
-         const struct ckpt_storage *bytes, const char *name,
-         struct ckpt_value **value)
+make_whole(struct layout_run *run, const struct layout_plan *plan,
+           const struct ckpt_storage *storage, const char *name,
+           struct ckpt_value **value)
 {
     const struct ckpt_tensor *of = plan->pieces[0].of;
-    const struct ckpt_host *host = run->host;
-    const struct ckpt_storage *storage;
-    struct ckpt_storage like = *bytes;
     struct ckpt_tensor tensor = {0};
-    int status;
 
-    like.word_bytes = ckpt_dtype_word_bytes(plan->dtype);
-    like.device = of->storage->device;
-    status = host->storage_new(host, run->graph, &like, sizeof like, &storage);
-    if (status != CKPT_OK)
-        return status;
     tensor.dtype = plan->dtype;
     tensor.rank = plan->rank;
     tensor.shape = plan->shape;
     tensor.storage = storage;
     tensor.role = of->role;
     tensor.requires_grad = of->requires_grad && plan->dtype == of->dtype;
-    return host->tensor_new(host, run->graph, &tensor, sizeof tensor, name,
-                            value);
+    return run->host->tensor_new(run->host, run->graph, &tensor, sizeof tensor,
+                                 name, value);
+}
+
+static int
+make_own(struct layout_run *run, const struct layout_plan *plan,
+         const struct ckpt_storage *bytes, const char *name,
+         struct ckpt_value **value)
+{
+    const struct ckpt_host *host = run->host;
+    const struct ckpt_storage *storage;
+    struct ckpt_storage like = *bytes;
+    int status;
+
+    like.word_bytes = ckpt_dtype_word_bytes(plan->dtype);
+    like.device = plan->pieces[0].of->storage->device;
+    status = host->storage_new(host, run->graph, &like, sizeof like, &storage);
+    if (status != CKPT_OK)
+        return status;
+    return make_whole(run, plan, storage, name, value);
+}
+
+/* The pieces as tensors, for those who read them. */
+static int
+make_pieces(struct layout_run *run, const struct layout_plan *plan,
+            const char *name, const struct ckpt_tensor **tensors)
+{
+    struct ckpt_value *piece;
+    size_t i;
+    int status = CKPT_OK;
+
+    for (i = 0; i < plan->piece_count && status == CKPT_OK; i++) {
+        if (plan->pieces[i].of->dtype != plan->dtype)
+            return run->host->fail(run->host, CKPT_UNSUPPORTED, name,
+                                   CKPT_NOWHERE,
+                                   "its parts are not of one dtype");
+        status = make_shown(run, &plan->pieces[i], name, &piece);
+        if (status == CKPT_OK)
+            tensors[i] = piece->as.tensor;
+    }
+    return status;
+}
+
+static int
+make_joined(struct layout_run *run, const struct layout_plan *plan,
+            const char *name, struct ckpt_value **value)
+{
+    const struct ckpt_tensor *tensors[LAYOUT_PIECES_MAX];
+    const struct ckpt_storage *storage;
+    int status = make_pieces(run, plan, name, tensors);
+
+    if (status == CKPT_OK)
+        status = run->host->storage_join(
+            run->host, run->graph, tensors, plan->piece_count,
+            plan->pieces[0].of->storage->device, &storage);
+    return status == CKPT_OK ? make_whole(run, plan, storage, name, value)
+                             : status;
+}
+
+/* ---- Views ---- */
+
+/* What tells one view from another; tied tensors have the same. */
+struct view_key {
+    const struct ckpt_storage *storage;
+    uint64_t offset, rank, dtype;
+    uint64_t shape[LAYOUT_RANK_MAX], strides[LAYOUT_RANK_MAX];
+};
+
+/* The view as a contiguous tensor, once for all that show the same. */
+static int
+make_view(struct layout_run *run, const struct layout_plan *plan,
+          const char *name, struct ckpt_value **value)
+{
+    const struct layout_view *view = &plan->pieces[0];
+    struct view_key *key;
+    uint64_t *found;
+    bool added;
+    int status = make_shown(run, view, name, value);
+
+    if (status != CKPT_OK || (*value)->as.tensor->contiguous ||
+        view->of->flips != 0 ||
+        view->of->storage->place == CKPT_PLACE_ABSENT)
+        return status;
+    key = layout_allocate(run, sizeof *key);
+    if (key == NULL)
+        return CKPT_MEMORY;
+    key->storage = view->of->storage;
+    key->offset = view->offset;
+    key->rank = view->rank;
+    key->dtype = view->of->dtype;
+    memcpy(key->shape, view->shape, view->rank * sizeof *view->shape);
+    memcpy(key->strides, view->strides, view->rank * sizeof *view->strides);
+    found = sdk_table_add(run->host, &run->views, key, sizeof *key, &added);
+    if (found == NULL)
+        return CKPT_MEMORY;
+    if (added) {
+        status = make_joined(run, plan, name, value);
+        *found = (uintptr_t)*value;
+    }
+    *value = (struct ckpt_value *)(uintptr_t)*found;
+    return status;
 }
 
 static bool
@@ -176,26 +267,18 @@ make_coded(struct layout_run *run, const struct layout_plan *plan,
     struct layout_job job = {.how = plan->how, .dtype = plan->dtype};
     struct ckpt_storage like = {.place = CKPT_PLACE_CODED};
     const struct ckpt_host *host = run->host;
-    struct ckpt_value *piece;
-    int status = CKPT_OK;
+    int status;
 
     if (plan->how == LAYOUT_SUMMED && !is_float(plan->dtype))
         return host->fail(host, CKPT_UNSUPPORTED, name, CKPT_NOWHERE,
                           "a sum of %s", ckpt_dtype_name(plan->dtype));
-    for (; job.tensor_count < plan->piece_count && status == CKPT_OK;
-         job.tensor_count++) {
-        if (plan->pieces[job.tensor_count].of->dtype != plan->dtype)
-            return host->fail(host, CKPT_UNSUPPORTED, name, CKPT_NOWHERE,
-                              "its parts are not of one dtype");
-        status = make_shown(run, &plan->pieces[job.tensor_count], name, &piece);
-        if (status == CKPT_OK)
-            job.tensors[job.tensor_count] = piece->as.tensor;
-    }
-    job.row_bytes = plan->rank > 0 && plan->shape[0] > 0
-                        ? size_bytes / plan->shape[0]
-                        : 0;
-    if (status == CKPT_OK)
-        status = layout_job_add(host, run->self, &job, &like.cursor_key);
+    status = make_pieces(run, plan, name, job.tensors);
+    if (status != CKPT_OK)
+        return status;
+    job.tensor_count = plan->piece_count;
+    if (plan->rank > 0 && plan->shape[0] > 0)
+        job.row_bytes = size_bytes / plan->shape[0];
+    status = layout_job_add(host, run->self, &job, &like.cursor_key);
     like.size_bytes = size_bytes;
     return status == CKPT_OK ? make_own(run, plan, &like, name, value) : status;
 }
@@ -208,7 +291,7 @@ layout_make(struct layout_run *run, const struct layout_plan *plan,
     uint64_t size_bytes;
 
     if (plan->how == LAYOUT_SHOWN)
-        return make_shown(run, &plan->pieces[0], name, value);
+        return make_view(run, plan, name, value);
     if (!plan_bytes(plan, &size_bytes))
         return host->fail(host, CKPT_UNSUPPORTED, name, CKPT_NOWHERE,
                           "parts of %s are not put together",
@@ -218,6 +301,8 @@ layout_make(struct layout_run *run, const struct layout_plan *plan,
     if (plan->pieces[0].of->storage->place == CKPT_PLACE_ABSENT)
         return host->fail(host, CKPT_UNSUPPORTED, name, CKPT_NOWHERE,
                           "it would be made of bytes that are not there");
+    if (plan->how == LAYOUT_JOINED)
+        return make_joined(run, plan, name, value);
     return make_coded(run, plan, size_bytes, name, value);
 }
 
