@@ -344,9 +344,9 @@ back_alone(struct layout_run *run, struct layout_plans *plans)
             continue;
         }
         layer = layout_allocate(run, sizeof *layer);
-        status = layer == NULL ? CKPT_MEMORY
-                               : unit_layer(run, &torch->units[i], layer,
-                                            &counts);
+        status = layer == NULL
+                     ? CKPT_MEMORY
+                     : unit_layer(run, &torch->units[i], layer, &counts);
         if (status == CKPT_OK)
             status = back_layer(run, layer, plans, false);
     }
@@ -380,8 +380,8 @@ back_apply(struct layout_run *run, const struct ckpt_graph *graph,
     int status = layout_torch_find(run, graph, &run->torch);
 
     if (status == CKPT_OK)
-        status = like != NULL ? back_like(run, like, plans)
-                              : back_alone(run, plans);
+        status =
+            like != NULL ? back_like(run, like, plans) : back_alone(run, plans);
     if (status == CKPT_OK)
         status = others_settle(run, &run->torch.items);
     if (status == CKPT_OK && run->counters > 0)
@@ -482,6 +482,7 @@ static const struct ckpt_transform layout_transform = {
     .summary = "layers of Keras as modules of torch, and back",
     .argument = "keras-to-torch|torch-to-keras",
     .options = layout_options,
+    .inputs_max = 2,
     .open = layout_open,
     .apply = layout_apply,
     .close = layout_close,

@@ -143,7 +143,7 @@ struct layout_keras {
     size_t count;
     struct layout_layer **sorted; /* those that are not, in order */
     size_t sorted_count;
-    bool ordered; /* the file tells the order of all layers */
+    bool ordered;           /* the file tells the order of all layers */
     size_t optimizer_count; /* of the optimizer, and states of random numbers */
     const char *optimizer_name;
 };
@@ -269,7 +269,8 @@ int layout_kind_tell(struct layout_run *run, struct layout_layer *layer);
 /* layout_torch.c: the modules of a state dict. */
 int layout_torch_find(struct layout_run *run, const struct ckpt_graph *graph,
                       struct layout_torch *torch);
-/* What a module is by its tensors alone; CKPT_UNSUPPORTED: it cannot be told. */
+/* What a module is by its tensors alone; CKPT_UNSUPPORTED: it cannot be told.
+ */
 int layout_torch_tell(struct layout_run *run, struct layout_unit *unit,
                       struct layout_layer *layer);
 

@@ -67,10 +67,9 @@ back_flat(struct back *back)
     for (k = 0; k < n; k++)
         all *= layer->flat[k];
     if (all != view->shape[1])
-        return layout_refuse(back->run, layer,
-                             "flatten says %llu inputs, and it has %llu",
-                             (unsigned long long)all,
-                             (unsigned long long)view->shape[1]);
+        return layout_refuse(
+            back->run, layer, "flatten says %llu inputs, and it has %llu",
+            (unsigned long long)all, (unsigned long long)view->shape[1]);
     /* [out, channels, spatial ...] to [spatial ..., channels, out]. */
     for (k = n - 1; k > 0; k--)
         layout_view_split(view, 1, layer->flat[k - 1]);
@@ -86,8 +85,8 @@ back_flat(struct back *back)
 static int
 back_kernel(struct back *back, uint32_t unit, uint32_t role)
 {
-    int status = back_add(back, item_of(back, unit, 0, LAYOUT_WEIGHT), 0, 0,
-                          role);
+    int status =
+        back_add(back, item_of(back, unit, 0, LAYOUT_WEIGHT), 0, 0, role);
 
     if (status != CKPT_OK)
         return status;
@@ -174,8 +173,8 @@ static int
 back_prelu(struct back *back)
 {
     const struct ckpt_tensor *like = wanted(back, 0, LAYOUT_ALPHA);
-    int status = back_add(back, item_of(back, 0, 0, LAYOUT_WEIGHT), 1, 0,
-                          LAYOUT_ALPHA);
+    int status =
+        back_add(back, item_of(back, 0, 0, LAYOUT_WEIGHT), 1, 0, LAYOUT_ALPHA);
 
     if (status != CKPT_OK)
         return status;
@@ -207,8 +206,8 @@ static int
 back_cell_bias(struct back *back, uint32_t part)
 {
     struct layout_plan *plan, other;
-    int status = back_add(back, item_of(back, 0, part, LAYOUT_BIAS_HH), 1,
-                          part, LAYOUT_BIAS);
+    int status = back_add(back, item_of(back, 0, part, LAYOUT_BIAS_HH), 1, part,
+                          LAYOUT_BIAS);
     size_t i;
 
     if (status != CKPT_OK)
@@ -246,8 +245,7 @@ back_cell(struct back *back, uint32_t part)
     uint64_t gates = back->layer->kind == LAYOUT_LSTM  ? 4
                      : back->layer->kind == LAYOUT_GRU ? 3
                                                        : 1;
-    int status =
-        back_table(back, part, LAYOUT_WEIGHT_IH, LAYOUT_KERNEL);
+    int status = back_table(back, part, LAYOUT_WEIGHT_IH, LAYOUT_KERNEL);
 
     if (status == CKPT_OK)
         status = back_table(back, part, LAYOUT_WEIGHT_HH, LAYOUT_RECURRENT);

@@ -17,8 +17,8 @@ struct entry {
     struct entry *next;
     struct entry *parent;
     char *class_name, *name;
-    const char *path; /* "layers/conv2d_1"; NULL: it is in no list */
-    const char *full; /* "inner.first" */
+    const char *path;    /* "layers/conv2d_1"; NULL: it is in no list */
+    const char *full;    /* "inner.first" */
     struct entry *inner; /* what a wrapper wraps */
     bool no_scale, no_center, no_bias, no_reset_after;
     size_t order;
@@ -81,11 +81,12 @@ scan_list(struct scan *scan, struct entry *parent)
 static void
 scan_flag(struct scan *scan, struct entry *entry)
 {
-    bool *flag = sdk_json_is(&scan->json, "scale")         ? &entry->no_scale
-                 : sdk_json_is(&scan->json, "center")      ? &entry->no_center
-                 : sdk_json_is(&scan->json, "use_bias")    ? &entry->no_bias
-                 : sdk_json_is(&scan->json, "reset_after") ? &entry->no_reset_after
-                                                           : NULL;
+    bool *flag = sdk_json_is(&scan->json, "scale")      ? &entry->no_scale
+                 : sdk_json_is(&scan->json, "center")   ? &entry->no_center
+                 : sdk_json_is(&scan->json, "use_bias") ? &entry->no_bias
+                 : sdk_json_is(&scan->json, "reset_after")
+                     ? &entry->no_reset_after
+                     : NULL;
 
     if (sdk_json_next(&scan->json) == SDK_JSON_FALSE && flag != NULL)
         *flag = true;
@@ -333,8 +334,8 @@ entry_find(const struct layout_config *config, const struct layout_layer *layer)
     size_t length = layer->folder.size_bytes;
 
     if (!layer->numbered) {
-        found = sdk_table_find(&config->by_name, layer->name,
-                               strlen(layer->name));
+        found =
+            sdk_table_find(&config->by_name, layer->name, strlen(layer->name));
         return found != NULL ? (const struct entry *)(uintptr_t)*found : NULL;
     }
     if (length > 6 && memcmp(layer->folder.data + length - 6, "/layer", 6) == 0)

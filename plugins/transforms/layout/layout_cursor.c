@@ -68,8 +68,8 @@ layout_cursor_open(const struct ckpt_host *host, void *self,
     made->row = host->allocate(host, row_room(made->job));
     status = made->row != NULL ? CKPT_OK : CKPT_MEMORY;
     for (i = 0; i < made->job->tensor_count && status == CKPT_OK; i++)
-        status = host->tensor_open(host, made->job->tensors[i],
-                                   &made->streams[i]);
+        status =
+            host->tensor_open(host, made->job->tensors[i], &made->streams[i]);
     if (status == CKPT_OK)
         *cursor = made;
     else
@@ -176,8 +176,7 @@ sum_64(unsigned char *out, const unsigned char *a, const unsigned char *b)
 
 /* To the nearest, of two the even one. */
 static void
-sum_bfloat16(unsigned char *out, const unsigned char *a,
-             const unsigned char *b)
+sum_bfloat16(unsigned char *out, const unsigned char *a, const unsigned char *b)
 {
     float sum = float_from((uint32_t)sdk_load_le16(a) << 16) +
                 float_from((uint32_t)sdk_load_le16(b) << 16);
@@ -238,7 +237,7 @@ sum_one(uint32_t dtype, unsigned char *out, const unsigned char *a,
         return;
     case CKPT_FLOAT32:
         sdk_store_le32(out, bits_of(float_from(sdk_load_le32(a)) +
-                                   float_from(sdk_load_le32(b))));
+                                    float_from(sdk_load_le32(b))));
         return;
     case CKPT_BFLOAT16:
         sum_bfloat16(out, a, b);

@@ -9,8 +9,8 @@
 
 /* What a storage is made of; its cursor_key is the job's number. */
 struct layout_job {
-    uint32_t how;   /* TURNED or SUMMED */
-    uint32_t dtype; /* SUMMED */
+    uint32_t how;       /* TURNED or SUMMED */
+    uint32_t dtype;     /* SUMMED */
     uint64_t row_bytes; /* TURNED: three blocks */
     const struct ckpt_tensor *tensors[LAYOUT_PIECES_MAX];
     size_t tensor_count;

@@ -54,10 +54,9 @@ forth_flat(struct forth *forth)
     for (k = 0; k < n; k++)
         all *= layer->flat[k];
     if (all != view->shape[0])
-        return layout_refuse(forth->run, layer,
-                             "flatten says %llu inputs, and it has %llu",
-                             (unsigned long long)all,
-                             (unsigned long long)view->shape[0]);
+        return layout_refuse(
+            forth->run, layer, "flatten says %llu inputs, and it has %llu",
+            (unsigned long long)all, (unsigned long long)view->shape[0]);
     for (k = n - 1; k > 0; k--)
         layout_view_split(view, 0, layer->flat[k]);
     /* What split gives last comes first: [out-most, ..., channels, out]. */
@@ -146,8 +145,8 @@ forth_scale(struct forth *forth, uint32_t role, uint32_t slot)
 {
     static const uint32_t all[] = {LAYOUT_GAMMA, LAYOUT_BETA, LAYOUT_MEAN};
     const struct layout_item *like = NULL;
-    bool other = has(forth, 0, role == LAYOUT_GAMMA ? LAYOUT_BETA
-                                                    : LAYOUT_GAMMA);
+    bool other =
+        has(forth, 0, role == LAYOUT_GAMMA ? LAYOUT_BETA : LAYOUT_GAMMA);
     size_t i;
     int status;
 
@@ -164,8 +163,8 @@ forth_scale(struct forth *forth, uint32_t role, uint32_t slot)
     forth->plan->how = LAYOUT_FILLED;
     forth->plan->ones = role == LAYOUT_GAMMA;
     forth->plan->optional = true;
-    forth->plan->spare = !other || (forth->layer->kind == LAYOUT_NORM &&
-                                    role == LAYOUT_BETA);
+    forth->plan->spare =
+        !other || (forth->layer->kind == LAYOUT_NORM && role == LAYOUT_BETA);
     return CKPT_OK;
 }
 
@@ -188,12 +187,11 @@ forth_batch(struct forth *forth)
     if (status == CKPT_OK)
         status = forth_add(forth, 0, LAYOUT_MEAN, 1, 0, LAYOUT_RUNNING_MEAN);
     if (status == CKPT_OK)
-        status = forth_add(forth, 0, LAYOUT_VARIANCE, 1, 0,
-                           LAYOUT_RUNNING_VAR);
+        status = forth_add(forth, 0, LAYOUT_VARIANCE, 1, 0, LAYOUT_RUNNING_VAR);
     if (status != CKPT_OK)
         return status;
-    counter = layout_plan_fill(forth->plans, forth->plan, 0, LAYOUT_BATCHES,
-                               false);
+    counter =
+        layout_plan_fill(forth->plans, forth->plan, 0, LAYOUT_BATCHES, false);
     counter->dtype = CKPT_INT64;
     counter->rank = 0;
     counter->optional = true;
@@ -246,8 +244,7 @@ forth_table(struct forth *forth, uint32_t part, uint32_t role, uint32_t slot,
 static int
 forth_cell_bias(struct forth *forth, uint32_t part)
 {
-    int status =
-        forth_add(forth, part, LAYOUT_BIAS, 1, part, LAYOUT_BIAS_IH);
+    int status = forth_add(forth, part, LAYOUT_BIAS, 1, part, LAYOUT_BIAS_IH);
 
     if (status == CKPT_OK)
         layout_plan_fill(forth->plans, forth->plan, part, LAYOUT_BIAS_HH,
@@ -268,8 +265,8 @@ forth_gru_bias(struct forth *forth, uint32_t part)
             "reset_after=False, which torch has nothing like: the reset gate "
             "applies before the product");
     for (row = 0; row < 2 && status == CKPT_OK; row++) {
-        status = forth_add(forth, part, LAYOUT_BIAS, 2, part,
-                           LAYOUT_BIAS_IH + row);
+        status =
+            forth_add(forth, part, LAYOUT_BIAS, 2, part, LAYOUT_BIAS_IH + row);
         if (status != CKPT_OK)
             break;
         if (forth->plan->shape[0] != 2 || forth->plan->shape[1] % 3 != 0)
@@ -287,12 +284,12 @@ forth_cell(struct forth *forth, uint32_t part)
 {
     uint32_t kind = forth->layer->kind;
     uint64_t gates = kind == LAYOUT_LSTM ? 4 : kind == LAYOUT_GRU ? 3 : 1;
-    int status = forth_table(forth, part, LAYOUT_KERNEL, LAYOUT_WEIGHT_IH,
-                             gates);
+    int status =
+        forth_table(forth, part, LAYOUT_KERNEL, LAYOUT_WEIGHT_IH, gates);
 
     if (status == CKPT_OK)
-        status = forth_table(forth, part, LAYOUT_RECURRENT, LAYOUT_WEIGHT_HH,
-                             gates);
+        status =
+            forth_table(forth, part, LAYOUT_RECURRENT, LAYOUT_WEIGHT_HH, gates);
     if (status != CKPT_OK)
         return status;
     if (kind == LAYOUT_GRU && forth->layer->facts.no_reset_after)

@@ -97,8 +97,8 @@ is_seed(const struct ckpt_text *name)
 
 /* The layer of a folder, a new one or one that is known. */
 static int
-layer_of(struct finding *finding, const struct ckpt_text *folder,
-         bool numbered, struct layout_layer **layer)
+layer_of(struct finding *finding, const struct ckpt_text *folder, bool numbered,
+         struct layout_layer **layer)
 {
     struct layout_keras *keras = finding->keras;
     bool added;
@@ -243,8 +243,8 @@ name_grouped(struct finding *finding, struct layout_layer *layer)
             run, "%.*s.%.*s", (int)group.size_bytes, group.data,
             (int)(layer->folder.size_bytes - at), layer->folder.data + at);
     else
-        layer->name = layout_printf(run, "%.*s", (int)group.size_bytes,
-                                    group.data);
+        layer->name =
+            layout_printf(run, "%.*s", (int)group.size_bytes, group.data);
     return layer->name != NULL ? CKPT_OK : CKPT_MEMORY;
 }
 
@@ -342,8 +342,8 @@ ways_merge(struct finding *finding, struct layout_layer *layer)
     if (at == 0 || length <= 8 || memcmp(text, "forward_", 8) != 0 ||
         !is_cell(layer))
         return CKPT_OK;
-    name = layout_printf(finding->run, "backward_%.*s", (int)length - 8,
-                         text + 8);
+    name =
+        layout_printf(finding->run, "backward_%.*s", (int)length - 8, text + 8);
     if (name == NULL)
         return CKPT_MEMORY;
     other = sibling_find(finding, layer, at, name, strlen(name));
@@ -451,8 +451,8 @@ path_compare(struct ckpt_text a, struct ckpt_text b, bool *alike)
             *alike = false;
             if (order != 0)
                 return order;
-            order = memcmp(left, right,
-                           bases[0] < bases[1] ? bases[0] : bases[1]);
+            order =
+                memcmp(left, right, bases[0] < bases[1] ? bases[0] : bases[1]);
             return order != 0 ? order : bases[0] < bases[1] ? -1 : 1;
         }
         if (order == 0 && numbers[0] != numbers[1])
@@ -494,8 +494,8 @@ layers_sort(struct finding *finding)
     bool told = true, numbered = false;
     size_t i;
 
-    keras->sorted = layout_allocate(finding->run,
-                                    (keras->count + 1) * sizeof(void *));
+    keras->sorted =
+        layout_allocate(finding->run, (keras->count + 1) * sizeof(void *));
     if (keras->sorted == NULL)
         return CKPT_MEMORY;
     for (i = 0; i < keras->count; i++) {

@@ -58,8 +58,8 @@ class_told(struct layout_run *run, const struct layout_layer *layer)
     if (class == NULL)
         class = class_of_facts(&layer->facts);
     if (class == NULL && layer->facts.class_name == NULL && layer->numbered)
-        class = class_of_text(layer->folder.data, layer->folder.size_bytes,
-                              '/');
+        class =
+            class_of_text(layer->folder.data, layer->folder.size_bytes, '/');
     return class;
 }
 
@@ -148,8 +148,8 @@ roles_of_kind(const struct layout_layer *layer, size_t count, uint32_t *roles)
         break;
     case LAYOUT_EMBEDDING:
     case LAYOUT_PRELU:
-        roles[0] = layer->kind == LAYOUT_PRELU ? LAYOUT_ALPHA
-                                               : LAYOUT_EMBEDDINGS;
+        roles[0] =
+            layer->kind == LAYOUT_PRELU ? LAYOUT_ALPHA : LAYOUT_EMBEDDINGS;
         return count == 1;
     default:
         roles[made++] = LAYOUT_KERNEL;
@@ -293,8 +293,9 @@ attention_tell(struct layout_run *run, struct layout_layer *layer)
         if (!(layer->numbered ? roles_by_number(layer, part)
                               : roles_by_name(layer, part)) ||
             layer->keras[part][LAYOUT_KERNEL] == NULL)
-            return kind_unknown(run, layer, "its weights are not as those of "
-                                            "a MultiHeadAttention");
+            return kind_unknown(run, layer,
+                                "its weights are not as those of "
+                                "a MultiHeadAttention");
     }
     return CKPT_OK;
 }

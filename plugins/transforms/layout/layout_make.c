@@ -175,8 +175,7 @@ make_view(struct layout_run *run, const struct layout_plan *plan,
     int status = make_shown(run, view, name, value);
 
     if (status != CKPT_OK || (*value)->as.tensor->contiguous ||
-        view->of->flips != 0 ||
-        view->of->storage->place == CKPT_PLACE_ABSENT)
+        view->of->flips != 0 || view->of->storage->place == CKPT_PLACE_ABSENT)
         return status;
     key = layout_allocate(run, sizeof *key);
     if (key == NULL)

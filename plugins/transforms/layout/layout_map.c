@@ -168,8 +168,8 @@ map_load(struct reading *reading, const struct ckpt_source *source)
     text = layout_allocate(run, (size_t)size_bytes + 1);
     if (text == NULL)
         return CKPT_MEMORY;
-    status = run->host->source_read(run->host, source, 0, text,
-                                    (size_t)size_bytes);
+    status =
+        run->host->source_read(run->host, source, 0, text, (size_t)size_bytes);
     if (status != CKPT_OK)
         return status;
     if (strlen(text) != size_bytes)

@@ -77,9 +77,9 @@ layout_slot_find(const char *leaf, size_t length, uint32_t *slot,
         bytes = strlen(slot_names[i]);
         if (length < bytes || memcmp(leaf, slot_names[i], bytes) != 0)
             continue;
-        if (is_recurrent(i) ? level_read(leaf + bytes, length - bytes, level,
-                                         part)
-                            : length == bytes) {
+        if (is_recurrent(i)
+                ? level_read(leaf + bytes, length - bytes, level, part)
+                : length == bytes) {
             *slot = i;
             return true;
         }
@@ -161,7 +161,7 @@ role_number(const struct layout_layer *layer, uint32_t role)
     there[LAYOUT_KERNEL] = there[LAYOUT_RECURRENT] = has_cell(layer);
     there[LAYOUT_MEAN] = true;
     if (layer->kind == LAYOUT_SEPARABLE)
-        return role == LAYOUT_DEPTH_KERNEL ? 0
+        return role == LAYOUT_DEPTH_KERNEL   ? 0
                : role == LAYOUT_POINT_KERNEL ? 1
                                              : 2;
     if (role == LAYOUT_BIAS && !has_cell(layer))

@@ -15,10 +15,10 @@
 struct pairing {
     struct layout_run *run;
     struct layout_torch *torch;
-    struct layout_plans plans;    /* of the layer at hand */
-    struct sdk_table unit_names;  /* to the index of the unit */
-    struct sdk_table signatures;  /* to the last layer of such shapes */
-    size_t first_free, last;      /* of the units; the last that was taken */
+    struct layout_plans plans;   /* of the layer at hand */
+    struct sdk_table unit_names; /* to the index of the unit */
+    struct sdk_table signatures; /* to the last layer of such shapes */
+    size_t first_free, last;     /* of the units; the last that was taken */
     bool order_told;
 };
 
@@ -152,8 +152,7 @@ pair_mapped(struct pairing *pairing, struct layout_layer *layer,
             uint32_t module)
 {
     const char *name = layer->modules[module];
-    uint64_t *index =
-        sdk_table_find(&pairing->unit_names, name, strlen(name));
+    uint64_t *index = sdk_table_find(&pairing->unit_names, name, strlen(name));
     char shapes[SHAPES_BYTES];
     struct layout_unit *unit;
 

@@ -68,11 +68,11 @@ unit_of(struct finding *finding, const char *prefix, size_t length,
         unit->prefix.data = prefix;
         unit->prefix.size_bytes = length;
         unit->level = level;
-        unit->name = level == 0
-                         ? layout_printf(finding->run, "%.*s", (int)length,
-                                         prefix)
-                         : layout_printf(finding->run, "%.*s_l%u", (int)length,
-                                         prefix, (unsigned)level);
+        unit->name =
+            level == 0
+                ? layout_printf(finding->run, "%.*s", (int)length, prefix)
+                : layout_printf(finding->run, "%.*s_l%u", (int)length, prefix,
+                                (unsigned)level);
         if (last != NULL)
             last->next_level = unit;
     }
