@@ -174,7 +174,9 @@ static int
 forth_layer(struct layout_run *run, struct layout_layer *layer,
             struct layout_plans *plans)
 {
-    int status = layout_forth(run, layer, plans);
+    int status = run->host->cancelled(run->host)
+                     ? CKPT_CANCELLED
+                     : layout_forth(run, layer, plans);
     size_t i;
 
     for (i = 0; i < plans->count && status == CKPT_OK; i++)
@@ -251,9 +253,7 @@ back_one(struct layout_run *run, const struct layout_layer *layer,
     const char *name;
     int status;
 
-    if (like && item == NULL)
-        return layout_refuse(run, layer, "a tensor of '%.200s' has no place",
-                             layer->units[0]->name);
+    /* Pairing has seen to it that there is one. */
     name = like ? item->name.data
                 : layout_name_keras(run, layer, plan->part, plan->place);
     if (name == NULL)
@@ -270,7 +270,9 @@ static int
 back_layer(struct layout_run *run, struct layout_layer *layer,
            struct layout_plans *plans, bool like)
 {
-    int status = layout_back(run, layer, plans);
+    int status = run->host->cancelled(run->host)
+                     ? CKPT_CANCELLED
+                     : layout_back(run, layer, plans);
     size_t i;
 
     for (i = 0; i < plans->count && status == CKPT_OK; i++)
@@ -339,10 +341,8 @@ back_alone(struct layout_run *run, struct layout_plans *plans)
     size_t i;
 
     for (i = 0; i < torch->count && status == CKPT_OK; i++) {
-        if (torch->units[i].absorbed) {
-            unit_used(run, &torch->units[i]);
+        if (torch->units[i].absorbed)
             continue;
-        }
         layer = layout_allocate(run, sizeof *layer);
         status = layer == NULL
                      ? CKPT_MEMORY
@@ -372,11 +372,43 @@ back_like(struct layout_run *run, const struct ckpt_graph *like,
     return status == CKPT_OK ? like_put(run, &keras->items) : status;
 }
 
+static void
+doubt_tell(struct layout_run *run, const struct layout_doubt *doubt,
+           const char *what)
+{
+    if (doubt->count > 0)
+        run->host->warn(run->host, NULL, CKPT_NOWHERE,
+                        "'%.200s' and %llu more %s", doubt->name,
+                        (unsigned long long)doubt->count - 1, what);
+}
+
+static void
+doubts_tell(struct layout_run *run)
+{
+    const struct layout_doubts *doubts = &run->doubts;
+
+    doubt_tell(run, &doubts->depthwise,
+               "are taken as convolutions in groups; for a DepthwiseConv say "
+               "class=NAME=DepthwiseConv2D");
+    if (run->self->options[LAYOUT_OPTION_NAMES].integer ==
+        LAYOUT_NAMES_KERAS3) {
+        doubt_tell(run, &doubts->transposed,
+                   "are taken as plain convolutions; for a transposed one say "
+                   "class=NAME=Conv2DTranspose");
+        doubt_tell(run, &doubts->norm,
+                   "are taken as LayerNormalization; for another say "
+                   "class=NAME=GroupNormalization");
+    }
+    if (run->counters > 0)
+        run->host->warn(run->host, NULL, CKPT_NOWHERE,
+                        "%llu num_batches_tracked are left out: Keras has none",
+                        (unsigned long long)run->counters);
+}
+
 static int
 back_apply(struct layout_run *run, const struct ckpt_graph *graph,
            const struct ckpt_graph *like, struct layout_plans *plans)
 {
-    const struct ckpt_host *host = run->host;
     int status = layout_torch_find(run, graph, &run->torch);
 
     if (status == CKPT_OK)
@@ -384,10 +416,8 @@ back_apply(struct layout_run *run, const struct ckpt_graph *graph,
             like != NULL ? back_like(run, like, plans) : back_alone(run, plans);
     if (status == CKPT_OK)
         status = others_settle(run, &run->torch.items);
-    if (status == CKPT_OK && run->counters > 0)
-        host->warn(host, NULL, CKPT_NOWHERE,
-                   "%llu num_batches_tracked are left out: Keras has none",
-                   (unsigned long long)run->counters);
+    if (status == CKPT_OK)
+        doubts_tell(run);
     return status;
 }
 

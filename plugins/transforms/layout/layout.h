@@ -110,7 +110,8 @@ struct layout_facts {
     const char *class_name; /* NULL: nothing is known */
     const char *inner_name; /* the class of what it wraps */
     size_t order;
-    bool no_scale, no_center, no_bias, no_reset_after, other_gates;
+    bool no_scale, no_center, no_reset_after;
+    bool other_gates; /* activations of a cell that torch does not have */
 };
 
 /* ---- A layer of Keras ---- */
@@ -226,6 +227,16 @@ enum layout_other { LAYOUT_OTHER_REFUSE, LAYOUT_OTHER_KEEP, LAYOUT_OTHER_DROP };
 
 struct layout_block;
 
+/* What was taken for one thing and may be another, for one line each. */
+struct layout_doubt {
+    const char *name; /* of the first */
+    uint64_t count;
+};
+
+struct layout_doubts {
+    struct layout_doubt depthwise, transposed, norm;
+};
+
 /* One apply. */
 struct layout_run {
     const struct ckpt_host *host;
@@ -241,7 +252,8 @@ struct layout_run {
     struct ckpt_value *root;     /* what is made */
     struct sdk_table made;       /* its keys */
     uint64_t counters;           /* num_batches_tracked that were met */
-    struct sdk_table views;      /* contiguous copies of views, by view */
+    struct layout_doubts doubts;
+    struct sdk_table views; /* contiguous copies of views, by view */
 };
 
 /* Memory that is released with the run; NULL after saying why. */
@@ -251,7 +263,7 @@ char *layout_printf(struct layout_run *run, const char *format, ...)
     CKPT_PRINTF(2, 3);
 
 /* The pairs of a root map, which must be one of tensors. */
-int layout_items_take(struct layout_run *run, const struct ckpt_value *root,
+int layout_items_take(struct layout_run *run, const struct ckpt_graph *graph,
                       struct layout_items *items);
 
 /* layout_keras.c: the layers of a graph whose keys are those of Keras. */
@@ -262,6 +274,10 @@ int layout_keras_find(struct layout_run *run, const struct ckpt_graph *graph,
  * first. */
 bool layout_keras_alike(const struct layout_layer *a,
                         const struct layout_layer *b);
+
+/* layout_kind.c: the roles, or the slots, that a kind may have, as bits. */
+uint32_t layout_kind_roles(uint32_t kind);
+uint32_t layout_kind_slots(uint32_t kind);
 
 /* layout_kind.c: what a layer is, and which weight is what. */
 int layout_kind_tell(struct layout_run *run, struct layout_layer *layer);
@@ -292,6 +308,8 @@ void layout_plan_gates(struct layout_plan *plan);
 struct layout_plan *layout_plan_fill(struct layout_plans *plans,
                                      const struct layout_plan *like,
                                      uint32_t part, uint32_t place, bool ones);
+/* Whether a layer of so many inputs can come after what was flattened. */
+bool layout_plan_flat(const struct layout_layer *layer, uint64_t inputs);
 /* Takes the shape of the one piece. */
 void layout_plan_shape(struct layout_plan *plan);
 
@@ -336,8 +354,9 @@ const char *layout_map_layer(struct layout_run *run, const char *module);
 /* Tells the pairs that were for nothing. */
 void layout_map_unused(struct layout_run *run);
 int layout_named_read(struct layout_run *run);
+/* `*exact`: the option has the very name, and no pattern. */
 const struct layout_class *layout_option_class(struct layout_run *run,
-                                               const char *name);
+                                               const char *name, bool *exact);
 void layout_option_flat(struct layout_run *run, const char *name,
                         struct layout_layer *layer);
 void layout_named_unused(struct layout_run *run);

@@ -62,14 +62,11 @@ back_flat(struct back *back)
     const struct layout_layer *layer = back->layer;
     struct layout_view *view = &back->plan->pieces[0];
     uint32_t order[LAYOUT_RANK_MAX], n = layer->flat_count, k;
-    uint64_t all = 1;
 
-    for (k = 0; k < n; k++)
-        all *= layer->flat[k];
-    if (all != view->shape[1])
-        return layout_refuse(
-            back->run, layer, "flatten says %llu inputs, and it has %llu",
-            (unsigned long long)all, (unsigned long long)view->shape[1]);
+    if (!layout_plan_flat(layer, view->shape[1]))
+        return layout_refuse(back->run, layer,
+                             "flatten says otherwise than its %llu inputs",
+                             (unsigned long long)view->shape[1]);
     /* [out, channels, spatial ...] to [spatial ..., channels, out]. */
     for (k = n - 1; k > 0; k--)
         layout_view_split(view, 1, layer->flat[k - 1]);

@@ -20,7 +20,7 @@ struct entry {
     const char *path;    /* "layers/conv2d_1"; NULL: it is in no list */
     const char *full;    /* "inner.first" */
     struct entry *inner; /* what a wrapper wraps */
-    bool no_scale, no_center, no_bias, no_reset_after;
+    bool no_scale, no_center, no_reset_after, other_gates;
     size_t order;
 };
 
@@ -78,20 +78,38 @@ scan_list(struct scan *scan, struct entry *parent)
     return status;
 }
 
+static bool *
+flag_of(const struct sdk_json *json, struct entry *entry)
+{
+    if (sdk_json_is(json, "scale"))
+        return &entry->no_scale;
+    if (sdk_json_is(json, "center"))
+        return &entry->no_center;
+    return sdk_json_is(json, "reset_after") ? &entry->no_reset_after : NULL;
+}
+
+/* What a cell of torch has for its activations. */
+static const char *
+activation_of(const struct sdk_json *json)
+{
+    if (sdk_json_is(json, "recurrent_activation"))
+        return "sigmoid";
+    return sdk_json_is(json, "activation") ? "tanh" : NULL;
+}
+
 static void
 scan_flag(struct scan *scan, struct entry *entry)
 {
-    bool *flag = sdk_json_is(&scan->json, "scale")      ? &entry->no_scale
-                 : sdk_json_is(&scan->json, "center")   ? &entry->no_center
-                 : sdk_json_is(&scan->json, "use_bias") ? &entry->no_bias
-                 : sdk_json_is(&scan->json, "reset_after")
-                     ? &entry->no_reset_after
-                     : NULL;
+    bool *flag = flag_of(&scan->json, entry);
+    const char *activation = activation_of(&scan->json);
+    enum sdk_json_event event = sdk_json_next(&scan->json);
 
-    if (sdk_json_next(&scan->json) == SDK_JSON_FALSE && flag != NULL)
+    if (event == SDK_JSON_FALSE && flag != NULL)
         *flag = true;
-    else
-        sdk_json_skip(&scan->json);
+    else if (activation != NULL && (event != SDK_JSON_STRING ||
+                                    !sdk_json_is(&scan->json, activation)))
+        entry->other_gates = true;
+    sdk_json_skip(&scan->json);
 }
 
 /* The object of "config", after its brace. */
@@ -360,6 +378,6 @@ layout_config_find(const struct layout_run *run, struct layout_layer *layer)
     layer->facts.order = entry->order;
     layer->facts.no_scale = inner->no_scale;
     layer->facts.no_center = inner->no_center;
-    layer->facts.no_bias = inner->no_bias;
     layer->facts.no_reset_after = inner->no_reset_after;
+    layer->facts.other_gates = inner->other_gates;
 }

@@ -49,14 +49,11 @@ forth_flat(struct forth *forth)
     const struct layout_layer *layer = forth->layer;
     struct layout_view *view = &forth->plan->pieces[0];
     uint32_t order[LAYOUT_RANK_MAX], n = layer->flat_count, k;
-    uint64_t all = 1;
 
-    for (k = 0; k < n; k++)
-        all *= layer->flat[k];
-    if (all != view->shape[0])
-        return layout_refuse(
-            forth->run, layer, "flatten says %llu inputs, and it has %llu",
-            (unsigned long long)all, (unsigned long long)view->shape[0]);
+    if (!layout_plan_flat(layer, view->shape[0]))
+        return layout_refuse(forth->run, layer,
+                             "flatten says otherwise than its %llu inputs",
+                             (unsigned long long)view->shape[0]);
     for (k = n - 1; k > 0; k--)
         layout_view_split(view, 0, layer->flat[k]);
     /* What split gives last comes first: [out-most, ..., channels, out]. */

@@ -515,10 +515,10 @@ layers_sort(struct finding *finding)
 /* ---- All of it ---- */
 
 static int
-items_take(struct finding *finding, const struct ckpt_value *root)
+items_take(struct finding *finding, const struct ckpt_graph *graph)
 {
     struct layout_keras *keras = finding->keras;
-    int status = layout_items_take(finding->run, root, &keras->items);
+    int status = layout_items_take(finding->run, graph, &keras->items);
     size_t i, count = keras->items.count;
 
     if (status != CKPT_OK)
@@ -562,7 +562,7 @@ layout_keras_find(struct layout_run *run, const struct ckpt_graph *graph,
     size_t i;
 
     if (status == CKPT_OK)
-        status = items_take(&finding, graph->root);
+        status = items_take(&finding, graph);
     if (status == CKPT_OK)
         status = parts_merge(&finding);
     if (status == CKPT_OK)

@@ -10,6 +10,55 @@
 
 #define WEIGHTS_MAX 8
 
+uint32_t
+layout_kind_roles(uint32_t kind)
+{
+    uint32_t kernel = 1U << LAYOUT_KERNEL | 1U << LAYOUT_BIAS;
+    uint32_t scale = 1U << LAYOUT_GAMMA | 1U << LAYOUT_BETA;
+
+    switch (kind) {
+    case LAYOUT_SEPARABLE:
+        return 1U << LAYOUT_DEPTH_KERNEL | 1U << LAYOUT_POINT_KERNEL |
+               1U << LAYOUT_BIAS;
+    case LAYOUT_BATCH:
+        return scale | 1U << LAYOUT_MEAN | 1U << LAYOUT_VARIANCE;
+    case LAYOUT_NORM:
+        return scale;
+    case LAYOUT_EMBEDDING:
+        return 1U << LAYOUT_EMBEDDINGS;
+    case LAYOUT_PRELU:
+        return 1U << LAYOUT_ALPHA;
+    case LAYOUT_LSTM:
+    case LAYOUT_GRU:
+    case LAYOUT_RNN:
+        return kernel | 1U << LAYOUT_RECURRENT;
+    default:
+        return kernel;
+    }
+}
+
+uint32_t
+layout_kind_slots(uint32_t kind)
+{
+    uint32_t plain = 1U << LAYOUT_WEIGHT | 1U << LAYOUT_SHIFT;
+
+    switch (kind) {
+    case LAYOUT_BATCH:
+        return plain | 1U << LAYOUT_RUNNING_MEAN | 1U << LAYOUT_RUNNING_VAR |
+               1U << LAYOUT_BATCHES;
+    case LAYOUT_LSTM:
+    case LAYOUT_GRU:
+    case LAYOUT_RNN:
+        return 1U << LAYOUT_WEIGHT_IH | 1U << LAYOUT_WEIGHT_HH |
+               1U << LAYOUT_BIAS_IH | 1U << LAYOUT_BIAS_HH;
+    case LAYOUT_ATTENTION:
+        return 1U << LAYOUT_IN_WEIGHT | 1U << LAYOUT_IN_BIAS |
+               1U << LAYOUT_OUT_WEIGHT | 1U << LAYOUT_OUT_BIAS;
+    default:
+        return plain;
+    }
+}
+
 static const char class_wanted[] =
     "what it is cannot be told by its weights: say class=%s=CLASS";
 
@@ -53,7 +102,9 @@ class_of_text(const char *text, size_t length, char separator)
 static const struct layout_class *
 class_told(struct layout_run *run, const struct layout_layer *layer)
 {
-    const struct layout_class *class = layout_option_class(run, layer->name);
+    bool exact;
+    const struct layout_class *class =
+        layout_option_class(run, layer->name, &exact);
 
     if (class == NULL)
         class = class_of_facts(&layer->facts);
@@ -328,6 +379,39 @@ class_take(struct layout_run *run, struct layout_layer *layer)
     return CKPT_OK;
 }
 
+/* Whether all weights are such as the kind has. */
+static bool
+roles_fit(const struct layout_layer *layer)
+{
+    uint32_t part, role, roles = layout_kind_roles(layer->kind);
+
+    for (part = 0; part < LAYOUT_KERAS_PARTS; part++)
+        for (role = 0; role < LAYOUT_ROLE_COUNT; role++)
+            if (layer->keras[part][role] != NULL && (roles >> role & 1) == 0)
+                return false;
+    return true;
+}
+
+/* What the weights of a cell do not tell, or what torch does not have. */
+static void
+cell_doubt(struct layout_run *run, const struct layout_layer *layer)
+{
+    const struct ckpt_host *host = run->host;
+    bool cell = (layout_kind_roles(layer->kind) >> LAYOUT_RECURRENT & 1) != 0;
+
+    if (cell && layer->facts.other_gates)
+        host->warn(host, NULL, CKPT_NOWHERE,
+                   "layer '%.200s' (%s): its activations are others than "
+                   "torch has, which will compute something else",
+                   layer->name, layout_class_of(layer->kind, 0)->name);
+    if (layer->kind == LAYOUT_GRU && layer->keras[0][LAYOUT_BIAS] == NULL &&
+        layer->facts.class_name == NULL)
+        host->warn(host, NULL, CKPT_NOWHERE,
+                   "layer '%.200s' (GRU): taken as one with "
+                   "reset_after=True, which no bias tells",
+                   layer->name);
+}
+
 int
 layout_kind_tell(struct layout_run *run, struct layout_layer *layer)
 {
@@ -357,5 +441,8 @@ layout_kind_tell(struct layout_run *run, struct layout_layer *layer)
     if (!good || layer->kind == LAYOUT_UNKNOWN)
         return kind_unknown(run, layer, NULL);
     roles_settle(layer);
+    if (!roles_fit(layer))
+        return kind_unknown(run, layer, NULL);
+    cell_doubt(run, layer);
     return CKPT_OK;
 }

@@ -370,10 +370,11 @@ named_find(struct layout_run *run, const char *name, bool is_class)
 }
 
 const struct layout_class *
-layout_option_class(struct layout_run *run, const char *name)
+layout_option_class(struct layout_run *run, const char *name, bool *exact)
 {
     const struct layout_named *named = named_find(run, name, true);
 
+    *exact = named != NULL && strcmp(named->pattern, name) == 0;
     return named != NULL ? named->class : NULL;
 }
 

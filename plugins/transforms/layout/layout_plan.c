@@ -38,6 +38,10 @@ layout_plan_add(struct layout_run *run, const struct layout_layer *layer,
         return layout_refuse(run, layer,
                              "'%.200s' has %u dimensions, which cannot be",
                              item->name.data, (unsigned)item->tensor->rank);
+    /* Extents of a tensor without elements may have any product. */
+    if (item->tensor->element_count == 0)
+        return layout_refuse(run, layer, "'%.200s' has no elements",
+                             item->name.data);
     memset(made, 0, sizeof *made);
     made->how = LAYOUT_SHOWN;
     made->part = part;
@@ -49,6 +53,20 @@ layout_plan_add(struct layout_run *run, const struct layout_layer *layer,
     plans->count++;
     *plan = made;
     return CKPT_OK;
+}
+
+bool
+layout_plan_flat(const struct layout_layer *layer, uint64_t inputs)
+{
+    uint64_t left = inputs;
+    uint32_t k;
+
+    for (k = 0; k < layer->flat_count; k++) {
+        if (left % layer->flat[k] != 0)
+            return false;
+        left /= layer->flat[k];
+    }
+    return left == 1;
 }
 
 void

@@ -13,20 +13,55 @@ struct finding {
     struct sdk_table prefixes; /* to the index of the first unit */
 };
 
+static size_t
+tensors_count(const struct ckpt_value *map)
+{
+    size_t i, count = 0;
+
+    for (i = 0; map->kind == CKPT_KIND_MAP && i < map->as.map.count; i++)
+        count += map->as.map.pairs[i].value->kind == CKPT_KIND_TENSOR;
+    return count;
+}
+
+/* The state dict of a checkpoint that is only looked at. */
+static const struct ckpt_value *
+map_usual(const struct ckpt_value *root)
+{
+    static const char *const usual[] = {"state_dict", "model_state_dict",
+                                        "model"};
+    const struct ckpt_pair *pair;
+    size_t i, k;
+
+    for (k = 0; k < sizeof usual / sizeof *usual; k++)
+        for (i = 0; root->kind == CKPT_KIND_MAP && i < root->as.map.count;
+             i++) {
+            pair = &root->as.map.pairs[i];
+            if (pair->key->kind == CKPT_KIND_STRING &&
+                strcmp(pair->key->as.text.data, usual[k]) == 0 &&
+                tensors_count(pair->value) > 0)
+                return pair->value;
+        }
+    return root;
+}
+
 int
-layout_items_take(struct layout_run *run, const struct ckpt_value *root,
+layout_items_take(struct layout_run *run, const struct ckpt_graph *graph,
                   struct layout_items *items)
 {
+    const struct ckpt_value *root = graph->root;
+    bool like = graph == run->self->options[LAYOUT_OPTION_LIKE].graph;
     const struct ckpt_pair *pair;
     struct layout_item *item;
-    size_t i, tensors = 0;
+    size_t i;
 
-    for (i = 0; root->kind == CKPT_KIND_MAP && i < root->as.map.count; i++)
-        tensors += root->as.map.pairs[i].value->kind == CKPT_KIND_TENSOR;
-    if (tensors == 0)
-        return run->host->fail(run->host, CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
-                               "the root is no map of tensors: choose one by "
-                               "'root:' first");
+    if (like && tensors_count(root) == 0)
+        root = map_usual(root);
+    if (tensors_count(root) == 0)
+        return run->host->fail(
+            run->host, CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE, "%s",
+            like ? "the file that 'like' names is no map of tensors"
+                 : "the root is no map of tensors: choose one by 'root:' "
+                   "first");
     items->items = layout_allocate(run, root->as.map.count * sizeof *item);
     if (items->items == NULL)
         return CKPT_MEMORY;
@@ -103,6 +138,19 @@ item_place(struct finding *finding, struct layout_item *item)
     return status;
 }
 
+/* Whether a module has no tensors but these. */
+static bool
+unit_within(const struct layout_unit *unit, uint32_t slots)
+{
+    uint32_t part, slot;
+
+    for (part = 0; part < LAYOUT_TORCH_PARTS; part++)
+        for (slot = 0; slot < LAYOUT_SLOT_COUNT; slot++)
+            if (unit->torch[part][slot] != NULL && (slots >> slot & 1) == 0)
+                return false;
+    return true;
+}
+
 /* The projection at the end of attention is a module of its own. */
 static int
 attention_merge(struct finding *finding, struct layout_unit *unit)
@@ -122,6 +170,8 @@ attention_merge(struct finding *finding, struct layout_unit *unit)
     if (index == NULL)
         return CKPT_OK;
     out = &finding->torch->units[*index];
+    if (!unit_within(out, layout_kind_slots(LAYOUT_DENSE)))
+        return CKPT_OK;
     unit->torch[0][LAYOUT_OUT_WEIGHT] = out->torch[0][LAYOUT_WEIGHT];
     unit->torch[0][LAYOUT_OUT_BIAS] = out->torch[0][LAYOUT_SHIFT];
     out->absorbed = true;
@@ -133,7 +183,7 @@ layout_torch_find(struct layout_run *run, const struct ckpt_graph *graph,
                   struct layout_torch *torch)
 {
     struct finding finding = {.run = run, .torch = torch};
-    int status = layout_items_take(run, graph->root, &torch->items);
+    int status = layout_items_take(run, graph, &torch->items);
     size_t i;
 
     if (status != CKPT_OK)
@@ -253,25 +303,74 @@ tell_fail(struct layout_run *run, const struct layout_unit *unit)
         unit->name, unit->name, choice);
 }
 
+static void
+doubt_add(struct layout_doubt *doubt, const struct layout_unit *unit)
+{
+    if (doubt->count++ == 0)
+        doubt->name = unit->name;
+}
+
+/* Notes what may be something else, too. */
+static void
+doubts_add(struct layout_run *run, const struct layout_unit *unit,
+           const struct layout_class *class)
+{
+    const struct layout_item *weight = unit->torch[0][LAYOUT_WEIGHT];
+    const struct layout_item *bias = unit->torch[0][LAYOUT_SHIFT];
+    const uint64_t *shape;
+
+    if (class->kind == LAYOUT_NORM)
+        doubt_add(&run->doubts.norm, unit);
+    if (class->kind != LAYOUT_CONV)
+        return;
+    shape = weight->tensor->shape;
+    if (shape[1] == 1 && shape[0] > 1)
+        doubt_add(&run->doubts.depthwise, unit);
+    if (bias == NULL || shape[0] == shape[1])
+        doubt_add(&run->doubts.transposed, unit);
+}
+
+static const struct layout_class *
+class_guess(struct layout_run *run, const struct layout_unit *unit)
+{
+    const struct layout_class *class = NULL;
+
+    if (has(unit, LAYOUT_IN_WEIGHT))
+        return layout_class_of(LAYOUT_ATTENTION, 0);
+    if (has(unit, LAYOUT_RUNNING_MEAN))
+        return layout_class_of(LAYOUT_BATCH, 0);
+    if (has(unit, LAYOUT_WEIGHT))
+        class = class_of_weight(unit);
+    if (class != NULL)
+        doubts_add(run, unit, class);
+    return class;
+}
+
 int
 layout_torch_tell(struct layout_run *run, struct layout_unit *unit,
                   struct layout_layer *layer)
 {
-    const struct layout_class *class = layout_option_class(run, unit->name);
+    bool exact;
+    const struct layout_class *class =
+        layout_option_class(run, unit->name, &exact);
     uint32_t cell = kind_of_cell(unit);
 
-    layer->class = class != NULL && class_fits(unit, class) ? class : NULL;
-    layer->both = unit->torch[1][LAYOUT_WEIGHT_IH] != NULL;
+    if (class != NULL && !class_fits(unit, class)) {
+        if (exact)
+            return run->host->fail(
+                run->host, CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
+                "module '%.200s': its tensors are not those of a %s",
+                unit->name, class->name);
+        class = NULL;
+    }
     if (cell != LAYOUT_UNKNOWN)
-        layer->class = layout_class_of(cell, 0);
-    else if (layer->class == NULL && has(unit, LAYOUT_IN_WEIGHT))
-        layer->class = layout_class_of(LAYOUT_ATTENTION, 0);
-    else if (layer->class == NULL && has(unit, LAYOUT_RUNNING_MEAN))
-        layer->class = layout_class_of(LAYOUT_BATCH, 0);
-    else if (layer->class == NULL && has(unit, LAYOUT_WEIGHT))
-        layer->class = class_of_weight(unit);
-    if (layer->class == NULL)
+        class = layout_class_of(cell, 0);
+    else if (class == NULL)
+        class = class_guess(run, unit);
+    if (class == NULL || !unit_within(unit, layout_kind_slots(class->kind)))
         return tell_fail(run, unit);
-    layer->kind = layer->class->kind;
+    layer->class = class;
+    layer->kind = class->kind;
+    layer->both = unit->torch[1][LAYOUT_WEIGHT_IH] != NULL;
     return CKPT_OK;
 }
