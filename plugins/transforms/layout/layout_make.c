@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "checked.h"
 #include "layout_cursor.h"
 
 struct layout_block {
@@ -197,19 +196,16 @@ make_view(struct layout_run *run, const struct layout_plan *plan,
     return status;
 }
 
-static bool
-plan_bytes(const struct layout_plan *plan, uint64_t *size_bytes)
+/* Not of JOINED: shape and dtype are those of a tensor, and so fit. */
+static uint64_t
+plan_bytes(const struct layout_plan *plan)
 {
-    uint64_t count = 1;
+    uint64_t bytes = ckpt_dtype_width_bits(plan->dtype) / 8;
     uint32_t k;
 
     for (k = 0; k < plan->rank; k++)
-        if (!sdk_mul_u64(count, plan->shape[k], &count))
-            return false;
-    if (!sdk_mul_u64(count, ckpt_dtype_width_bits(plan->dtype), &count))
-        return false;
-    *size_bytes = count / 8;
-    return count % 8 == 0;
+        bytes *= plan->shape[k];
+    return bytes;
 }
 
 /* Whether one and one can be added. */
@@ -287,22 +283,17 @@ layout_make(struct layout_run *run, const struct layout_plan *plan,
             const char *name, struct ckpt_value **value)
 {
     const struct ckpt_host *host = run->host;
-    uint64_t size_bytes;
 
     if (plan->how == LAYOUT_SHOWN)
         return make_view(run, plan, name, value);
-    if (!plan_bytes(plan, &size_bytes))
-        return host->fail(host, CKPT_UNSUPPORTED, name, CKPT_NOWHERE,
-                          "parts of %s are not put together",
-                          ckpt_dtype_name(plan->dtype));
     if (plan->how == LAYOUT_FILLED)
-        return make_filled(run, plan, size_bytes, name, value);
+        return make_filled(run, plan, plan_bytes(plan), name, value);
     if (plan->pieces[0].of->storage->place == CKPT_PLACE_ABSENT)
         return host->fail(host, CKPT_UNSUPPORTED, name, CKPT_NOWHERE,
                           "it would be made of bytes that are not there");
     if (plan->how == LAYOUT_JOINED)
         return make_joined(run, plan, name, value);
-    return make_coded(run, plan, size_bytes, name, value);
+    return make_coded(run, plan, plan_bytes(plan), name, value);
 }
 
 int

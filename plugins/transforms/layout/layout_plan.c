@@ -42,6 +42,12 @@ layout_plan_add(struct layout_run *run, const struct layout_layer *layer,
     if (item->tensor->element_count == 0)
         return layout_refuse(run, layer, "'%.200s' has no elements",
                              item->name.data);
+    if (item->tensor->dtype > CKPT_FLOAT8_E8M0FNU)
+        return layout_refuse(run, layer,
+                             "'%.200s' is %s, whose elements are packed or "
+                             "have a scale",
+                             item->name.data,
+                             ckpt_dtype_name(item->tensor->dtype));
     memset(made, 0, sizeof *made);
     made->how = LAYOUT_SHOWN;
     made->part = part;
