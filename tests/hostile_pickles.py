@@ -252,6 +252,50 @@ def sequences():
                                    b"I1001\n." + b"(d." + SYSTEM + b"(l.")
 
 
+def loose_pickles():
+    """Pickles that no PROTO begins."""
+    yield "lines", b"cposix\nsystem\n(S'touch owned'\ntR."
+    yield "words", b"aciccposix\nsystem\n(S'touch owned'\ntR."
+    yield "binary", (b"(cposix\nsystem\nq\0(U\x0btouch ownedq\1tq\2Rq\3t.")
+    yield "no-end", b"cposix\nsystem\n(S'touch owned'\ntR\xff"
+    yield "second", (b"c__builtin__\nlist\n(g7\ntR0"
+                     b"cposix\nsystem\n(S'touch owned'\ntR.")
+    yield "inst", b"(S'touch owned'\niposix\nsystem\n."
+    yield "inst-marks", b"(((S'(touch owned('\nl0(g1\niposix\nsystem\n."
+    yield "obj", b"(cposix\nsystem\nS'touch owned'\no."
+    yield "newobj", b"csubprocess\nPopen\n(S'touch owned'\nt\x81."
+    yield "texts", (short("posix") + b"\x94" + short("system") + b"\x94\x93" +
+                    short(COMMAND) + b"\x85R.")
+    yield "made", (b"c_codecs\nencode\n(S'posix'\nS'ascii'\ntRp0\n0g0\n"
+                   b"S'system'\n\x93(S'touch owned'\ntR.")
+
+
+def loose():
+    """Those amid other bytes, and some that call nothing."""
+    empty = (MAGIC + VERSION + SYSTEM_INFO + b"\x80\x02}." + b"\x80\x02]q\x00.")
+    for name, data in loose_pickles():
+        yield f"loose-{name}.pt", empty + bytes(16) + data + bytes(16)
+    lines = b"cposix\nsystem\n(S'touch owned'\ntR."
+    far = b"\n".join(b"%x" % n for n in range(20000)) + b"\n\0" + lines
+    yield "loose-far.pt", empty + far
+    yield "loose-tar.tar", tar_of({
+        "sys_info": SYSTEM_INFO, "pickle": b"\x80\x02}.",
+        "tensors": b"\x80\x02K\0.",
+        "storages": b"\x80\x02K\1.\x80\x02N." + bytes(99) + lines})
+    yield "loose-behind.gz", gzip.compress(SYSTEM_INFO) + bytes(9) + lines
+    yield "loose-between.pt", (lambda data: data[:data.index(b"PK\1\2")] +
+                               bytes(9) + lines +
+                               data[data.index(b"PK\1\2"):])(
+                                   torch_zip(b"\x80\x02N."))
+    yield "loose-changed.pkl", (b"N0cmine\nThing\n}" + text("x") + b"K\1sb" +
+                                b"\xff")
+    yield "loose-changed-extension.pkl", (
+        b"N0\x82\x01}" + text("x") + b"K\1sb\xff")
+    yield "loose-computed.pkl", (b"N0" + text("os") * 2 + b"0" +
+                                 text("path.os." * 600 + "system") +
+                                 b"\x93N0\xff")
+
+
 def nested():
     stack = stack_call("posix", "system", COMMAND)
     yield "nested-bytes.pkl", (b"\x80\x03c_pickle\nloads\n" + values(SYSTEM) +
@@ -511,11 +555,32 @@ def polyglots():
                          b"\x85R\x85R.")
 
 
+def attributes():
+    """`getattr` that reaches more than a plain attribute of a class."""
+    color = b"cmine\nColor\n"
+    begin = b"\x80\x02c__builtin__\ngetattr\n"
+    for name, data in (
+            ("dunder", begin + b"(" + color + text("__globals__") + b"tR."),
+            ("module", begin + b"(cmine\nsub\n" + text("os") + b"tR."),
+            ("dotted", begin + b"(" + color + text("a.os") + b"tR."),
+            ("dangerous", begin + b"(cposix\nsystem\n" + text("x") + b"tR."),
+            ("default", begin + b"(" + color + text("x") + b"NtR."),
+            ("made", begin + b"(" + color + b"c_codecs\nencode\n(" +
+             text("x") + text("ascii") + b"tRtR."),
+            ("given", begin + b"q\0(" + color + text("RED") + b"tR0"
+             b"cmine\nmap\nh\0]\x86R."),
+            ("chain", begin + b"q\0(h\0(" + color + text("RED") + b"tR" +
+             text("__class__") + b"tR."),
+            ("escaped", begin[2:] + b"(" + color +
+             b"S'\\x5f\\x5fglobals__'\ntR.")):
+        yield f"attribute-{name}.pkl", data
+
+
 def cases():
     result = {}
-    for group in (named, opcodes, computed, broken, sequences, nested, zips,
-                  tars, odd_tars, arrays, arrays_in_words, packed,
-                  polyglots):
+    for group in (named, opcodes, computed, broken, sequences, loose, nested,
+                  zips, tars, odd_tars, arrays, arrays_in_words, packed,
+                  polyglots, attributes):
         for name, data in group():
             assert name not in result, name
             result[name] = data
@@ -554,5 +619,9 @@ def benign():
                 info.mtime = 1.5 if form == tarfile.PAX_FORMAT else 1
                 archive.addfile(info)
         result[f"tar-{name}.tar"] = out.getvalue()
+    words = b"".join(b"%smusic\nios\ncode\ntest\n(os\nmagic\ntypes\nR\n" %
+                     (b"o" * n) for n in range(99))
+    result["words.pt"] = (MAGIC + VERSION + SYSTEM_INFO + b"\x80\x02}." +
+                          b"\x80\x02]." + words)
     result["gzip.pt.gz"] = gzip.compress(result["zip.pt"], mtime=0)
     return result

@@ -371,6 +371,12 @@ host_rehearse(const struct ckpt_host *table, int (*work)(void *context),
     return hub_child_try(&child, work, context);
 }
 
+static bool
+host_verifying(const struct ckpt_host *table)
+{
+    return host_private(table)->verifying;
+}
+
 static const struct ckpt_host host_table = {
     .size = sizeof(struct ckpt_host),
     .fail = host_fail,
@@ -409,6 +415,7 @@ static const struct ckpt_host host_table = {
     .tensor_next = hub_host_tensor_next,
     .tensor_close = hub_host_tensor_close,
     .storage_join = host_storage_join,
+    .verifying = host_verifying,
 };
 
 void

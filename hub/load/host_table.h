@@ -17,6 +17,7 @@ struct hub_host {
     struct ckpt_source *sources; /* all that were opened, newest first */
     size_t source_count;
     struct hub_found *found; /* where findings go, or NULL */
+    bool verifying;          /* the reader's verify follows */
     void *user;
     bool (*cancelled)(void *user); /* may be NULL */
     struct hub_spool *spool;       /* while payload may be read, else NULL */

@@ -175,6 +175,8 @@ reading_open(struct hub_reading *reading, const char *const *options)
                                   values, NULL, &reading->named);
     if (status != CKPT_OK)
         return status;
+    reading->host.verifying =
+        reading->verifying && reading->format->reader.verify != NULL;
     status = reading_blame(reading, reading->format->reader.open(
                                         &reading->host.table, reading->source,
                                         values, &reading->self));

@@ -22,6 +22,7 @@ struct hub_reading {
     const struct ckpt_source *source;
     char *path; /* as it is shown */
     void *self; /* the reader's */
+    bool verifying; /* set before: verify follows, if there is one */
     bool opened;
     bool packed;                /* the source is what the file unpacks to */
     struct hub_graph described; /* what the reader said */
@@ -34,7 +35,8 @@ struct hub_reading {
 };
 
 /* Opens, detects, describes, restores, transforms. The reading must be zeroed,
- * but for `after`, and may be given to fini whatever comes of it. */
+ * but for `after` and `verifying`, and may be given to fini whatever comes of
+ * it. */
 int hub_reading_init(struct hub_reading *reading, struct ckpt *user,
                      const struct ckpt_input *input);
 /* From here on payload may be asked for: what must be laid down for that goes

@@ -206,8 +206,10 @@ static int
 verify_run(struct verification *self, struct ckpt *user,
            const struct ckpt_input *input)
 {
-    int status = hub_reading_init(&self->reading, user, input);
+    int status;
 
+    self->reading.verifying = true;
+    status = hub_reading_init(&self->reading, user, input);
     if (status != CKPT_OK)
         return status;
     self->judgement->info.format = self->reading.format->info.id;

@@ -56,6 +56,96 @@ sdk_torch_tell_storage(struct torch_reader *r, uint32_t ref)
                   name->module, name->name);
 }
 
+/* ---- Tensors of strangers ---- */
+
+/* Whether a node stands for a storage: not for a class, and not for a tensor,
+ * which a container may list by a key too. */
+static int
+find_storage(struct torch_reader *r, uint32_t ref, bool *storage)
+{
+    uint32_t kind = sdk_pickled_kind(r->pickled, ref);
+    struct ckpt_value *value;
+    int status = CKPT_OK;
+
+    *storage = kind == SDK_PICKLED_PERSISTENT && !sdk_torch_is_module(r, ref);
+    if (sdk_torch_is_named(r, ref) ||
+        (kind == SDK_PICKLED_CALL &&
+         sdk_torch_known_call(r, ref) == TORCH_LOAD_BYTES)) {
+        status = sdk_torch_value_of(r, ref, 0, &value);
+        *storage = status == CKPT_OK && value->kind == CKPT_KIND_OBJECT &&
+                   value->as.object->made == CKPT_MADE_PERSISTENT;
+    }
+    return status;
+}
+
+/* What makes an object, if that is a name that is not known here; else
+ * NULL. `*args` are what it is given. */
+static const struct torch_name *
+stranger_of(struct torch_reader *r, uint32_t ref, struct sdk_pickled_list *args)
+{
+    struct sdk_pickled_call call = sdk_pickled_call(r->pickled, ref);
+    const struct torch_name *name;
+
+    if (sdk_pickled_kind(r->pickled, call.callee) != SDK_PICKLED_GLOBAL)
+        return NULL;
+    *args = sdk_pickled_list(r->pickled, call.args);
+    if (sdk_torch_known_call(r, ref) == TORCH_REBUILD_TYPED) {
+        /* It calls its first argument with its third. */
+        if (args->count < 3 ||
+            sdk_pickled_kind(r->pickled, args->refs[0]) != SDK_PICKLED_GLOBAL ||
+            sdk_pickled_kind(r->pickled, args->refs[2]) != SDK_PICKLED_TUPLE)
+            return NULL;
+        call.callee = args->refs[0];
+        *args = sdk_pickled_list(r->pickled, args->refs[2]);
+    }
+    name = sdk_torch_name_of(r, call.callee);
+    return name->known == TORCH_UNKNOWN &&
+                   sdk_torch_safe(name->module, name->name) == SDK_TORCH_UNKNOWN
+               ? name
+               : NULL;
+}
+
+static int
+fail_stranger(struct torch_reader *r, uint32_t ref,
+              const struct torch_name *name)
+{
+    r->host->fail(r->host, CKPT_UNSUPPORTED, sdk_torch_path(r),
+                  sdk_torch_byte(r, ref),
+                  "a tensor that '%.100s.%.100s', which is not known here, "
+                  "makes of a storage",
+                  name->module, name->name);
+    return CKPT_UNSUPPORTED;
+}
+
+/* A function or class that is not known here and is given a storage makes a
+ * tensor of it, as torch's own do: as an argument, or first in a tuple that
+ * is its state. What the bytes mean, nobody can tell; an object that only
+ * holds one among its attributes is kept. */
+static int
+check_stranger(struct torch_reader *r, uint32_t ref)
+{
+    uint32_t state = sdk_pickled_call(r->pickled, ref).state;
+    struct sdk_pickled_list args;
+    const struct torch_name *name = stranger_of(r, ref, &args);
+    bool storage = false;
+    int status = CKPT_OK;
+    uint32_t i;
+
+    if (name == NULL)
+        return CKPT_OK;
+    for (i = 0; i < args.count && status == CKPT_OK && !storage; i++)
+        status = find_storage(r, args.refs[i], &storage);
+    if (status == CKPT_OK && !storage && state != SDK_PICKLED_NOTHING &&
+        sdk_pickled_kind(r->pickled, state) == SDK_PICKLED_TUPLE) {
+        args = sdk_pickled_list(r->pickled, state);
+        if (args.count > 0)
+            status = find_storage(r, args.refs[0], &storage);
+    }
+    return status == CKPT_OK && storage ? fail_stranger(r, ref, name) : status;
+}
+
+/* ---- Frames ---- */
+
 /* Depth of a value that the walk is about to enter; attributes and pairs of
  * one value are entered one after the other. */
 static uint32_t
@@ -179,6 +269,7 @@ enter_call(struct torch_reader *r, uint32_t ref, struct ckpt_value *value)
     struct sdk_pickled_call call = sdk_pickled_call(r->pickled, ref);
     struct sdk_pickled_list args = {NULL, 0};
     struct torch_module module;
+    int status;
 
     if (value->kind == CKPT_KIND_MAP && sdk_torch_module_find(r, ref, &module))
         return enter_module(r, ref, value);
@@ -190,7 +281,9 @@ enter_call(struct torch_reader *r, uint32_t ref, struct ckpt_value *value)
         args = sdk_pickled_list(r->pickled, call.args);
         return push_attrs(r, ref, value, args.refs[3]);
     }
-    return sdk_torch_push(r, FRAME_OBJECT, ref, value, args);
+    status = check_stranger(r, ref);
+    return status == CKPT_OK ? sdk_torch_push(r, FRAME_OBJECT, ref, value, args)
+                             : status;
 }
 
 /* Goes into a container that has not been filled. */

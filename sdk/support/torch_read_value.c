@@ -352,6 +352,16 @@ make_plain(struct torch_reader *r, uint32_t ref, struct ckpt_value **value,
 }
 
 static int
+make_storage(struct torch_reader *r, uint32_t ref, struct ckpt_value **value)
+{
+    int status = sdk_torch_storage_object(r, ref, value);
+
+    if (status == CKPT_OK && (*value)->kind != CKPT_KIND_TENSOR)
+        sdk_torch_tell_storage(r, ref);
+    return status;
+}
+
+static int
 make(struct torch_reader *r, uint32_t ref, unsigned depth,
      struct ckpt_value **value, bool *fresh)
 {
@@ -373,8 +383,7 @@ make(struct torch_reader *r, uint32_t ref, unsigned depth,
     case SDK_PICKLED_NEW:
         return make_made(r, ref, depth, value, fresh);
     case SDK_PICKLED_PERSISTENT:
-        sdk_torch_tell_storage(r, ref);
-        return sdk_torch_storage_object(r, ref, value);
+        return make_storage(r, ref, value);
     default:
         return make_plain(r, ref, value, fresh);
     }

@@ -22,8 +22,8 @@ struct verify {
     const struct ckpt_host *host;
     struct sdk_torch_records *records;
     const char *place;
-    uint64_t held_count, absent_count;
-    unsigned char *chunk;
+    struct sdk_torch_checked *checked;
+    unsigned char *chunk; /* once a record is deflated */
 };
 
 static int find(const struct verify *self, const struct sdk_zip_member *member,
@@ -99,6 +99,10 @@ read_deflated(struct verify *self, const struct sdk_zip_member *member)
     uint64_t left = member->size_bytes;
     int status = sdk_torch_records_inflate(self->host, self->records, &inflate);
 
+    if (status == CKPT_OK && self->chunk == NULL) {
+        self->chunk = self->host->allocate(self->host, CHUNK_BYTES);
+        status = self->chunk != NULL ? CKPT_OK : CKPT_MEMORY;
+    }
     if (status != CKPT_OK)
         return status;
     self->quiet.reason[0] = '\0';
@@ -115,7 +119,7 @@ read_deflated(struct verify *self, const struct sdk_zip_member *member)
     if (status == CKPT_OK)
         status = sdk_zip_stream_finish(&self->quiet.table, stream);
     sdk_zip_stream_close(self->host, stream);
-    self->held_count += status == CKPT_OK;
+    self->checked->held_count += status == CKPT_OK;
     return refused(self, member, status);
 }
 
@@ -126,14 +130,14 @@ check_stored(struct verify *self, const struct sdk_zip_member *member)
     int status;
 
     if (member->crc32 == 0 && member->size_bytes > 0) {
-        self->absent_count++;
+        self->checked->absent_count++;
         return CKPT_OK;
     }
     status = sum_stored(self, member, &crc32);
     if (status != CKPT_OK)
         return status;
     if (crc32 == member->crc32) {
-        self->held_count++;
+        self->checked->held_count++;
         return CKPT_OK;
     }
     return find(self, member, "checksum",
@@ -193,30 +197,33 @@ check_member(struct verify *self, size_t index)
 
 /* ---- The whole ---- */
 
-static int
-say_counts(struct verify *self)
+int
+sdk_torch_checked_say(const struct ckpt_host *host,
+                      const struct sdk_torch_checked *checked,
+                      const char *place)
 {
     struct ckpt_finding finding = {
-        .kind = "checksum", .place = self->place, .byte = CKPT_NOWHERE};
+        .kind = "checksum", .place = place, .byte = CKPT_NOWHERE};
     char text[200];
     int status = CKPT_OK;
 
     snprintf(text, sizeof text, "%llu records hold their CRC-32",
-             (unsigned long long)self->held_count);
+             (unsigned long long)checked->held_count);
     finding.text = text;
-    if (self->held_count > 0)
-        status = self->host->finding_add(self->host, &finding, sizeof finding);
+    if (checked->held_count > 0)
+        status = host->finding_add(host, &finding, sizeof finding);
     snprintf(text, sizeof text,
              "no CRC-32 was taken of %llu records: not checked",
-             (unsigned long long)self->absent_count);
-    if (status == CKPT_OK && self->absent_count > 0)
-        status = self->host->finding_add(self->host, &finding, sizeof finding);
+             (unsigned long long)checked->absent_count);
+    if (status == CKPT_OK && checked->absent_count > 0)
+        status = host->finding_add(host, &finding, sizeof finding);
     return status;
 }
 
 int
-sdk_torch_records_verify(const struct ckpt_host *host,
-                         struct sdk_torch_records *records, const char *place)
+sdk_torch_records_check(const struct ckpt_host *host,
+                        struct sdk_torch_records *records, const char *place,
+                        struct sdk_torch_checked *checked)
 {
     struct verify *self = host->allocate(host, sizeof *self);
     size_t i;
@@ -228,14 +235,21 @@ sdk_torch_records_verify(const struct ckpt_host *host,
     self->host = host;
     self->records = records;
     self->place = place;
-    self->chunk = host->allocate(host, CHUNK_BYTES);
-    if (self->chunk == NULL)
-        status = CKPT_MEMORY;
+    self->checked = checked;
     for (i = 0; i < records->zip.member_count && status == CKPT_OK; i++)
         status = check_member(self, i);
-    if (status == CKPT_OK)
-        status = say_counts(self);
     host->release(host, self->chunk);
     host->release(host, self);
     return status;
+}
+
+int
+sdk_torch_records_verify(const struct ckpt_host *host,
+                         struct sdk_torch_records *records, const char *place)
+{
+    struct sdk_torch_checked checked = {0};
+    int status = sdk_torch_records_check(host, records, place, &checked);
+
+    return status == CKPT_OK ? sdk_torch_checked_say(host, &checked, place)
+                             : status;
 }

@@ -279,6 +279,7 @@ sdk_zip_stream_finish(const struct ckpt_host *host,
     int status = rest != NULL ? CKPT_OK : CKPT_MEMORY;
     zip_int64_t got;
 
+    stream->inflate->host = host;
     while (status == CKPT_OK && stream->left_bytes > 0)
         status = sdk_zip_stream_read(host, stream, rest,
                                      stream->left_bytes < CHUNK_BYTES

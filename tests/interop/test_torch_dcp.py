@@ -57,6 +57,15 @@ def test_read(made, age, how):
 
 
 @pytest.mark.parametrize("age,how", CASES)
+def test_scan(made, age, how):
+    """What torch's own loader needs to read a folder is no finding."""
+    done = tools.run("scan", "--json", made(age, how)[0])
+    assert (done.returncode, done.stderr) == (0, ""), done
+    (entry,) = json.loads(done.stdout)
+    assert entry["verdict"] == "clean"
+
+
+@pytest.mark.parametrize("age,how", CASES)
 def test_convert(made, age, how, tmp_path):
     folder, wanted = made(age, how)
     for name in ("one.pt", "two.safetensors"):

@@ -82,6 +82,7 @@ torch_dcp_close(const struct ckpt_host *host, void *self)
         host->release(host, dcp->pieces[i]);
     }
     host->release(host, dcp->pieces);
+    sdk_buffer_fini(host, &dcp->archives);
     host->release(host, dcp);
 }
 
@@ -93,6 +94,12 @@ torch_dcp_cursor(const struct ckpt_host *host, void *self,
 
     return torch_dcp_cursor_open(host, dcp->pieces[storage->cursor_key],
                                  cursor);
+}
+
+static int
+torch_dcp_verify_callback(const struct ckpt_host *host, void *self)
+{
+    return torch_dcp_verify(host, self);
 }
 
 /* Of .metadata: behind the head of protocol 4, and of protocol 2. */
@@ -114,6 +121,7 @@ static const struct ckpt_reader torch_dcp_reader = {
     .cursor_open = torch_dcp_cursor,
     .cursor_next = torch_dcp_cursor_next,
     .cursor_close = torch_dcp_cursor_close,
+    .verify = torch_dcp_verify_callback,
 };
 
 static const struct ckpt_reader *const readers[] = {&torch_dcp_reader, NULL};

@@ -121,12 +121,16 @@ read_item(struct describing *d, const struct torch_dcp_item *item,
           struct ckpt_value **value)
 {
     struct sdk_torch_records records = {0};
-    const struct ckpt_source *file;
-    int status = open_file(d, item, &file);
+    struct torch_dcp_archive archive = {.offset = item->offset,
+                                        .size_bytes = item->size_bytes};
+    int status = open_file(d, item, &archive.file);
 
+    if (status == CKPT_OK)
+        status = sdk_buffer_append(d->host, &d->self->archives, &archive,
+                                   sizeof archive);
     if (status != CKPT_OK)
         return status;
-    status = sdk_torch_records_open_part(d->host, file, item->offset,
+    status = sdk_torch_records_open_part(d->host, archive.file, item->offset,
                                          item->size_bytes, &records);
     if (status == CKPT_OK)
         status = sdk_torch_records_about(d->host, &records);

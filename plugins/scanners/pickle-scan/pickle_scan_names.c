@@ -7,11 +7,13 @@
 #include "pickle_scan_names.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "torch_safe.h"
 
 #define PATH_BYTES 8200 /* both are 4096 at most */
+#define PARTS_MAX 8
 
 #define PROGRAMS "runs programs"
 #define CODE "runs code that it is given"
@@ -28,166 +30,166 @@ struct known {
     const char *name, *why;
 };
 
-/* Modules of one word: also when they are reached as an attribute of another
- * module. */
+/* Modules of one word, in the order of their bytes: also when they are reached
+ * as an attribute of another module. */
 static const struct known modules[] = {
-    {"os", PROGRAMS},
-    {"posix", PROGRAMS},
-    {"nt", PROGRAMS},
-    {"posixpath", FILES},
-    {"ntpath", FILES},
-    {"subprocess", PROGRAMS},
-    {"_posixsubprocess", PROGRAMS},
-    {"_winapi", PROGRAMS},
-    {"commands", PROGRAMS},
-    {"popen2", PROGRAMS},
-    {"pty", PROGRAMS},
-    {"pexpect", PROGRAMS},
-    {"multiprocessing", PROGRAMS},
-    {"concurrent", PROGRAMS},
-    {"platform", PROGRAMS},
-    {"uuid", PROGRAMS},
-    {"_osx_support", PROGRAMS},
-    {"_aix_support", PROGRAMS},
-    {"_pyrepl", PROGRAMS},
-    {"pip", PROGRAMS},
-    {"ensurepip", PROGRAMS},
-    {"venv", PROGRAMS},
-    {"setuptools", PROGRAMS},
-    {"distutils", PROGRAMS},
-    {"test", PROGRAMS},
-    {"code", CODE},
-    {"codeop", CODE},
-    {"compile", CODE},
-    {"exec", CODE},
-    {"eval", CODE},
-    {"execfile", CODE},
-    {"runpy", CODE},
-    {"marshal", CODE},
-    {"types", CODE},
-    {"doctest", CODE},
-    {"unittest", CODE},
-    {"timeit", CODE},
-    {"cProfile", CODE},
-    {"profile", CODE},
-    {"pdb", CODE},
-    {"bdb", CODE},
-    {"trace", CODE},
-    {"pydoc", CODE},
-    {"idlelib", CODE},
-    {"lib2to3", CODE},
-    {"compileall", CODE},
-    {"py_compile", CODE},
     {"IPython", CODE},
-    {"numexpr", CODE},
-    {"importlib", IMPORTS},
+    {"SocketServer", NETWORK},
+    {"_aix_support", PROGRAMS},
+    {"_asyncio", NETWORK},
+    {"_cffi_backend", NATIVE},
+    {"_ctypes", NATIVE},
     {"_frozen_importlib", IMPORTS},
     {"_frozen_importlib_external", IMPORTS},
-    {"imp", IMPORTS},
-    {"_imp", IMPORTS},
-    {"pkgutil", IMPORTS},
-    {"pkg_resources", IMPORTS},
-    {"zipimport", IMPORTS},
-    {"site", IMPORTS},
-    {"operator", REACHES},
-    {"_operator", REACHES},
-    {"functools", REACHES},
     {"_functools", REACHES},
-    {"inspect", REACHES},
-    {"gc", REACHES},
-    {"sys", PROCESS},
-    {"signal", PROCESS},
+    {"_imp", IMPORTS},
+    {"_operator", REACHES},
+    {"_osx_support", PROGRAMS},
+    {"_pickle", LOADS},
+    {"_posixsubprocess", PROGRAMS},
+    {"_pyrepl", PROGRAMS},
     {"_signal", PROCESS},
-    {"threading", PROCESS},
-    {"_thread", PROCESS},
-    {"thread", PROCESS},
-    {"atexit", PROCESS},
-    {"faulthandler", PROCESS},
-    {"resource", PROCESS},
-    {"socket", NETWORK},
     {"_socket", NETWORK},
-    {"socketserver", NETWORK},
-    {"SocketServer", NETWORK},
-    {"ssl", NETWORK},
+    {"_sqlite3", FILES},
     {"_ssl", NETWORK},
+    {"_thread", PROCESS},
+    {"_winapi", PROGRAMS},
+    {"aiohttp", NETWORK},
+    {"asyncio", NETWORK},
+    {"atexit", PROCESS},
+    {"bdb", CODE},
+    {"cPickle", LOADS},
+    {"cProfile", CODE},
+    {"cffi", NATIVE},
+    {"cloudpickle", LOADS},
+    {"code", CODE},
+    {"codeop", CODE},
+    {"commands", PROGRAMS},
+    {"compile", CODE},
+    {"compileall", CODE},
+    {"concurrent", PROGRAMS},
+    {"ctypes", NATIVE},
+    {"dbm", FILES},
+    {"difflib", FILES},
+    {"dill", LOADS},
+    {"distutils", PROGRAMS},
+    {"doctest", CODE},
+    {"ensurepip", PROGRAMS},
+    {"eval", CODE},
+    {"exec", CODE},
+    {"execfile", CODE},
+    {"faulthandler", PROCESS},
+    {"fickling", SCANNERS},
+    {"filecmp", FILES},
+    {"fileinput", FILES},
+    {"ftplib", NETWORK},
+    {"functools", REACHES},
+    {"gc", REACHES},
+    {"glob", FILES},
     {"http", NETWORK},
     {"httplib", NETWORK},
     {"httpx", NETWORK},
+    {"idlelib", CODE},
+    {"imaplib", NETWORK},
+    {"imp", IMPORTS},
+    {"importlib", IMPORTS},
+    {"inspect", REACHES},
+    {"joblib", LOADS},
+    {"lib2to3", CODE},
+    {"linecache", FILES},
+    {"logging", FILES},
+    {"marshal", CODE},
+    {"mmap", NATIVE},
+    {"model_unpickler", SCANNERS},
+    {"modelaudit", SCANNERS},
+    {"modelscan", SCANNERS},
+    {"multiprocessing", PROGRAMS},
+    {"nntplib", NETWORK},
+    {"nt", PROGRAMS},
+    {"ntpath", FILES},
+    {"numexpr", CODE},
+    {"operator", REACHES},
+    {"os", PROGRAMS},
+    {"paramiko", NETWORK},
+    {"pdb", CODE},
+    {"pexpect", PROGRAMS},
+    {"pickle", LOADS},
+    {"picklescan", SCANNERS},
+    {"pip", PROGRAMS},
+    {"pkg_resources", IMPORTS},
+    {"pkgutil", IMPORTS},
+    {"platform", PROGRAMS},
+    {"popen2", PROGRAMS},
+    {"poplib", NETWORK},
+    {"posix", PROGRAMS},
+    {"posixpath", FILES},
+    {"profile", CODE},
+    {"pty", PROGRAMS},
+    {"py_compile", CODE},
+    {"pydoc", CODE},
+    {"requests", NETWORK},
+    {"resource", PROCESS},
+    {"runpy", CODE},
+    {"saferpickle", SCANNERS},
+    {"select", NETWORK},
+    {"selectors", NETWORK},
+    {"setuptools", PROGRAMS},
+    {"shelve", LOADS},
+    {"shutil", FILES},
+    {"signal", PROCESS},
+    {"site", IMPORTS},
+    {"smtplib", NETWORK},
+    {"socket", NETWORK},
+    {"socketserver", NETWORK},
+    {"sqlite3", FILES},
+    {"ssl", NETWORK},
+    {"subprocess", PROGRAMS},
+    {"sys", PROCESS},
+    {"syslog", FILES},
+    {"tarfile", FILES},
+    {"telnetlib", NETWORK},
+    {"tempfile", FILES},
+    {"test", PROGRAMS},
+    {"thread", PROCESS},
+    {"threading", PROCESS},
+    {"timeit", CODE},
+    {"trace", CODE},
+    {"types", CODE},
+    {"unittest", CODE},
     {"urllib", NETWORK},
     {"urllib2", NETWORK},
     {"urllib3", NETWORK},
-    {"requests", NETWORK},
-    {"aiohttp", NETWORK},
-    {"asyncio", NETWORK},
-    {"_asyncio", NETWORK},
+    {"uuid", PROGRAMS},
+    {"venv", PROGRAMS},
     {"webbrowser", NETWORK},
-    {"smtplib", NETWORK},
-    {"imaplib", NETWORK},
-    {"ftplib", NETWORK},
-    {"poplib", NETWORK},
-    {"telnetlib", NETWORK},
-    {"nntplib", NETWORK},
     {"xmlrpc", NETWORK},
     {"xmlrpclib", NETWORK},
-    {"paramiko", NETWORK},
-    {"select", NETWORK},
-    {"selectors", NETWORK},
-    {"ctypes", NATIVE},
-    {"_ctypes", NATIVE},
-    {"cffi", NATIVE},
-    {"_cffi_backend", NATIVE},
-    {"mmap", NATIVE},
-    {"pickle", LOADS},
-    {"_pickle", LOADS},
-    {"cPickle", LOADS},
-    {"dill", LOADS},
-    {"cloudpickle", LOADS},
-    {"joblib", LOADS},
-    {"shelve", LOADS},
-    {"shutil", FILES},
-    {"tempfile", FILES},
-    {"filecmp", FILES},
-    {"fileinput", FILES},
-    {"glob", FILES},
-    {"linecache", FILES},
-    {"difflib", FILES},
-    {"logging", FILES},
-    {"syslog", FILES},
-    {"tarfile", FILES},
     {"zipfile", FILES},
-    {"sqlite3", FILES},
-    {"_sqlite3", FILES},
-    {"dbm", FILES},
-    {"fickling", SCANNERS},
-    {"picklescan", SCANNERS},
-    {"modelscan", SCANNERS},
-    {"model_unpickler", SCANNERS},
-    {"saferpickle", SCANNERS},
-    {"modelaudit", SCANNERS},
+    {"zipimport", IMPORTS},
 };
 
-/* Modules by their full names. */
+/* Modules by their full names, in order. */
 static const struct known packages[] = {
+    {"numpy.ctypeslib", NATIVE},
     {"numpy.distutils", PROGRAMS},
     {"numpy.f2py", CODE},
-    {"numpy.testing", CODE},
-    {"numpy.ctypeslib", NATIVE},
-    {"numpy.lib.npyio", LOADS},
     {"numpy.lib._npyio_impl", LOADS},
     {"numpy.lib.format", LOADS},
-    {"pandas.io", LOADS},
+    {"numpy.lib.npyio", LOADS},
+    {"numpy.testing", CODE},
     {"pandas.core.computation", CODE},
+    {"pandas.io", LOADS},
     {"sympy.parsing", CODE},
-    {"torch.compile", CODE},
     {"torch._dynamo", CODE},
     {"torch._inductor", CODE},
-    {"torch.jit", CODE},
-    {"torch.fx", CODE},
-    {"torch.package", CODE},
-    {"torch.hub", NETWORK},
-    {"torch.distributed.rpc", NETWORK},
+    {"torch.compile", CODE},
     {"torch.distributed.elastic", PROGRAMS},
+    {"torch.distributed.rpc", NETWORK},
+    {"torch.fx", CODE},
+    {"torch.hub", NETWORK},
+    {"torch.jit", CODE},
     {"torch.multiprocessing", PROGRAMS},
+    {"torch.package", CODE},
     {"torch.utils._config_module", LOADS},
     {"torch.utils.bottleneck", CODE},
     {"torch.utils.collect_env", PROGRAMS},
@@ -196,6 +198,7 @@ static const struct known packages[] = {
     {"torch.utils.model_zoo", NETWORK},
 };
 
+/* Whatever else, in order. */
 static const struct known names[] = {
     {"_io.FileIO", FILES},
     {"_io.open", FILES},
@@ -231,11 +234,11 @@ static const struct known names[] = {
     {"builtins.super", REACHES},
     {"builtins.type", CODE},
     {"builtins.vars", REACHES},
+    {"copyreg.add_extension", REACHES},
+    {"copyreg.pickle", REACHES},
     {"io.FileIO", FILES},
     {"io.open", FILES},
     {"io.open_code", FILES},
-    {"copyreg.add_extension", REACHES},
-    {"copyreg.pickle", REACHES},
     {"keras.models.load_model", LOADS},
     {"keras.saving.load_model", LOADS},
     {"numpy.fromfile", FILES},
@@ -249,19 +252,25 @@ static const struct known names[] = {
     {"pandas.eval", CODE},
     {"pandas.read_pickle", LOADS},
     {"pathlib.Path.write_text", FILES},
+    {"torch._classes._Classes.load_library", NATIVE},
+    {"torch._ops._Ops.load_library", NATIVE},
+    {"torch.classes.load_library", NATIVE},
     {"torch.from_file", FILES},
     {"torch.load", LOADS},
+    {"torch.ops.load_library", NATIVE},
     {"torch.save", FILES},
     {"torch.serialization.load", LOADS},
     {"torch.serialization.save", FILES},
     {"torch.storage._load_from_bytes", LOADS},
-    {"torch._ops._Ops.load_library", NATIVE},
-    {"torch._classes._Classes.load_library", NATIVE},
-    {"torch.ops.load_library", NATIVE},
-    {"torch.classes.load_library", NATIVE},
 };
 
-/* Builders of typed lists, in what TorchScript writes. */
+#define CHECKPOINT "torch.distributed.checkpoint."
+#define OLD_CHECKPOINT "torch.distributed._shard.checkpoint."
+#define SHARDED "torch.distributed._shard.sharded_tensor.metadata."
+
+/* Builders of typed lists, in what TorchScript writes; and the classes of
+ * which the description of a distributed checkpoint is made, which torch's own
+ * loader loads without a guard. */
 static const char *const harmless[] = {
     "torch.jit._pickle.build_boollist",
     "torch.jit._pickle.build_doublelist",
@@ -270,6 +279,32 @@ static const char *const harmless[] = {
     "torch.jit._pickle.restore_type_tag",
     "torch.jit._pickle.build_tensor_from_"
     "id",
+    CHECKPOINT "_hf_utils._HFStorageInfo",
+    CHECKPOINT "filesystem._StorageInfo",
+    CHECKPOINT "metadata.BytesStorageMetadata",
+    CHECKPOINT "metadata.ChunkStorageMetadata",
+    CHECKPOINT "metadata.Metadata",
+    CHECKPOINT "metadata.MetadataIndex",
+    CHECKPOINT "metadata.StorageMeta",
+    CHECKPOINT "metadata.TensorProperties",
+    CHECKPOINT "metadata.TensorStorageMetadata",
+    CHECKPOINT "metadata._MEM_FORMAT_ENCODING",
+    CHECKPOINT "metadata._MEM_FORMAT_ENCODING.TORCH_CHANNELS_LAST",
+    CHECKPOINT "metadata._MEM_FORMAT_ENCODING.TORCH_CONTIGUOUS_FORMAT",
+    CHECKPOINT "metadata._MEM_FORMAT_ENCODING.TORCH_PRESERVE_FORMAT",
+    OLD_CHECKPOINT "filesystem._StorageInfo",
+    OLD_CHECKPOINT "metadata.BytesStorageMetadata",
+    OLD_CHECKPOINT "metadata.ChunkStorageMetadata",
+    OLD_CHECKPOINT "metadata.Metadata",
+    OLD_CHECKPOINT "metadata.MetadataIndex",
+    OLD_CHECKPOINT "metadata.TensorStorageMetadata",
+    SHARDED "MEM_FORMAT_ENCODING",
+    SHARDED "MEM_FORMAT_ENCODING.TORCH_CHANNELS_LAST",
+    SHARDED "MEM_FORMAT_ENCODING.TORCH_CONTIGUOUS_FORMAT",
+    SHARDED "MEM_FORMAT_ENCODING.TORCH_PRESERVE_FORMAT",
+    SHARDED "ShardedTensorMetadata",
+    SHARDED "TensorProperties",
+    "torch.distributed._shard.metadata.ShardMetadata",
 };
 
 static const char *const renamed[][2] = {
@@ -311,17 +346,6 @@ begins(const char *text, const char *name)
            (text[length] == '\0' || text[length] == '.');
 }
 
-static const char *
-find_begin(const char *text, const struct known *list, size_t count)
-{
-    size_t i;
-
-    for (i = 0; i < count; i++)
-        if (begins(text, list[i].name))
-            return list[i].why;
-    return NULL;
-}
-
 /* Compares "module.name" without joining it. */
 static bool
 joined(const char *text, const char *module, const char *name)
@@ -330,6 +354,56 @@ joined(const char *text, const char *module, const char *name)
 
     return strncmp(text, module, length) == 0 && text[length] == '.' &&
            strcmp(text + length + 1, name) == 0;
+}
+
+struct start {
+    const char *text;
+    size_t length;
+};
+
+static int
+compare_start(const void *left, const void *right)
+{
+    const struct start *start = left;
+    const char *name = ((const struct known *)right)->name;
+    int order = strncmp(start->text, name, start->length);
+
+    return order != 0 ? order : -(name[start->length] != '\0');
+}
+
+static const char *
+find_start(const char *text, size_t length, const struct known *list,
+           size_t count)
+{
+    struct start start = {text, length};
+    const struct known *found =
+        bsearch(&start, list, count, sizeof *list, compare_start);
+
+    return found != NULL ? found->why : NULL;
+}
+
+/* By the first part of the text. */
+static const char *
+find_module(const char *text)
+{
+    return find_start(text, strcspn(text, "."), modules, COUNT_OF(modules));
+}
+
+/* By the text, or by what it begins with before one of its first points: no
+ * entry has more. */
+static const char *
+find_path(const char *text, const struct known *list, size_t count)
+{
+    const char *why = NULL;
+    size_t parts, length = 0;
+
+    for (parts = 0; parts < PARTS_MAX && why == NULL; parts++) {
+        length += strcspn(text + length, ".");
+        why = find_start(text, length, list, count);
+        if (text[length++] == '\0')
+            break;
+    }
+    return why;
 }
 
 /* What a name reaches on its way from attribute to attribute. */
@@ -345,9 +419,9 @@ find_on_the_way(const char *name)
         if (length > 4 && memcmp(part, "__", 2) == 0 &&
             memcmp(part + length - 2, "__", 2) == 0)
             return REACHES;
-        why = find_begin(part, modules, COUNT_OF(modules));
+        why = find_module(part);
         if (why == NULL && part[0] == '_')
-            why = find_begin(part + 1, modules, COUNT_OF(modules));
+            why = find_module(part + 1);
         if (why != NULL || dot == NULL)
             return why;
     }
@@ -358,13 +432,13 @@ static const char *
 find_harm(const char *module, const char *name)
 {
     char path[PATH_BYTES];
-    const char *why = find_begin(module, modules, COUNT_OF(modules));
+    const char *why = find_module(module);
 
     snprintf(path, sizeof path, "%s.%s", module, name);
     if (why == NULL)
-        why = find_begin(path, packages, COUNT_OF(packages));
+        why = find_path(path, packages, COUNT_OF(packages));
     if (why == NULL)
-        why = find_begin(path, names, COUNT_OF(names));
+        why = find_path(path, names, COUNT_OF(names));
     return why != NULL ? why : find_on_the_way(name);
 }
 

@@ -18,6 +18,7 @@ static const unsigned char magic_bytes[10] = {0x6c, 0xfc, 0x9c, 0x46, 0xf9,
 static const char magic_text[] = "119547037146038801333356";
 
 static const struct pickle_scan_value unknown = {.kind = VALUE_UNKNOWN};
+static const struct pickle_scan_value strange = {.kind = VALUE_STRANGE};
 static const struct pickle_scan_value data = {.kind = VALUE_DATA};
 static const struct pickle_scan_value empty = {.kind = VALUE_BAG};
 static const struct pickle_scan_value mark = {.kind = VALUE_MARK};
@@ -121,6 +122,14 @@ import_lines(struct pickle_scan_walk *walk, bool *done)
     return status;
 }
 
+static bool
+may_be_text(struct pickle_scan_value value)
+{
+    return value.kind == VALUE_TEXT || value.kind == VALUE_QUOTED ||
+           value.kind == VALUE_UNKNOWN || value.kind == VALUE_STRANGE ||
+           value.kind == VALUE_MADE;
+}
+
 static int
 import_stack(struct pickle_scan_walk *walk)
 {
@@ -134,8 +143,12 @@ import_stack(struct pickle_scan_walk *walk)
     if (status == CKPT_OK &&
         (name.kind == VALUE_TEXT || name.kind == VALUE_QUOTED))
         status = pickle_scan_text(walk, name, &texts[1]);
-    if (status == CKPT_OK)
+    if (status == CKPT_OK) {
+        /* What can be no text is refused by every loader. */
+        walk->made_count += (texts[0] == NULL || texts[1] == NULL) &&
+                            may_be_text(module) && may_be_text(name);
         return pickle_scan_import(walk, texts[0], texts[1]);
+    }
     walk->host->release(walk->host, texts[0]);
     return status;
 }
@@ -149,7 +162,7 @@ import_number(struct pickle_scan_walk *walk, unsigned width, bool *done)
     if (status != CKPT_OK || *done)
         return status;
     pickle_scan_odd(walk, ODD_EXTENSION);
-    return pickle_scan_push(walk, unknown);
+    return pickle_scan_push(walk, strange);
 }
 
 /* ---- Calls ---- */
@@ -161,8 +174,13 @@ call(struct pickle_scan_walk *walk, struct pickle_scan_value callee,
 {
     struct pickle_scan_value made = unknown;
     struct pickle_scan_global *global;
+    bool reached = false;
     int status = CKPT_OK;
 
+    if (callee.kind == VALUE_GLOBAL)
+        status = pickle_scan_reach(walk, callee, arguments, &reached);
+    if (status != CKPT_OK)
+        return status;
     if (callee.kind == VALUE_GLOBAL || callee.kind == VALUE_MADE) {
         global = walk->globals[callee.at];
         if (global->call_count++ == 0) {
@@ -175,7 +193,8 @@ call(struct pickle_scan_walk *walk, struct pickle_scan_value callee,
     } else {
         pickle_scan_odd(walk, ODD_CALL);
     }
-    return status == CKPT_OK ? pickle_scan_push(walk, made) : status;
+    return status == CKPT_OK && !reached ? pickle_scan_push(walk, made)
+                                         : status;
 }
 
 /* The state or the items of something: its own code takes them. */
@@ -190,7 +209,7 @@ set(struct pickle_scan_walk *walk)
         return;
     }
     target = &walk->stack[walk->stack_count - 1];
-    if (target->kind == VALUE_GLOBAL)
+    if (target->kind == VALUE_GLOBAL || target->kind == VALUE_STRANGE)
         pickle_scan_odd(walk, ODD_CHANGED);
     if (target->kind != VALUE_MADE && target->kind != VALUE_GLOBAL)
         return;
@@ -212,20 +231,34 @@ bag_add(struct pickle_scan_value *bag, struct pickle_scan_value value)
         bag->inner = (uint32_t)value.at + 1;
 }
 
+static bool
+is_pair(struct pickle_scan_value first, struct pickle_scan_value second)
+{
+    return first.kind == VALUE_GLOBAL &&
+           (second.kind == VALUE_TEXT || second.kind == VALUE_QUOTED);
+}
+
 /* Takes all above the top mark, and the mark; `first` is the lowest. */
 static void
 take_marked(struct pickle_scan_walk *walk, struct pickle_scan_value *first,
             struct pickle_scan_value *contents)
 {
+    struct pickle_scan_value second = unknown;
+    size_t count = 0;
+
     *first = unknown;
     *contents = empty;
     while (walk->stack_count > 0) {
-        struct pickle_scan_value value = walk->stack[--walk->stack_count];
+        struct pickle_scan_value value = pickle_scan_take(walk);
 
-        if (value.kind == VALUE_MARK)
+        if (value.kind == VALUE_MARK) {
+            contents->pair = count == 2 && is_pair(*first, second);
             return;
+        }
         bag_add(contents, value);
+        second = *first;
         *first = value;
+        count++;
     }
     pickle_scan_odd(walk, ODD_UNDERFLOW);
 }
@@ -242,10 +275,15 @@ collect(struct pickle_scan_walk *walk)
 static int
 collect_few(struct pickle_scan_walk *walk, unsigned count)
 {
-    struct pickle_scan_value contents = empty;
+    struct pickle_scan_value contents = empty, first = unknown, second;
+    bool two = count == 2;
 
-    while (count-- > 0)
-        bag_add(&contents, pickle_scan_pop(walk));
+    while (count-- > 0) {
+        second = first;
+        first = pickle_scan_pop(walk);
+        bag_add(&contents, first);
+    }
+    contents.pair = two && is_pair(first, second);
     return pickle_scan_push(walk, contents);
 }
 

@@ -9,8 +9,6 @@
 #include <string.h>
 
 #define SNIFF_BYTES 16
-#define SEQUENCE_MAX 1000000
-#define STREAM_PICKLES 5 /* of torch's legacy stream, before the storages */
 #define DECODED_MAX ((uint32_t)16 << 20)
 
 /* What is packed in ways that are not unpacked here. */
@@ -27,177 +25,6 @@ static const struct {
     {"PYTORCH1", 0, 8, "a container of a PyTorch preview"},
     {"PTMF", 4, 4, "a flatbuffer of PyTorch mobile"},
 };
-
-/* ---- Pickles one after the other ---- */
-
-/* Whether a pickle is worth a word. In a text anything may stand, and raw
- * numbers begin like a pickle of one value now and then: what imports nothing
- * does nothing. */
-static bool
-counts(const struct pickle_scan_walk *walk, enum pickle_scan_mode mode)
-{
-    bool calls = false, harms = false;
-    bool imports = walk->global_count > 0 || walk->oddities[ODD_EXTENSION] ||
-                   walk->oddities[ODD_COMPUTED];
-    size_t i;
-
-    for (i = 0; i < walk->global_count; i++) {
-        calls = calls || walk->globals[i]->call_count > 0;
-        harms = harms || walk->globals[i]->severity == CKPT_SEVERITY_DANGEROUS;
-    }
-    if (mode == PICKLE_SCAN_FILE)
-        return true;
-    if (mode == PICKLE_SCAN_ELSE || mode == PICKLE_SCAN_BYTES)
-        return calls && harms;
-    if (mode == PICKLE_SCAN_VALUE && !walk->proto)
-        return calls && (harms || walk->stopped);
-    return imports || (walk->proto && walk->stopped);
-}
-
-struct sequence {
-    const struct pickle_scan_view *view;
-    enum pickle_scan_mode mode;
-    unsigned depth;
-    uint64_t at, count, passed_count; /* passed: not worth a word */
-    uint64_t end;                     /* of the last one that was */
-    bool magic;                       /* it is torch's legacy stream */
-    bool whole;                       /* the last pickle came to its STOP */
-};
-
-/* Walks one pickle, and reports it. */
-static int
-sequence_step(struct sequence *self, bool *found)
-{
-    struct pickle_scan_walk walk = {0};
-    int status = pickle_scan_walk(self->view->host, self->view, self->at,
-                                  self->depth, &walk);
-    bool counted;
-
-    *found = status == CKPT_OK && pickle_scan_is_pickle(&walk);
-    counted = *found && counts(&walk, self->mode);
-    if (counted)
-        status = pickle_scan_report(&walk);
-    if (*found) {
-        self->magic =
-            self->magic || (self->at == 0 && walk.result.kind == VALUE_MAGIC);
-        self->whole = walk.stopped;
-        self->at = walk.at;
-        self->count += counted;
-        self->passed_count += !counted;
-    }
-    if (counted)
-        self->end = walk.at;
-    pickle_scan_walk_end(&walk);
-    return status;
-}
-
-/* Goes to the next place behind `at` where a pickle could begin. */
-static int
-sequence_seek(struct sequence *self, bool *more)
-{
-    struct ckpt_span span;
-    int status = CKPT_OK;
-
-    *more = false;
-    for (;;) {
-        const unsigned char *p, *end;
-
-        status = pickle_scan_peek(self->view, self->at, 4096, &span);
-        if (status != CKPT_OK || span.size_bytes < 2)
-            return status;
-        end = span.data + span.size_bytes - 1;
-        p = memchr(span.data, 0x80, (size_t)(end - span.data));
-        while (p != NULL && (p[1] < 1 || p[1] > 5))
-            p = memchr(p + 1, 0x80, (size_t)(end - p - 1));
-        if (p != NULL) {
-            self->at += (uint64_t)(p - span.data);
-            *more = true;
-            return CKPT_OK;
-        }
-        self->at += span.size_bytes - 1;
-        if (self->view->host->cancelled(self->view->host))
-            return CKPT_CANCELLED;
-    }
-}
-
-/* The storages of a legacy stream may be anything, and so may what is behind
- * them. */
-static int
-sequence_storages(const struct sequence *self)
-{
-    bool known = false;
-    int status =
-        pickle_scan_find(self->view, CKPT_SEVERITY_NOTE, "scanned", NULL,
-                         self->at, "storages of a legacy stream");
-
-    return status == CKPT_OK
-               ? pickle_scan_sequence(self->view, self->at, PICKLE_SCAN_BYTES,
-                                      self->depth, &known)
-               : status;
-}
-
-/* What comes after the last pickle of a file that is one. */
-static int
-sequence_rest(const struct sequence *self)
-{
-    uint64_t total = self->count + self->passed_count;
-    struct ckpt_span span;
-    char text[120];
-    int status = CKPT_OK;
-
-    if (self->magic && total >= STREAM_PICKLES)
-        return sequence_storages(self);
-    if (total > 1 && !self->magic) {
-        snprintf(text, sizeof text,
-                 "%llu pickles follow each other; a loader sees the first",
-                 (unsigned long long)total);
-        status = pickle_scan_find(self->view, CKPT_SEVERITY_SUSPICIOUS,
-                                  "hidden", NULL, CKPT_NOWHERE, text);
-    }
-    if (status == CKPT_OK)
-        status = pickle_scan_peek(self->view, self->end, 1, &span);
-    if (status != CKPT_OK || span.size_bytes == 0 || !self->whole)
-        return status;
-    return pickle_scan_find(self->view, CKPT_SEVERITY_SUSPICIOUS, "hidden",
-                            NULL, self->end,
-                            "bytes that are no pickle follow STOP");
-}
-
-int
-pickle_scan_sequence(const struct pickle_scan_view *view, uint64_t at,
-                     enum pickle_scan_mode mode, unsigned depth, bool *known)
-{
-    struct sequence self = {
-        .view = view, .mode = mode, .depth = depth, .at = at};
-    bool found = true;
-    int status = CKPT_OK;
-
-    while (status == CKPT_OK && found &&
-           self.count + self.passed_count < SEQUENCE_MAX) {
-        uint64_t from = self.at;
-
-        if (self.magic && self.count + self.passed_count == STREAM_PICKLES)
-            break;
-        status = sequence_step(&self, &found);
-        if (status != CKPT_OK || (found && self.at > from && self.whole))
-            continue;
-        if (mode != PICKLE_SCAN_STREAM && mode != PICKLE_SCAN_BYTES)
-            break;
-        self.at = (found ? self.at : from) + !found;
-        status = sequence_seek(&self, &found);
-    }
-    if (status == CKPT_OK && self.count + self.passed_count >= SEQUENCE_MAX)
-        status = pickle_scan_find(view, CKPT_SEVERITY_SUSPICIOUS, "unscanned",
-                                  NULL, self.at,
-                                  "very many pickles: the rest is not looked "
-                                  "at");
-    if (self.count > 0)
-        *known = true;
-    if (status == CKPT_OK && self.count > 0 &&
-        (mode == PICKLE_SCAN_FILE || mode == PICKLE_SCAN_MEMBER))
-        status = sequence_rest(&self);
-    return status;
-}
 
 /* ---- Packed bytes ---- */
 
@@ -343,6 +170,7 @@ pickle_scan_sweep(const struct pickle_scan_view *view,
 {
     unsigned char start[SNIFF_BYTES] = {0};
     size_t got = 0;
+    bool chain = false;
     int status;
 
     if (depth > PICKLE_SCAN_DEPTH_MAX) {
@@ -353,7 +181,10 @@ pickle_scan_sweep(const struct pickle_scan_view *view,
     }
     status = pickle_scan_copy(view, 0, start, sizeof start, &got);
     if (status == CKPT_OK && got > 0)
+        status = pickle_scan_chain(view, depth, &chain);
+    if (status == CKPT_OK && got > 0 && !chain)
         status = sweep_kinds(view, mode, depth, start, got, known);
+    *known = *known || chain;
     return status;
 }
 

@@ -30,6 +30,10 @@ int pickle_scan_sequence(const struct pickle_scan_view *view, uint64_t at,
 /* Archives of several kinds; each does nothing if it is none. */
 int pickle_scan_zip(const struct pickle_scan_view *view,
                     enum pickle_scan_mode mode, unsigned depth, bool *known);
+/* Archives that fill a file one after the other, if it is a part of a
+ * distributed checkpoint: *known becomes true, and all of it was looked at. */
+int pickle_scan_chain(const struct pickle_scan_view *view, unsigned depth,
+                      bool *known);
 int pickle_scan_tar(const struct pickle_scan_view *view, unsigned depth,
                     bool *known);
 int pickle_scan_numpy(const struct pickle_scan_view *view, unsigned depth,

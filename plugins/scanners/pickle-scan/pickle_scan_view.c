@@ -295,6 +295,7 @@ pickle_scan_part(const struct pickle_scan_view *view, uint64_t at,
             size_bytes = view->size_bytes - at;
     }
     part.place = place;
+    part.item = false;
     part.size_bytes = size_bytes;
     if (view->inflater != NULL && size_bytes == 0) {
         /* A size of 0 would mean all of it. */

@@ -18,6 +18,7 @@ struct pickle_scan_inflater;
 struct pickle_scan_view {
     const struct ckpt_host *host;
     bool script;       /* it is of an archive of TorchScript */
+    bool item;         /* it is one archive of several in a file */
     const char *place; /* of the part in the file; NULL: the file itself */
     /* One of these three: */
     const struct ckpt_source *source;

@@ -14,9 +14,10 @@
 #define MEMO_MAX ((uint64_t)4 << 20)
 #define FAR_MAX 1024
 #define GLOBALS_MAX 20000
-#define NAME_MAX_BYTES 4096
-#define PARTS_MAX 32
+#define STRANGE_OPCODES 8 /* as many in order are no chance */
 #define WINDOW_BYTES ((size_t)8 << 10)
+#define JUDGE_COST 2048 /* of a new name, and of each byte in it */
+#define JUDGE_COST_BYTE 16
 
 /* ---- The window ---- */
 
@@ -85,12 +86,22 @@ pickle_scan_push(struct pickle_scan_walk *walk, struct pickle_scan_value value)
 }
 
 struct pickle_scan_value
+pickle_scan_take(struct pickle_scan_walk *walk)
+{
+    struct pickle_scan_value value = walk->stack[--walk->stack_count];
+
+    if (value.kind == VALUE_GLOBAL)
+        walk->globals[value.at]->taken_count++;
+    return value;
+}
+
+struct pickle_scan_value
 pickle_scan_pop(struct pickle_scan_walk *walk)
 {
     struct pickle_scan_value nothing = {.kind = VALUE_UNKNOWN};
 
     if (walk->stack_count > 0)
-        return walk->stack[--walk->stack_count];
+        return pickle_scan_take(walk);
     pickle_scan_odd(walk, ODD_UNDERFLOW);
     return nothing;
 }
@@ -260,7 +271,8 @@ pickle_scan_text(struct pickle_scan_walk *walk, struct pickle_scan_value value,
     *text = NULL;
     if ((value.kind != VALUE_TEXT && value.kind != VALUE_QUOTED &&
          value.kind != VALUE_BAG) ||
-        value.size > NAME_MAX_BYTES || (value.kind == VALUE_BAG && !value.size))
+        value.size > PICKLE_SCAN_NAME_MAX ||
+        (value.kind == VALUE_BAG && !value.size))
         return CKPT_OK;
     made = walk->host->allocate(walk->host, (size_t)value.size + 1);
     if (made == NULL)
@@ -288,9 +300,10 @@ global_new(struct pickle_scan_walk *walk, const char *module, const char *name,
     struct pickle_scan_global *made;
     uint64_t *slot;
     bool added;
-    int status = CKPT_OK;
+    int status = pickle_scan_charge(
+        walk->view, JUDGE_COST + JUDGE_COST_BYTE * (module_bytes + name_bytes));
 
-    if (walk->global_count == walk->global_capacity)
+    if (status == CKPT_OK && walk->global_count == walk->global_capacity)
         status = grow(walk, &walk->globals, &walk->global_capacity,
                       sizeof *walk->globals);
     if (status != CKPT_OK)
@@ -307,6 +320,7 @@ global_new(struct pickle_scan_walk *walk, const char *module, const char *name,
         pickle_scan_judge(module, name, walk->view->script, &made->why);
     made->plain =
         pickle_scan_identifier(module) && pickle_scan_identifier(name);
+    made->reaches = pickle_scan_is_getattr(module, name);
     walk->globals[walk->global_count] = made;
     slot = sdk_table_add(walk->host, &walk->index, made->module,
                          module_bytes + name_bytes - 1, &added);
@@ -323,7 +337,7 @@ static int
 global_find(struct pickle_scan_walk *walk, const char *module, const char *name,
             size_t *number)
 {
-    char key[2 * NAME_MAX_BYTES + 2];
+    char key[2 * PICKLE_SCAN_NAME_MAX + 2];
     size_t module_bytes = strlen(module) + 1, name_bytes = strlen(name);
     const uint64_t *slot;
 
@@ -336,29 +350,20 @@ global_find(struct pickle_scan_walk *walk, const char *module, const char *name,
     return CKPT_OK;
 }
 
-/* Names of so many parts are not written by hand, and each part is looked up
- * in all lists. */
-static bool
-has_many_parts(const char *text)
-{
-    size_t count = 0;
-
-    for (text = strchr(text, '.'); text != NULL; text = strchr(text + 1, '.'))
-        count++;
-    return count > PARTS_MAX;
-}
-
 int
 pickle_scan_import(struct pickle_scan_walk *walk, char *module, char *name)
 {
-    struct pickle_scan_value value = {.kind = VALUE_UNKNOWN};
+    struct pickle_scan_value value = {.kind = VALUE_STRANGE};
     struct pickle_scan_global *global;
     size_t number = 0;
     int status = CKPT_OK;
 
-    if (module == NULL || name == NULL || has_many_parts(module) ||
-        has_many_parts(name)) {
+    if (module != NULL && name != NULL)
+        status = pickle_scan_charge(walk->view, strlen(module) + strlen(name));
+    if (module == NULL || name == NULL) {
         pickle_scan_odd(walk, ODD_COMPUTED);
+    } else if (status != CKPT_OK) {
+        /* No more looking up. */
     } else if (walk->global_count >= GLOBALS_MAX) {
         pickle_scan_odd(walk, ODD_DEEP);
     } else {
@@ -416,6 +421,8 @@ pickle_scan_walk(const struct ckpt_host *host,
         if ((walk->opcode_count & 0xfffff) == 0xfffff && host->cancelled(host))
             status = CKPT_CANCELLED;
     }
+    if (status == CKPT_OK)
+        pickle_scan_settle(walk);
     return status;
 }
 
@@ -440,6 +447,21 @@ pickle_scan_walk_end(struct pickle_scan_walk *walk)
     memset(walk, 0, sizeof *walk);
 }
 
+/* Whether it does with imports that nobody can tell what only a pickle does.
+ * Their opcodes alone, without calls, are common bytes. */
+static bool
+is_strange(const struct pickle_scan_walk *walk)
+{
+    bool steady =
+        walk->oddities[ODD_MEMO] == 0 && walk->opcode_count >= STRANGE_OPCODES;
+
+    if (walk->oddities[ODD_COMPUTED] == 0 && walk->oddities[ODD_EXTENSION] == 0)
+        return false;
+    return walk->oddities[ODD_CALL] > 0 ||
+           (steady &&
+            (walk->made_count > 0 || walk->oddities[ODD_CHANGED] > 0));
+}
+
 /* Bytes of another kind often begin with something that could be an opcode,
  * seldom with several, and they call nothing. */
 bool
@@ -450,15 +472,14 @@ pickle_scan_is_pickle(const struct pickle_scan_walk *walk)
         walk->oddities[ODD_UNDERFLOW] == 0 || walk->oddities[ODD_DEEP] > 0;
     size_t i;
 
-    if (sound && walk->oddities[ODD_CALL] > 0 &&
-        (walk->oddities[ODD_COMPUTED] > 0 || walk->oddities[ODD_EXTENSION] > 0))
+    if (sound && is_strange(walk))
         return true;
-
     for (i = 0; i < walk->global_count; i++) {
         const struct pickle_scan_global *global = walk->globals[i];
 
         if (global->plain &&
             (walk->proto || walk->stopped || global->call_count > 0 ||
+             (sound && walk->oddities[ODD_CHANGED] > 0) ||
              global->severity == CKPT_SEVERITY_DANGEROUS))
             return true;
     }

@@ -12,10 +12,12 @@
 #include "pickle_scan_view.h"
 
 #define PICKLE_SCAN_DEPTH_MAX 8
+#define PICKLE_SCAN_NAME_MAX 4096
 
 enum pickle_scan_value_kind {
     VALUE_NOTHING = 0, /* a memo number that was not given */
     VALUE_UNKNOWN,     /* nobody can tell before it is loaded */
+    VALUE_STRANGE,     /* an import of which nobody can tell what it is */
     VALUE_DATA,
     VALUE_TEXT,   /* `at`, `size` of its bytes in the view */
     VALUE_QUOTED, /* the same, with quotes and escapes, as protocol 0 has it */
@@ -28,6 +30,7 @@ enum pickle_scan_value_kind {
 
 struct pickle_scan_value {
     uint8_t kind;
+    bool pair; /* of a bag: that global and that text, and no more */
     uint32_t size;
     uint32_t inner; /* of a bag: the number of its first global, and one */
     uint64_t at;
@@ -40,8 +43,12 @@ struct pickle_scan_global {
     char *argument; /* of the first call: a text, or NULL */
     uint64_t import_byte, call_byte, set_byte;
     uint64_t import_count, call_count, set_count;
+    uint64_t taken_count;   /* from the stack, as the global that it is */
+    uint64_t reached_count; /* calls of `getattr` whose outcome is known */
+    uint32_t reached_severity;
     uint32_t severity;
-    bool plain; /* both names could be names */
+    bool plain;   /* both names could be names */
+    bool reaches; /* it is `getattr` */
 };
 
 /* What else is odd; counted, with the first place. */
@@ -83,6 +90,7 @@ struct pickle_scan_walk {
 
     uint64_t oddities[ODD_COUNT], odd_bytes[ODD_COUNT];
     uint64_t opcode_count;
+    uint64_t made_count; /* imports of names that nobody can tell */
     bool proto, stopped, cut;
     const char *broken; /* why the walk ended before STOP */
     struct pickle_scan_value result;
@@ -99,6 +107,20 @@ void pickle_scan_walk_end(struct pickle_scan_walk *walk);
 
 /* Whether what was walked is a pickle, and not bytes of another kind. */
 bool pickle_scan_is_pickle(const struct pickle_scan_walk *walk);
+
+/* ---- pickle_scan_attribute.c ---- */
+
+bool pickle_scan_is_getattr(const char *module, const char *name);
+
+/* A call of a global: if it is `getattr` of a class and a name, the import of
+ * what it reaches is pushed, and *reached becomes true. */
+int pickle_scan_reach(struct pickle_scan_walk *walk,
+                      struct pickle_scan_value callee,
+                      struct pickle_scan_value arguments, bool *reached);
+
+/* After the walk: a `getattr` that did nothing else is as grave as what it
+ * reached. */
+void pickle_scan_settle(const struct pickle_scan_walk *walk);
 
 /* ---- pickle_scan_report.c ---- */
 
@@ -141,6 +163,8 @@ void pickle_scan_odd(struct pickle_scan_walk *walk,
                      enum pickle_scan_oddity oddity);
 int pickle_scan_push(struct pickle_scan_walk *walk,
                      struct pickle_scan_value value);
+/* Takes the top of a stack that is not empty, or says that it is. */
+struct pickle_scan_value pickle_scan_take(struct pickle_scan_walk *walk);
 struct pickle_scan_value pickle_scan_pop(struct pickle_scan_walk *walk);
 int pickle_scan_memo_put(struct pickle_scan_walk *walk, uint64_t index);
 int pickle_scan_memo_get(struct pickle_scan_walk *walk, uint64_t index);

@@ -335,10 +335,11 @@ look_strictly(const struct pickle_scan_archive *archive)
     struct sdk_zip zip = {0};
     int status;
 
-    if (view->source == NULL || view->place != NULL)
+    if (view->source == NULL || (view->place != NULL && !view->item))
         return CKPT_OK;
     sdk_quiet_host_init(&quiet, view->host);
-    status = sdk_zip_open(&quiet.table, view->source, &zip);
+    status = sdk_zip_open_part(&quiet.table, view->source, view->offset,
+                               view->size_bytes, &zip);
     sdk_zip_close(&quiet.table, &zip);
     if (status == CKPT_FORMAT || status == CKPT_UNSUPPORTED)
         return pickle_scan_find(view, CKPT_SEVERITY_SUSPICIOUS, "mismatch",

@@ -294,6 +294,13 @@ struct ckpt_host {
                         const struct ckpt_tensor *const *views,
                         size_t view_count, const char *device,
                         const struct ckpt_storage **storage);
+
+    /* ---- Reading for a check [open, describe] ---- */
+
+    /* Whether the reader's own verify comes next. What it tells then, such
+     * as a checksum that does not hold, is no failure before, as long as the
+     * rest can be read. */
+    bool (*verifying)(const struct ckpt_host *host);
 };
 
 #endif
