@@ -481,13 +481,14 @@ static const struct ckpt_option layout_options[] = {
                            .kind = CKPT_OPTION_FILE,
                            .help = "a file of pairs, layer of Keras and module "
                                    "of torch"},
-    [LAYOUT_OPTION_CLASS] = {.name = "class",
-                             .kind = CKPT_OPTION_STRING,
-                             .help = "what layers are: NAME=CLASS,..."},
+    [LAYOUT_OPTION_CLASS] =
+        {.name = "class",
+         .kind = CKPT_OPTION_STRING,
+         .help = "what layers are: NAME=CLASS, with commas between"},
     [LAYOUT_OPTION_FLATTEN] = {.name = "flatten",
                                .kind = CKPT_OPTION_STRING,
                                .help = "what was flattened before a Dense: "
-                                       "NAME=HxWxC,..."},
+                                       "NAME=HxWxC, with commas between"},
     [LAYOUT_OPTION_HEADS] = {.name = "heads",
                              .kind = CKPT_OPTION_INT,
                              .help = "how many heads attention has, towards "
