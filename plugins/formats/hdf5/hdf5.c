@@ -12,6 +12,7 @@
 #include "hdf5_lib.h"
 #include "hdf5_probe.h"
 #include "hdf5_walk.h"
+#include "hdf5_writers.h"
 
 struct hdf5_reader {
     struct hdf5_archive archive; /* around the part; zeroes if there is none */
@@ -254,4 +255,5 @@ CKPT_PLUGIN(hdf5) = {
     .version = "0.1.0",
     .summary = "HDF5 files: Keras, and plain trees of data sets",
     .readers = hdf5_readers,
+    .writers = hdf5_writers,
 };

@@ -23,6 +23,7 @@ typedef H5L_info_t link_info;
 
 #define TARGET_MAX ((size_t)64 << 10)
 #define TEXT_BYTES 300
+#define CACHE_BYTES ((size_t)512 << 10)
 
 /* ---- Bytes ---- */
 
@@ -41,6 +42,22 @@ lib_read(void *context, uint64_t offset, void *buffer, size_t size_bytes)
     return lib->status;
 }
 
+/* Every header is looked at once, so a small cache of them will do. Its size
+ * counts bytes of the file, of which libhdf5 makes 15 times as many. */
+static void
+lib_bound_cache(hid_t access)
+{
+    H5AC_cache_config_t config = {.version = H5AC__CURR_CACHE_CONFIG_VERSION};
+
+    if (H5Pget_mdc_config(access, &config) < 0)
+        return;
+    config.set_initial_size = true;
+    config.initial_size = CACHE_BYTES;
+    config.min_size = CACHE_BYTES;
+    config.max_size = CACHE_BYTES;
+    H5Pset_mdc_config(access, &config);
+}
+
 /* A file that its writer left open is refused unless one says that the writer
  * may still be at it. */
 static int
@@ -48,6 +65,7 @@ lib_open_file(struct hdf5_lib *lib)
 {
     hid_t list;
 
+    lib_bound_cache(lib->driver.access);
     lib->file = H5Fopen("ckpt", H5F_ACC_RDONLY, lib->driver.access);
     if (lib->file < 0 && hdf5_failed_with("already open for"))
         lib->file = H5Fopen("ckpt", H5F_ACC_RDONLY | H5F_ACC_SWMR_READ,

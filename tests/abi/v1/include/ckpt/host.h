@@ -266,7 +266,7 @@ struct ckpt_host {
     /* ---- Payload as a stream ---- */
 
     /* The bytes that tensor_read copies, in order and in bounded memory, of a
-     * tensor of any size. [plan, late; cursor_open and cursor_next of a
+     * tensor of any size. [plan, write, late; cursor_open and cursor_next of a
      * transform] Several streams may be open, up to 128. */
     int (*tensor_open)(const struct ckpt_host *host,
                        const struct ckpt_tensor *tensor,
@@ -301,6 +301,31 @@ struct ckpt_host {
      * as a checksum that does not hold, is no failure before, as long as the
      * rest can be read. */
     bool (*verifying)(const struct ckpt_host *host);
+
+    /* ---- Driving an output [write] ----
+     *
+     * What lies between bytes that were written is zeros. */
+
+    /* Writes `size_bytes` at `offset`, which may be anywhere. */
+    int (*sink_write)(const struct ckpt_host *host, struct ckpt_sink *sink,
+                      uint64_t offset, const void *bytes, size_t size_bytes);
+
+    /* Copies what was written. CKPT_CONTRACT: beyond the end. */
+    int (*sink_read)(const struct ckpt_host *host, struct ckpt_sink *sink,
+                     uint64_t offset, void *buffer, size_t size_bytes);
+
+    /* Sets the size of the output: cuts it, or adds zeros. */
+    int (*sink_resize)(const struct ckpt_host *host, struct ckpt_sink *sink,
+                       uint64_t size_bytes);
+
+    /* ---- Losses that only a writer sees [plan] ---- */
+
+    /* Says what of the graph will not be in the output: one more line of the
+     * list of losses, and a failure, once the plan is made, for a user who
+     * asked to be strict. `tensor` is a name or NULL. */
+    void (*plan_lose)(const struct ckpt_host *host, struct ckpt_plan *plan,
+                      const char *tensor, const char *format, ...)
+        CKPT_PRINTF(4, 5);
 };
 
 #endif
