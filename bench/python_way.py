@@ -15,6 +15,8 @@ import torch
 def load(path):
     if path.endswith(".onnx"):
         return load_onnx(path)
+    if path.endswith(".h5"):
+        return load_hdf5(path)
     if path.endswith(".safetensors"):
         return safetensors.torch.load_file(path)
     return torch.load(path, weights_only=True, mmap=not is_legacy(path))
@@ -22,6 +24,23 @@ def load(path):
 
 def is_legacy(path):
     return path.endswith(".legacy.pt")
+
+
+def load_hdf5(path):
+    import h5py
+    with h5py.File(path) as file:
+        return {name: torch.from_numpy(data[()].view("i2"))
+                .view(torch.bfloat16) for name, data in file.items()}
+
+
+def save_hdf5(tensors, path):
+    """Data sets of bfloat16, as Keras 3 has them."""
+    import h5py
+    with h5py.File(path, "w") as file:
+        for name, value in tensors.items():
+            data = file.create_dataset(
+                name, data=value.view(torch.int16).numpy().view("V2"))
+            data.attrs["dtype"] = "bfloat16"
 
 
 def load_onnx(path):
@@ -50,6 +69,8 @@ def save_onnx(tensors, path):
 def convert(source, target):
     if target.endswith(".onnx"):
         save_onnx(load(source), target)
+    elif target.endswith(".h5"):
+        save_hdf5(load(source), target)
     elif target.endswith(".safetensors"):
         safetensors.torch.save_file(load(source), target)
     else:
@@ -63,6 +84,11 @@ def ls(path):
             for name in file.keys():
                 view = file.get_slice(name)
                 print(name, view.get_dtype(), view.get_shape())
+    elif path.endswith(".h5"):
+        import h5py
+        with h5py.File(path) as file:
+            for name, data in file.items():
+                print(name, data.dtype, data.shape)
     elif path.endswith(".onnx"):
         import onnx
         for tensor in onnx.load(path, load_external_data=False) \

@@ -218,6 +218,8 @@ hdf5_layers_fini(struct hdf5_layers *layers)
     const struct ckpt_host *host = layers->host;
     struct hdf5_kept *kept;
 
+    if (host == NULL)
+        return;
     while ((kept = layers->kept) != NULL) {
         layers->kept = kept->next;
         host->release(host, kept);

@@ -22,7 +22,7 @@ struct hdf5_layers {
     struct hdf5_kept *kept; /* texts of paths */
 };
 
-/* fini is due whatever comes of it. */
+/* fini is due whatever comes of it; a zeroed struct is fine. */
 int hdf5_layers_init(struct hdf5_layers *layers, const struct hdf5_names *names,
                      const struct ckpt_graph *graph);
 void hdf5_layers_fini(struct hdf5_layers *layers);

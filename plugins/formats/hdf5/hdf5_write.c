@@ -443,6 +443,7 @@ hdf5_out_fini(struct hdf5_out *out)
     sdk_table_fini(host, &out->paths);
     sdk_table_fini(host, &out->views);
     sdk_buffer_fini(host, &out->path);
+    hdf5_layers_fini(&out->layers);
     hdf5_names_fini(&out->names);
     hdf5_quiet_end(&out->quiet);
 }

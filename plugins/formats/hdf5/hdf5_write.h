@@ -9,7 +9,7 @@
 
 #include "hdf5_driver.h"
 #include "hdf5_error.h"
-#include "hdf5_names.h"
+#include "hdf5_layers.h"
 #include "hdf5_tree.h"
 
 /* What tensors can be of; others are given as bytes by the hub. */
@@ -32,7 +32,8 @@ struct hdf5_out {
     const struct ckpt_host *host;
     const struct ckpt_graph *graph;
     struct hdf5_names names;
-    int gzip_level; /* 0: contiguous data sets */
+    struct hdf5_layers layers; /* KERAS2; its texts are lent to `paths` */
+    int gzip_level;            /* 0: contiguous data sets */
     /* What is done with a new data set before it is closed; NULL: nothing. */
     int (*each)(struct hdf5_out *out, size_t entry, hid_t data);
     void *context; /* for each */

@@ -74,14 +74,13 @@ layers_names(struct hdf5_out *out, struct hdf5_layers *layers)
 int
 hdf5_out_layers(struct hdf5_out *out)
 {
-    struct hdf5_layers layers;
-    int status = hdf5_layers_init(&layers, &out->names, out->graph);
+    struct hdf5_layers *layers = &out->layers;
+    int status = hdf5_layers_init(layers, &out->names, out->graph);
     size_t i;
 
     if (status == CKPT_OK)
-        status = layers_names(out, &layers);
-    for (i = 0; i < layers.count && status == CKPT_OK; i++)
-        status = layer_weights(out, &layers, i);
-    hdf5_layers_fini(&layers);
+        status = layers_names(out, layers);
+    for (i = 0; i < layers->count && status == CKPT_OK; i++)
+        status = layer_weights(out, layers, i);
     return status;
 }

@@ -17,7 +17,8 @@ struct ordering {
     const struct ckpt_host *host;
     const struct ckpt_graph *graph;
     struct hdf5_tree tree;
-    struct sdk_table paths; /* of groups: 1 + index of the object */
+    struct sdk_table paths;    /* of groups: index of the object */
+    struct hdf5_layers layers; /* whose texts the tree borrows */
 };
 
 /* Bytewise, part by part: a `/` comes before all. */
@@ -178,20 +179,19 @@ order_layers(struct ordering *o, const struct hdf5_names *names)
     const struct ckpt_text base = {names->base.data,
                                    names->base.size_bytes -
                                        (names->base.size_bytes > 0)};
-    struct hdf5_layers layers;
+    struct hdf5_layers *layers = &o->layers;
     size_t i, count;
-    int status = hdf5_layers_init(&layers, names, o->graph);
+    int status = hdf5_layers_init(layers, names, o->graph);
 
     if (status == CKPT_OK) {
-        count = hdf5_layers_names(&layers);
-        status = order_list(o, &base, "layer_names", layers.list, count);
+        count = hdf5_layers_names(layers);
+        status = order_list(o, &base, "layer_names", layers->list, count);
     }
-    for (i = 0; i < layers.count && status == CKPT_OK; i++) {
-        count = hdf5_layers_weights(&layers, i);
-        status =
-            order_list(o, &layers.paths[i], "weight_names", layers.list, count);
+    for (i = 0; i < layers->count && status == CKPT_OK; i++) {
+        count = hdf5_layers_weights(layers, i);
+        status = order_list(o, &layers->paths[i], "weight_names", layers->list,
+                            count);
     }
-    hdf5_layers_fini(&layers);
     return status;
 }
 
@@ -308,6 +308,7 @@ hdf5_arrange(const struct ckpt_host *host, enum hdf5_layout layout,
     host->release(host, sorted);
     sdk_table_fini(host, &o.paths);
     hdf5_tree_fini(&o.tree);
+    hdf5_layers_fini(&o.layers);
     hdf5_names_fini(&names);
     return status;
 }
