@@ -138,6 +138,14 @@ hdf5_close(const struct ckpt_host *host, void *self)
     host->release(host, reader);
 }
 
+static int
+hdf5_verify(const struct ckpt_host *host, void *self)
+{
+    const struct hdf5_reader *reader = self;
+
+    return hdf5_archive_verify(host, &reader->archive);
+}
+
 /* A cursor of libhdf5, or one over a fill value. */
 struct hdf5_cursor {
     bool by_lib;
@@ -244,6 +252,7 @@ static const struct ckpt_reader hdf5_reader = {
     .cursor_open = hdf5_cursor_open,
     .cursor_next = hdf5_cursor_next,
     .cursor_close = hdf5_cursor_close,
+    .verify = hdf5_verify,
 };
 
 static const struct ckpt_reader *const hdf5_readers[] = {&hdf5_reader, NULL};
