@@ -49,6 +49,18 @@ def test_saved(saved, model, suffix):
     assert of_layers(listed) == wanted[model]
 
 
+def test_shards(saved):
+    """Weights in several files are one graph."""
+    folder, wanted = saved
+    assert len(list(folder.glob("convolution_0*.weights.h5"))) > 1
+    listed = tools.ls(folder / "convolution.weights.json")
+    assert listed["format"] == "hdf5-shards"
+    assert of_layers(listed) == wanted["convolution"]
+    assert (sorted(t["name"] for t in listed["tensors"]) ==
+            sorted(t["name"] for t in
+                   tools.ls(folder / "convolution.weights.h5")["tensors"]))
+
+
 @pytest.mark.parametrize("model", MODELS[:-1])
 def test_whole_model(saved, model):
     """The older form of whole models has the same tensors."""
