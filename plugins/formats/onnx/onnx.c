@@ -10,6 +10,7 @@
 #include "onnx_attributes.h"
 #include "onnx_graph.h"
 #include "onnx_verify.h"
+#include "onnx_writer.h"
 
 static int
 onnx_probe(const struct ckpt_host *host, const struct ckpt_source *source,
@@ -135,6 +136,8 @@ static const struct ckpt_reader onnx_reader = {
 
 static const struct ckpt_reader *const readers[] = {&onnx_reader, NULL};
 
+static const struct ckpt_writer *const writers[] = {&onnx_writer, NULL};
+
 CKPT_PLUGIN(onnx) = {
     .abi = CKPT_ABI,
     .size = sizeof(struct ckpt_plugin),
@@ -142,4 +145,5 @@ CKPT_PLUGIN(onnx) = {
     .version = "0.1.0",
     .summary = "ONNX models",
     .readers = readers,
+    .writers = writers,
 };

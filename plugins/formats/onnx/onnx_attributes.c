@@ -244,6 +244,21 @@ set_text(const struct setting *s, const struct onnx_field *field,
                : onnx_text_attribute(&s->wire, field, s->graph, NULL, name);
 }
 
+/* Whether it is a model of weights that was written here: then what it says of
+ * itself was in no graph. */
+static bool
+made_here(const struct setting *s)
+{
+    static const char here[] = ONNX_PRODUCER;
+    const struct onnx_field *field = &s->own[ONNX_MODEL_PRODUCER_NAME];
+    char name[sizeof here] = "";
+
+    return field->number != 0 && field->size_bytes == sizeof here - 1 &&
+           onnx_wire_copy(&s->wire, field->offset, name, sizeof here - 1) ==
+               CKPT_OK &&
+           strcmp(name, here) == 0;
+}
+
 static int
 set_own(const struct setting *s, const struct onnx_found *found)
 {
@@ -279,7 +294,7 @@ onnx_attributes_set(const struct ckpt_host *host,
 
     onnx_wire_open(host, source, &onnx_model_message, &s.wire);
     status = read_model(&s);
-    if (status == CKPT_OK)
+    if (status == CKPT_OK && !made_here(&s))
         status = set_own(&s, found);
     onnx_keys_fini(host, &s.keys);
     return status;

@@ -122,24 +122,6 @@ descend(const struct ckpt_host *host, const struct ckpt_source *model,
 }
 
 static int
-open_file(const struct ckpt_host *host, const struct ckpt_source *model,
-          const struct onnx_tensor *tensor, struct onnx_files *files,
-          uint64_t *file)
-{
-    char path[ONNX_LOCATION_BYTES_MAX];
-    const struct ckpt_source *source;
-    int status = check_location(host, tensor, path);
-
-    if (status == CKPT_OK)
-        status = descend(host, model, tensor, path, &source);
-    if (status != CKPT_OK)
-        return status;
-    if (host->source_is_folder(host, source))
-        return fail(host, tensor, "a location that is a folder");
-    return add_file(host, files, source, file);
-}
-
-static int
 add_checksum(const struct ckpt_host *host, struct onnx_files *files,
              const struct onnx_external *external, uint64_t file)
 {
@@ -188,6 +170,28 @@ check_range(const struct ckpt_host *host, const struct onnx_tensor *tensor,
     return CKPT_OK;
 }
 
+int
+onnx_external_find(const struct ckpt_host *host,
+                   const struct ckpt_source *model,
+                   const struct onnx_tensor *tensor,
+                   const struct ckpt_source **source)
+{
+    char path[ONNX_LOCATION_BYTES_MAX];
+    const struct ckpt_source *found = NULL;
+    int status = check_location(host, tensor, path);
+
+    if (status == CKPT_OK)
+        status = descend(host, model, tensor, path, &found);
+    if (status != CKPT_OK)
+        return status;
+    if (host->source_is_folder(host, found))
+        return fail(host, tensor, "a location that is a folder");
+    status = check_range(host, tensor, found);
+    if (status == CKPT_OK)
+        *source = found;
+    return status;
+}
+
 /* A new range, or the one that is there already. */
 static int
 add_range(const struct ckpt_host *host, struct onnx_files *files,
@@ -234,17 +238,16 @@ onnx_external_storage(const struct ckpt_host *host,
                                 .source_offset = tensor->external.offset};
     struct onnx_range *range = NULL;
     uint64_t file = 0;
-    int status = open_file(host, model, tensor, files, &file);
+    int status = onnx_external_find(host, model, tensor, &like.source);
 
     if (status == CKPT_OK)
-        status = check_range(host, tensor, files->sources[file]);
+        status = add_file(host, files, like.source, &file);
     if (status == CKPT_OK && tensor->external.checksum[0] != '\0')
         status = add_checksum(host, files, &tensor->external, file);
     if (status == CKPT_OK)
         status = add_range(host, files, tensor, file, &range);
     if (status != CKPT_OK)
         return status;
-    like.source = files->sources[file];
     like.word_bytes = ckpt_dtype_word_bytes(tensor->dtype);
     if (range->storage == NULL)
         status =

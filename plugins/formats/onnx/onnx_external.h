@@ -37,6 +37,14 @@ struct onnx_files {
     struct sdk_table table; /* of the keys of the ranges */
 };
 
+/* The file that a tensor's bytes are in, where they are wholly within it; they
+ * begin at external.offset. CKPT_FORMAT: a place outside the model's folder, or
+ * beyond the end of the file. [describe, plan] */
+int onnx_external_find(const struct ckpt_host *host,
+                       const struct ckpt_source *model,
+                       const struct onnx_tensor *tensor,
+                       const struct ckpt_source **source);
+
 /* The storage of a tensor in another file: a new one, or that of a tensor with
  * the same bytes. CKPT_FORMAT: a place outside the model's folder, or beyond
  * the end of the file. [describe] */

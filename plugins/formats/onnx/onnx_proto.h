@@ -9,6 +9,9 @@
 
 #include "onnx_wire.h"
 
+/* Who made the models that are written here, as they say themselves. */
+#define ONNX_PRODUCER "ckpt"
+
 enum onnx_model_field {
     ONNX_MODEL_IR_VERSION = 1,
     ONNX_MODEL_PRODUCER_NAME = 2,
