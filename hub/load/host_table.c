@@ -151,7 +151,7 @@ host_source_open(const struct ckpt_host *table,
 
     for (found = host->sources; found != NULL; found = found->next) {
         if (found != source && source_origin(found) == source_origin(source) &&
-            strcmp(found->name, name) == 0) {
+            hub_source_is_beside(source, found, name)) {
             *opened = found;
             return CKPT_OK;
         }

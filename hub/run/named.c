@@ -166,6 +166,13 @@ option_is_path(const struct ckpt_option *option)
 }
 
 static void
+tell_path(const struct teller *teller, const char *path)
+{
+    if (path[0] != '\0')
+        teller->named(teller->context, path);
+}
+
+static void
 tell_options(const struct teller *teller, const struct ckpt_option *declared,
              const char *const *given)
 {
@@ -181,7 +188,7 @@ tell_options(const struct teller *teller, const struct ckpt_option *declared,
              option++)
             if (option_is_path(option) && strlen(option->name) == length &&
                 strncmp(option->name, *given, length) == 0)
-                teller->named(teller->context, equals + 1);
+                tell_path(teller, equals + 1);
     }
 }
 
@@ -236,7 +243,7 @@ tell_transform(const struct teller *teller, struct hub_arena *arena,
     tell_options(teller, found->table.options, wanted.given);
     if (wanted.argument != NULL &&
         option_is_path(&wanted.declared[wanted.option_count]))
-        teller->named(teller->context, wanted.argument);
+        tell_path(teller, wanted.argument);
 }
 
 void

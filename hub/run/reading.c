@@ -195,6 +195,8 @@ reading_confine(struct hub_reading *reading)
     if ((reading->format->reader.capabilities & CKPT_READS_FRAGILE) == 0)
         return;
     hub_confined_init(&reading->confined, &reading->coder, &child);
+    reading->confined.file = reading->path;
+    reading->confined.plugin = reading->format->info.id;
     reading->described.coder = &reading->confined.coder;
     reading->restored.coder = &reading->confined.coder;
 }

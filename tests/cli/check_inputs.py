@@ -4,12 +4,17 @@
 Usage: check_inputs.py CKPT INPUTS.so SOURCE-FOLDER"""
 import gzip
 import hashlib
+import json
+import math
+import os
 import pathlib
 import shutil
+import signal
 import struct
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 import zipfile
 
@@ -324,6 +329,54 @@ class Graphs(Inputs):
                              f"graft:{many}")
         self.assertEqual(done.returncode, 3, done)
         self.assertIn(f"ckpt: {many}: ", done.stderr)
+
+
+class Large(Inputs):
+    """Sparse files: what is not held, and what is stopped."""
+
+    def sparse(self, shape):
+        path = self.folder / "sparse.safetensors"
+        size = 4 * math.prod(shape)
+        head = json.dumps({"t": {"dtype": "F32", "shape": shape,
+                                 "data_offsets": [0, size]}}).encode()
+        with open(path, "wb") as out:
+            out.write(struct.pack("<Q", len(head)) + head)
+            out.truncate(8 + len(head) + size)
+        return path
+
+    def start(self, *args):
+        return subprocess.Popen(
+            [CKPT, "--plugin", PLUGIN, *map(str, args)], env=tools.ENV,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+    @unittest.skipIf(b"__asan_init" in pathlib.Path(CKPT).read_bytes(),
+                     "a sanitizer build takes more memory")
+    def test_memory(self):
+        file = self.sparse([4096, 16384])
+        for texts in (["xor:1"], ["turn:made"], ["turn:twice", "xor:1"]):
+            words = [word for text in texts for word in ("-t", text)]
+            child = self.start("ls", "--digest", file, *words)
+            with child.stderr:
+                self.assertEqual(child.stderr.read(), b"")
+            _, status, usage = os.wait4(child.pid, 0)
+            child.returncode = os.waitstatus_to_exitcode(status)
+            self.assertEqual(child.returncode, 0)
+            self.assertLess(usage.ru_maxrss, 64 << 10)
+
+    def test_stopped(self):
+        """Also while bytes are laid down for a view of them."""
+        file = self.sparse([1 << 12, 1 << 18])
+        for texts in (["xor:1"], ["xor:1", "turn"]):
+            words = [word for text in texts for word in ("-t", text)]
+            child = self.start("ls", "--digest", file, *words)
+            with child.stderr:
+                time.sleep(0.3)
+                child.send_signal(signal.SIGINT)
+                begun = time.monotonic()
+                said = child.stderr.read()
+            self.assertEqual(child.wait(), 5, said)
+            self.assertIn(b"stopped", said)
+            self.assertLess(time.monotonic() - begun, 20)
 
 
 if __name__ == "__main__":

@@ -255,18 +255,18 @@ struct ckpt_host {
     /* ---- Code that is not hardened [open, describe] ---- */
 
     /* Runs `work` in a process of its own, with limits on memory and time, to
-     * see whether it comes to an end; what it changes in memory is not seen
-     * here, and what it returns or says is dropped. A plugin that must use
-     * such code on bytes from a file calls this first, and does the same
-     * itself if it is CKPT_OK. CKPT_CONTRACT: it crashed or hung; CKPT_IO: no
-     * process could be started; CKPT_CANCELLED. */
+     * see whether it comes to an end, and returns what it returned; what it
+     * changes in memory is not seen here. A plugin that must use such code on
+     * bytes from a file calls this first, and does the same itself if it is
+     * CKPT_OK. CKPT_CONTRACT: it crashed or hung; CKPT_IO: no process could be
+     * started; CKPT_CANCELLED. */
     int (*rehearse)(const struct ckpt_host *host, int (*work)(void *context),
                     void *context);
 
     /* ---- Payload as a stream ---- */
 
     /* The bytes that tensor_read copies, in order and in bounded memory, of a
-     * tensor of any size. [plan, late; cursor_open and cursor_next of a
+     * tensor of any size. [plan, write, late; cursor_open and cursor_next of a
      * transform] Several streams may be open, up to 128. */
     int (*tensor_open)(const struct ckpt_host *host,
                        const struct ckpt_tensor *tensor,
@@ -301,6 +301,31 @@ struct ckpt_host {
      * as a checksum that does not hold, is no failure before, as long as the
      * rest can be read. */
     bool (*verifying)(const struct ckpt_host *host);
+
+    /* ---- Driving an output [write] ----
+     *
+     * What lies between bytes that were written is zeros. */
+
+    /* Writes `size_bytes` at `offset`, which may be anywhere. */
+    int (*sink_write)(const struct ckpt_host *host, struct ckpt_sink *sink,
+                      uint64_t offset, const void *bytes, size_t size_bytes);
+
+    /* Copies what was written. CKPT_CONTRACT: beyond the end. */
+    int (*sink_read)(const struct ckpt_host *host, struct ckpt_sink *sink,
+                     uint64_t offset, void *buffer, size_t size_bytes);
+
+    /* Sets the size of the output: cuts it, or adds zeros. */
+    int (*sink_resize)(const struct ckpt_host *host, struct ckpt_sink *sink,
+                       uint64_t size_bytes);
+
+    /* ---- Losses that only a writer sees [plan] ---- */
+
+    /* Says what of the graph will not be in the output: one more line of the
+     * list of losses, and a failure, once the plan is made, for a user who
+     * asked to be strict. `tensor` is a name or NULL. */
+    void (*plan_lose)(const struct ckpt_host *host, struct ckpt_plan *plan,
+                      const char *tensor, const char *format, ...)
+        CKPT_PRINTF(4, 5);
 };
 
 #endif
