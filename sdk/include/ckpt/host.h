@@ -288,6 +288,13 @@ struct ckpt_host {
      * as a checksum that does not hold, is no failure before, as long as the
      * rest can be read. */
     bool (*verifying)(const struct ckpt_host *host);
+
+    /* ---- Advice ---- */
+
+    /* Says what the user can do about the failure that fail tells next, in
+     * one line like its text: "drop it with -t drop:NAME". */
+    void (*remedy)(const struct ckpt_host *host, const char *format, ...)
+        CKPT_PRINTF(2, 3);
 };
 
 #endif
