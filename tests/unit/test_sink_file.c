@@ -284,6 +284,28 @@ test_long_names(void **state)
     folder_end(&folder);
 }
 
+/* Bytes at any place, as a writer that drives puts them. */
+static void
+test_any_place(void **state)
+{
+    struct folder folder = folder_begin();
+    struct hub_sink *sink = sink_open(*state, &folder, 0, false);
+    char got[4];
+
+    assert_status(hub_sink_put(sink, 6, "ghi", 3), CKPT_OK);
+    assert_status(hub_sink_put(sink, 0, "abc", 3), CKPT_OK);
+    assert_status(hub_sink_get(sink, 2, got, 4), CKPT_OK);
+    assert_memory_equal(got, "c\0\0\0", 4);
+    assert_status(hub_sink_get(sink, 7, got, 4), CKPT_IO);
+    assert_status(hub_sink_resize(sink, 7), CKPT_OK);
+    sink->size_bytes = sink->position = 7;
+    assert_status(hub_sink_finish(sink, false), CKPT_OK);
+    assert_status(hub_sink_commit(sink, false, false), CKPT_OK);
+    hub_sink_free(sink);
+    assert_file(&folder, "out", "abc\0\0\0g", 7);
+    folder_end(&folder);
+}
+
 int
 main(void)
 {
@@ -299,6 +321,7 @@ main(void)
         unit_case(test_sizes_around_the_buffer),
         unit_case(test_copy_between_files),
         unit_case(test_long_names),
+        unit_case(test_any_place),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
