@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 """Makes the checkpoints that bench/run measures with, each as NAME.pt (torch
 zip) and NAME.safetensors, the largest also as NAME.legacy.pt (the stream of
-torch before 1.6), in the folder given. What is there already, and as
-large as it must be, is left alone; a file appears only when it is whole."""
+torch before 1.6) and as NAME.onnx with NAME.onnx.data and NAME.h5, in the folder
+given. What is there already, and as large as it must be, is left alone; a file
+appears only when it is whole."""
 
 import collections
 import os
@@ -11,6 +12,8 @@ import sys
 
 import safetensors.torch
 import torch
+
+import python_way
 
 
 def bf16_2gib():
@@ -94,12 +97,19 @@ INPUTS = {
 
 
 def whole(path, least):
+    if path.endswith(".onnx"):
+        path += ".data"
     return os.path.exists(path) and os.path.getsize(path) >= least
 
 
 def save(path, tensors):
     draft = path + ".part"
-    if path.endswith(".safetensors"):
+    if path.endswith(".onnx"):
+        python_way.save_onnx(tensors, path)
+        return
+    if path.endswith(".h5"):
+        python_way.save_hdf5(tensors, draft)
+    elif path.endswith(".safetensors"):
         safetensors.torch.save_file(dict(tensors), draft)
     else:
         torch.save(tensors, draft, _use_new_zipfile_serialization=
@@ -115,7 +125,7 @@ def main():
     for name, (make, least) in INPUTS.items():
         suffixes = [".pt", ".safetensors"]
         if name == "bf16-2gib":
-            suffixes.append(".legacy.pt")
+            suffixes += [".legacy.pt", ".onnx", ".h5"]
         paths = [os.path.join(folder, name + suffix) for suffix in suffixes]
         missing = [path for path in paths if not whole(path, least)]
         if not missing:

@@ -4,6 +4,7 @@
 loads map the file where they can, which is the fastest that the libraries
 offer."""
 
+import os
 import sys
 
 import safetensors
@@ -12,6 +13,10 @@ import torch
 
 
 def load(path):
+    if path.endswith(".onnx"):
+        return load_onnx(path)
+    if path.endswith(".h5"):
+        return load_hdf5(path)
     if path.endswith(".safetensors"):
         return safetensors.torch.load_file(path)
     return torch.load(path, weights_only=True, mmap=not is_legacy(path))
@@ -21,8 +26,52 @@ def is_legacy(path):
     return path.endswith(".legacy.pt")
 
 
+def load_hdf5(path):
+    import h5py
+    with h5py.File(path) as file:
+        return {name: torch.from_numpy(data[()].view("i2"))
+                .view(torch.bfloat16) for name, data in file.items()}
+
+
+def save_hdf5(tensors, path):
+    """Data sets of bfloat16, as Keras 3 has them."""
+    import h5py
+    with h5py.File(path, "w") as file:
+        for name, value in tensors.items():
+            data = file.create_dataset(
+                name, data=value.view(torch.int16).numpy().view("V2"))
+            data.attrs["dtype"] = "bfloat16"
+
+
+def load_onnx(path):
+    import onnx
+    return {tensor.name: torch.frombuffer(bytearray(tensor.raw_data),
+                                          dtype=torch.bfloat16)
+            .reshape(*tensor.dims)
+            for tensor in onnx.load(path).graph.initializer}
+
+
+def save_onnx(tensors, path):
+    """A model of weights in bfloat16, with its data file beside it."""
+    import onnx
+    graph = onnx.GraphProto(name="weights")
+    for name, value in tensors.items():
+        graph.initializer.add(
+            name=name, dims=value.shape, data_type=onnx.TensorProto.BFLOAT16,
+            raw_data=value.view(torch.int16).numpy().tobytes())
+    data = path + ".data"
+    if os.path.exists(data):
+        os.remove(data)
+    onnx.save(onnx.helper.make_model(graph), path, save_as_external_data=True,
+              location=os.path.basename(data))
+
+
 def convert(source, target):
-    if target.endswith(".safetensors"):
+    if target.endswith(".onnx"):
+        save_onnx(load(source), target)
+    elif target.endswith(".h5"):
+        save_hdf5(load(source), target)
+    elif target.endswith(".safetensors"):
         safetensors.torch.save_file(load(source), target)
     else:
         torch.save(load(source), target,
@@ -35,9 +84,20 @@ def ls(path):
             for name in file.keys():
                 view = file.get_slice(name)
                 print(name, view.get_dtype(), view.get_shape())
+    elif path.endswith(".h5"):
+        import h5py
+        with h5py.File(path) as file:
+            for name, data in file.items():
+                print(name, data.dtype, data.shape)
+    elif path.endswith(".onnx"):
+        import onnx
+        for tensor in onnx.load(path, load_external_data=False) \
+                .graph.initializer:
+            print(tensor.name, tensor.data_type, list(tensor.dims))
     else:
         for name, tensor in load(path).items():
             print(name, tensor.dtype, tuple(tensor.shape))
 
 
-{"convert": convert, "ls": ls}[sys.argv[1]](*sys.argv[2:])
+if __name__ == "__main__":
+    {"convert": convert, "ls": ls}[sys.argv[1]](*sys.argv[2:])

@@ -18,9 +18,10 @@ OF_THE_COMPILER = re.compile(
     r"FILE__|LINE__|func__|has_\w+|BYTE_ORDER__|ORDER_\w+__|NR_\w+|"
     r"wrap_\w+|real_\w+|STDC_\w+|SANITIZE_\w+|SIZEOF_\w+|"
     r"linux__|x86_64__|aarch64__|\w+_MAX__|"
+    r"m128i?|m256i?|"  # registers of x86-64, and what works on them below
     r"extension__|int128|AUDIT_ARCH\w*|WALL|u8|u16|u32|u64|s32|s64)$|"
     r"_(GNU_SOURCE|FILE_OFFSET_BITS|Static_assert|Alignas|Alignof|Atomic|"
-    r"Generic|Noreturn|Bool|IO\w*|SC_\w+|exit)$")
+    r"Generic|Noreturn|Bool|IO\w*|SC_\w+|exit|mm\w*|MM_\w+)$")
 STATIC = re.compile(r"^static [^;={(]*?\b(ckpt_\w+)\(", re.MULTILINE)
 
 

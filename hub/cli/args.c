@@ -263,6 +263,7 @@ cli_args_fini(struct cli_args *args)
 
     for (i = 0; i < args->step_own_count; i++)
         free((char *)(uintptr_t)args->steps.items[i]);
+    free(args->template_option);
     free(args->steps.items);
     free(args->recipes.items);
     free(args->operands.items);

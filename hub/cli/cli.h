@@ -75,18 +75,13 @@ void cli_message(void *user, enum ckpt_message_level level, const char *text);
 /* ---- transforms.c ---- */
 
 /* The options of the commands that edit what they read. */
-#define CLI_TRANSFORM_OPTIONS                                    \
-    {"transform",                                                \
-     't',                                                        \
-     "NAME[:ARG]",                                               \
-     CLI_OPTION_LIST,                                            \
-     offsetof(struct cli_args, transforms),                      \
-     "edit what was read; may be repeated, done in order"},      \
-    {                                                            \
-        "recipe", 0, "FILE", CLI_OPTION_LIST,                    \
-            offsetof(struct cli_args, recipes),                  \
-            "a YAML list of transforms, done before those of -t" \
-    }
+#define CLI_TRANSFORM_OPTIONS                                              \
+    {"transform", 't', "NAME[:ARG]", CLI_OPTION_LIST,                      \
+     offsetof(struct cli_args, transforms),                                \
+     "edit what was read; may be repeated, done in order"},                \
+        {"recipe", 0, "FILE", CLI_OPTION_LIST,                             \
+         offsetof(struct cli_args, recipes),                               \
+         "a YAML list of transforms, done before those of -t"}
 
 /* Lists the transforms in `cli->args.steps`, before the sandbox is entered:
  * CLI_DONE, or says what is wrong with a recipe, or which transform is

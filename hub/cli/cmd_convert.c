@@ -3,6 +3,10 @@
  * `ckpt convert`: the main job. The library does it; what cannot be kept
  * comes back through cli_message, and nothing goes to stdout.
  */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "cli.h"
 
 static void
@@ -28,6 +32,25 @@ convert_summary(struct cli *cli, const struct ckpt_summary *summary)
     cli_out_fini(&text);
 }
 
+/* A template is an option of the writer, if that has one. */
+static int
+convert_template(struct cli *cli)
+{
+    struct cli_args *args = &cli->args;
+    size_t room;
+    int status;
+
+    if (args->template == NULL)
+        return CLI_DONE;
+    room = sizeof "template=" + strlen(args->template);
+    args->template_option = malloc(room);
+    if (args->template_option == NULL)
+        return cli_fail(cli, CKPT_MEMORY);
+    snprintf(args->template_option, room, "template=%s", args->template);
+    status = cli_list_add(&args->output_options, args->template_option);
+    return status == CKPT_OK ? CLI_DONE : cli_fail(cli, status);
+}
+
 static int
 convert_run(struct cli *cli)
 {
@@ -36,6 +59,8 @@ convert_run(struct cli *cli)
     const struct cli_args *args = &cli->args;
     int status = cli_transforms_take(cli);
 
+    if (status == CLI_DONE)
+        status = convert_template(cli);
     if (status != CLI_DONE)
         return status;
     conversion.input.path = args->operands.items[0];
@@ -71,6 +96,9 @@ static const struct cli_option convert_options[] = {
     {NULL, 'o', "KEY=VALUE", CLI_OPTION_LIST,
      offsetof(struct cli_args, output_options),
      "an option of the writer; may be repeated"},
+    {"template", 0, "FILE", CLI_OPTION_TEXT,
+     offsetof(struct cli_args, template),
+     "change the tensors of this model; the rest of it stays"},
     {"in-option", 0, "KEY=VALUE", CLI_OPTION_LIST,
      offsetof(struct cli_args, input_options),
      "an option of the reader; may be repeated"},

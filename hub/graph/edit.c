@@ -28,6 +28,23 @@ hub_edits_init(struct ckpt_edits *edits, struct hub_graph *graph,
                : budget->report->status;
 }
 
+static void
+count_raise(uint64_t *count, uint64_t other)
+{
+    if (*count < other)
+        *count = other;
+}
+
+void
+hub_edits_admit(struct ckpt_edits *edits, const struct ckpt_graph *other)
+{
+    struct ckpt_graph *graph = &edits->graph->public;
+
+    count_raise(&graph->value_count, other->value_count);
+    count_raise(&graph->tensor_count, other->tensor_count);
+    count_raise(&graph->storage_count, other->storage_count);
+}
+
 void
 hub_edits_fini(struct ckpt_edits *edits)
 {

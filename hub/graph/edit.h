@@ -13,7 +13,7 @@ struct hub_storage;
 /* What plugins know as struct ckpt_edits. */
 struct ckpt_edits {
     const struct ckpt_graph *from;
-    struct hub_graph *graph; /* new values first, then the edited graph */
+    struct hub_graph *graph;   /* new values first, then the edited graph */
     struct hub_edit ***places; /* of each value id: one edit or NULL for each
                                   of its places; NULL: none is edited */
     struct hub_storage **relabelled; /* of each storage id, or NULL */
@@ -26,6 +26,9 @@ struct ckpt_edits {
  * storages of `from`, which must live as long. */
 int hub_edits_init(struct ckpt_edits *edits, struct hub_graph *graph,
                    const struct ckpt_graph *from);
+
+/* Lets the edits take values of another graph, whose ids are of its own. */
+void hub_edits_admit(struct ckpt_edits *edits, const struct ckpt_graph *other);
 void hub_edits_fini(struct ckpt_edits *edits);
 
 /* See "Editing a graph" in ckpt/host.h. */

@@ -88,6 +88,11 @@ int hub_storage_made(struct hub_graph *graph, const struct ckpt_storage *like,
                      const struct hub_piece *pieces, size_t piece_count,
                      const struct ckpt_storage **storage);
 
+/* See ckpt_host.storage_join: one piece for each of the views. */
+int hub_storage_join(struct hub_graph *graph,
+                     const struct ckpt_tensor *const *views, size_t view_count,
+                     const char *device, const struct ckpt_storage **storage);
+
 /* A string value. */
 int hub_string_new(struct hub_graph *graph, const char *data, size_t size_bytes,
                    struct ckpt_value **value);

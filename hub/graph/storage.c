@@ -99,6 +99,56 @@ hub_storage_made(struct hub_graph *graph, const struct ckpt_storage *like,
     return CKPT_OK;
 }
 
+/* Where a view goes that begins at `*end`, which moves behind it. */
+static int
+join_piece(struct hub_graph *graph, const struct ckpt_tensor *view, bool last,
+           struct hub_piece *piece, uint64_t *end)
+{
+    uint64_t width = ckpt_dtype_width_bits(view->dtype);
+
+    if (view->storage->place == CKPT_PLACE_ABSENT)
+        return hub_fail(graph->report, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
+                        "a join of a view without bytes");
+    if (view->flips != 0)
+        return hub_fail(graph->report, CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
+                        "a join of a conjugate or negative view");
+    if (!last && width % 8 != 0 && view->element_count % 8 * width % 8 != 0)
+        return hub_fail(graph->report, CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
+                        "a join of %s behind a part of a byte",
+                        ckpt_dtype_name(view->dtype));
+    piece->offset_bytes = *end;
+    piece->view = view;
+    if (!sdk_add_u64(*end, view->size_bytes, end))
+        return hub_fail(graph->report, CKPT_LIMIT, NULL, CKPT_NOWHERE,
+                        "a join of more than 2^64 bytes");
+    return CKPT_OK;
+}
+
+int
+hub_storage_join(struct hub_graph *graph,
+                 const struct ckpt_tensor *const *views, size_t view_count,
+                 const char *device, const struct ckpt_storage **storage)
+{
+    struct ckpt_storage like = {.place = CKPT_PLACE_MADE, .device = device};
+    struct hub_budget *budget = graph->arena.budget;
+    struct hub_piece *pieces;
+    size_t i, size;
+    int status = CKPT_OK;
+
+    if (!sdk_mul_size(view_count, sizeof *pieces, &size))
+        size = SIZE_MAX;
+    pieces = hub_allocate(budget, size);
+    if (pieces == NULL)
+        return graph->report->status;
+    for (i = 0; i < view_count && status == CKPT_OK; i++)
+        status = join_piece(graph, views[i], i + 1 == view_count, &pieces[i],
+                            &like.size_bytes);
+    if (status == CKPT_OK)
+        status = hub_storage_made(graph, &like, pieces, view_count, storage);
+    hub_release(budget, pieces);
+    return status;
+}
+
 /* Copies shape and strides; row-major strides where none are given. */
 static int
 tensor_dims(struct hub_graph *graph, const struct ckpt_tensor *like,

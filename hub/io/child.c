@@ -219,31 +219,69 @@ hub_child_end(struct hub_child *child)
     child->process = 0;
 }
 
+struct failure {
+    char text[sizeof((struct hub_report *)0)->text];
+    char remedy[sizeof((struct hub_report *)0)->remedy];
+};
+
+bool
+hub_child_tell(int file, const struct hub_report *report)
+{
+    struct failure failure;
+
+    memcpy(failure.text, report->text, sizeof failure.text);
+    memcpy(failure.remedy, report->remedy, sizeof failure.remedy);
+    return hub_child_put(file, &failure, sizeof failure);
+}
+
+int
+hub_child_hear(struct hub_child *child, int failed)
+{
+    struct hub_report *report = child->budget->report;
+    struct failure failure;
+    int status = hub_child_receive(child, &failure, sizeof failure);
+
+    if (status != CKPT_OK)
+        return status;
+    if (report->status != CKPT_OK)
+        return failed;
+    report->status = failed;
+    memcpy(report->text, failure.text, sizeof report->text);
+    memcpy(report->remedy, failure.remedy, sizeof report->remedy);
+    report->text[sizeof report->text - 1] = '\0';
+    report->remedy[sizeof report->remedy - 1] = '\0';
+    return failed;
+}
+
 struct trial {
     int (*work)(void *context);
     void *context;
+    const struct hub_report *report;
 };
 
 static void
 trial_run(void *context, int to, int from)
 {
     const struct trial *trial = context;
+    int32_t status = trial->work(trial->context);
 
     (void)from;
-    trial->work(trial->context);
-    (void)hub_child_put(to, "", 1);
+    if (hub_child_put(to, &status, sizeof status) && status < 0)
+        (void)hub_child_tell(to, trial->report);
 }
 
 int
 hub_child_try(struct hub_child *child, int (*work)(void *context),
               void *context)
 {
-    struct trial trial = {work, context};
+    struct trial trial = {work, context, child->budget->report};
     int status = hub_child_start(child, trial_run, &trial);
-    char last;
+    int32_t returned = CKPT_OK;
 
     if (status == CKPT_OK)
-        status = hub_child_receive(child, &last, 1);
+        status = hub_child_receive(child, &returned, sizeof returned);
+    if (status == CKPT_OK)
+        status = returned < 0 ? hub_child_hear(child, returned) : returned;
     hub_child_end(child);
     return status;
 }

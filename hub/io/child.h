@@ -43,8 +43,13 @@ void hub_child_end(struct hub_child *child);
 bool hub_child_put(int file, const void *data, size_t size_bytes);
 bool hub_child_get(int file, void *buffer, size_t size_bytes);
 
-/* Runs `work` in a child to see whether it comes to an end, whatever it
- * returns; CKPT_CONTRACT if not. */
+/* Sends on, from the child, what was said of a failure; and says it here, for
+ * hub_child_hear to return `failed`, or why it cannot be had. */
+bool hub_child_tell(int file, const struct hub_report *report);
+int hub_child_hear(struct hub_child *child, int failed);
+
+/* Runs `work` in a child to see whether it comes to an end, and returns what
+ * it returned; a failure is said here. CKPT_CONTRACT: it came to none. */
 int hub_child_try(struct hub_child *child, int (*work)(void *context),
                   void *context);
 

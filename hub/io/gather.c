@@ -9,16 +9,14 @@
 
 #include <string.h>
 
-#define BOX_BYTES ((size_t)16 << 20)
-#define SCRATCH_BYTES ((size_t)4 << 20)
-/* Rows closer than this are read together with what lies between them. */
-#define ROW_BYTES ((uint64_t)64 << 10)
+#include "hub/io/gather_layout.h"
 
-struct gather_dim {
-    uint64_t extent;
-    uint64_t from; /* stride in the storage, in elements */
-    uint64_t to;   /* stride in the box, in elements */
-};
+/* The larger the box, the fewer and longer are the runs that are read. */
+#define BOX_BYTES ((size_t)32 << 20)
+/* What was read is still in the processor's cache when it is laid out. */
+#define SCRATCH_BYTES ((size_t)1 << 20)
+/* A gap up to this size costs less to read than a call to leave it out. */
+#define GAP_BYTES ((uint64_t)4 << 10)
 
 struct hub_gather {
     struct hub_budget *budget;
@@ -101,117 +99,82 @@ hub_gather_free(struct hub_gather *gather)
     hub_release(gather->budget, gather);
 }
 
-#define GATHER_ROW(type)                                 \
-    do {                                                 \
-        const type *source = (const void *)from;         \
-        type *target = (void *)to;                       \
-        for (i = 0; i < dim->extent; i++)                \
-            target[i * dim->to] = source[i * dim->from]; \
-    } while (0)
-
-struct gather_pair {
-    uint64_t a, b;
-};
-
-static void
-gather_row(const struct gather_dim *dim, size_t item_bytes,
-           const unsigned char *from, unsigned char *to)
-{
-    uint64_t i;
-
-    /* Elements of a file may lie at any address; the buffers are aligned and
-     * offsets within them are multiples of the item, except in memory. */
-    switch (((uintptr_t)from | (uintptr_t)to) % item_bytes == 0 ? item_bytes
-                                                                : 0) {
-    case 1:
-        GATHER_ROW(uint8_t);
-        return;
-    case 2:
-        GATHER_ROW(uint16_t);
-        return;
-    case 4:
-        GATHER_ROW(uint32_t);
-        return;
-    case 8:
-        GATHER_ROW(uint64_t);
-        return;
-    case 16:
-        GATHER_ROW(struct gather_pair);
-        return;
-    }
-    for (i = 0; i < dim->extent; i++)
-        memcpy(to + i * dim->to * item_bytes, from + i * dim->from * item_bytes,
-               item_bytes);
-}
-
-/* Lays out what is in memory. */
-static void
-gather_layout(const struct gather_dim *dims, size_t count, size_t item_bytes,
-              const unsigned char *from, unsigned char *to)
-{
-    uint64_t i;
-
-    if (count == 0) {
-        memcpy(to, from, item_bytes);
-        return;
-    }
-    if (count == 1) {
-        gather_row(dims, item_bytes, from, to);
-        return;
-    }
-    for (i = 0; i < dims->extent; i++)
-        gather_layout(dims + 1, count - 1, item_bytes,
-                      from + i * dims->from * item_bytes,
-                      to + i * dims->to * item_bytes);
-}
-
-/* Elements from the first to the last one of these dimensions. */
+/* Elements from the first to the last one of these dimensions, where they are
+ * read to. */
 static uint64_t
 gather_extent(const struct gather_dim *dims, size_t count)
 {
-    uint64_t extent = 1;
+    return count > 0 ? (dims->extent - 1) * dims->mid + dims->inner : 1;
+}
+
+/* Where each index is read to: at its distance in the storage as long as the
+ * gaps cost less than reads of their own, else one behind the other. */
+static void
+gather_place(const struct hub_gather *gather, struct gather_dim *dims,
+             size_t count)
+{
+    uint64_t inner = 1, gap;
+    bool apart = false;
     size_t i;
 
-    for (i = 0; i < count; i++)
-        extent += (dims[i].extent - 1) * dims[i].from;
-    return extent;
+    for (i = count; i-- > 0;) {
+        gap = dims[i].from > inner ? dims[i].from - inner : 0;
+        apart = apart || gap * gather->item_bytes > GAP_BYTES;
+        if (gather->memory != NULL)
+            apart = false;
+        dims[i].apart = apart;
+        dims[i].mid = apart ? inner : dims[i].from;
+        dims[i].inner = inner;
+        inner = gather_extent(dims + i, count - i);
+    }
+}
+
+/* Reads as many runs as these dimensions have. */
+static int
+gather_fill(struct hub_gather *gather, const struct gather_dim *dims,
+            size_t count, uint64_t from, uint64_t at)
+{
+    size_t item = gather->item_bytes;
+    uint64_t i;
+    int status = CKPT_OK;
+
+    if (count == 0 || !dims->apart)
+        return hub_source_read(gather->source,
+                               gather->source_offset + from * item,
+                               gather->scratch + at * item,
+                               (size_t)gather_extent(dims, count) * item);
+    for (i = 0; i < dims->extent && status == CKPT_OK; i++)
+        status = gather_fill(gather, dims + 1, count - 1, from + i * dims->from,
+                             at + i * dims->mid);
+    return status;
 }
 
 static int
 gather_read(struct hub_gather *gather, const struct gather_dim *dims,
             size_t count, uint64_t from, uint64_t to)
 {
-    const unsigned char *bytes;
+    const unsigned char *bytes = gather->scratch;
     size_t item = gather->item_bytes;
     int status = CKPT_OK;
 
-    if (gather->memory != NULL) {
+    if (gather->memory != NULL)
         bytes = gather->memory + from * item;
-    } else {
-        bytes = gather->scratch;
-        status = hub_source_read(
-            gather->source, gather->source_offset + from * item,
-            gather->scratch, (size_t)gather_extent(dims, count) * item);
-    }
+    else
+        status = gather_fill(gather, dims, count, from, 0);
     if (status == CKPT_OK)
-        gather_layout(dims, count, item, bytes, gather->box + to * item);
+        hub_gather_layout(dims, count, item, bytes, gather->box + to * item);
     return status;
 }
 
 /* How many indices of the first dimension are read together. */
 static uint64_t
-gather_group(const struct hub_gather *gather, const struct gather_dim *dims,
-             size_t count)
+gather_group(const struct hub_gather *gather, const struct gather_dim *dims)
 {
-    uint64_t inner = gather_extent(dims + 1, count - 1);
-
-    if (inner > gather->scratch_elements)
+    if (dims->inner > gather->scratch_elements)
         return 0;
-    if (dims->from == 0)
+    if (dims->mid == 0)
         return dims->extent;
-    if (dims->from * gather->item_bytes > ROW_BYTES)
-        return 1;
-    return (gather->scratch_elements - inner) / dims->from + 1;
+    return (gather->scratch_elements - dims->inner) / dims->mid + 1;
 }
 
 static int
@@ -225,7 +188,7 @@ gather_box(struct hub_gather *gather, const struct gather_dim *dims,
     if (gather->memory != NULL ||
         gather_extent(dims, count) <= gather->scratch_elements)
         return gather_read(gather, dims, count, from, to);
-    group = gather_group(gather, dims, count);
+    group = gather_group(gather, dims);
     memcpy(part, dims, count * sizeof *part);
     for (i = 0; i < dims->extent && status == CKPT_OK; i += part->extent) {
         part->extent = group > 0 ? group : 1;
@@ -248,7 +211,7 @@ gather_dims(const struct hub_gather *gather, uint64_t run,
             struct gather_dim *dims)
 {
     const struct ckpt_tensor *tensor = gather->tensor;
-    struct gather_dim dim;
+    struct gather_dim dim = {.extent = 1};
     uint64_t step = 1;
     size_t count = 0, at;
     uint32_t d;
@@ -265,6 +228,7 @@ gather_dims(const struct hub_gather *gather, uint64_t run,
         dims[at] = dim;
         count++;
     }
+    gather_place(gather, dims, count);
     return count;
 }
 

@@ -47,6 +47,13 @@ int hub_sink_copy(struct hub_sink *sink, const struct ckpt_source *source,
 
 int hub_sink_flush(struct hub_sink *sink);
 
+/* At any place, beside the buffer and without a position. */
+int hub_sink_put(struct hub_sink *sink, uint64_t offset, const void *bytes,
+                 size_t size_bytes);
+int hub_sink_get(struct hub_sink *sink, uint64_t offset, void *buffer,
+                 size_t size_bytes);
+int hub_sink_resize(struct hub_sink *sink, uint64_t size_bytes);
+
 /* Checks that all planned bytes are there and syncs them if asked. */
 int hub_sink_finish(struct hub_sink *sink, bool sync);
 

@@ -164,6 +164,43 @@ sink_pwrite(struct hub_sink *sink, const unsigned char *bytes,
 }
 
 int
+hub_sink_put(struct hub_sink *sink, uint64_t offset, const void *bytes,
+             size_t size_bytes)
+{
+    return sink_pwrite(sink, bytes, size_bytes, offset);
+}
+
+int
+hub_sink_get(struct hub_sink *sink, uint64_t offset, void *buffer,
+             size_t size_bytes)
+{
+    unsigned char *at = buffer;
+    ssize_t got;
+
+    while (size_bytes > 0) {
+        got = pread(sink->file, at, size_bytes, (off_t)offset);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return hub_fail_errno(sink->report, got < 0 ? errno : EIO,
+                                  "cannot read the output again");
+        at += got;
+        size_bytes -= (size_t)got;
+        offset += (uint64_t)got;
+    }
+    return CKPT_OK;
+}
+
+int
+hub_sink_resize(struct hub_sink *sink, uint64_t size_bytes)
+{
+    if (ftruncate(sink->file, (off_t)size_bytes) == 0)
+        return CKPT_OK;
+    return hub_fail_errno(sink->report, errno,
+                          "cannot make room for the output");
+}
+
+int
 hub_sink_flush(struct hub_sink *sink)
 {
     size_t bytes = sink->buffered_bytes;

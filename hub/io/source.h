@@ -43,6 +43,10 @@ int hub_source_open(struct hub_budget *budget, const char *path,
 int hub_source_open_beside(const struct ckpt_source *source, const char *name,
                            struct ckpt_source **opened);
 
+/* Whether `found` is what hub_source_open_beside gives under that name. */
+bool hub_source_is_beside(const struct ckpt_source *source,
+                          const struct ckpt_source *found, const char *name);
+
 /* The bytes are borrowed. */
 int hub_source_memory(struct hub_budget *budget, const char *name,
                       const void *bytes, size_t size_bytes,

@@ -135,6 +135,20 @@ hub_source_open_beside(const struct ckpt_source *source, const char *name,
     return status;
 }
 
+bool
+hub_source_is_beside(const struct ckpt_source *source,
+                     const struct ckpt_source *found, const char *name)
+{
+    size_t folder_bytes =
+        source->folder ? strlen(source->path) : path_folder(source->path);
+    size_t start = folder_bytes > 0 ? folder_bytes + 1 : 0;
+
+    return strlen(found->path) == start + strlen(name) &&
+           memcmp(found->path, source->path, folder_bytes) == 0 &&
+           strcmp(found->path + start, name) == 0 &&
+           (start == 0 || found->path[folder_bytes] == '/');
+}
+
 static int
 name_order(const void *a, const void *b)
 {

@@ -32,6 +32,19 @@ hub_stream_storage(struct hub_stream *stream, struct hub_spool *spool,
     stream->end = storage->size_bytes;
 }
 
+void
+hub_stream_source(struct hub_stream *stream, struct hub_spool *spool,
+                  const struct ckpt_source *source, uint64_t offset,
+                  uint64_t size_bytes)
+{
+    memset(stream, 0, sizeof *stream);
+    stream->spool = spool;
+    stream->run.source = source;
+    stream->run.offset = offset;
+    stream->run.size_bytes = size_bytes;
+    stream->run.swap_bytes = 1;
+}
+
 static bool
 storage_is_whole(const struct ckpt_tensor *tensor)
 {
@@ -394,7 +407,8 @@ hub_stream_run(struct hub_stream *stream, const struct hub_run **run)
     int status = CKPT_OK;
 
     if (stream->run.size_bytes == 0)
-        status = stream_next(stream, &stream->run);
+        status = stream->storage != NULL ? stream_next(stream, &stream->run)
+                                         : CKPT_END;
     if (status == CKPT_OK)
         *run = &stream->run;
     return status;

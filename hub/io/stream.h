@@ -32,7 +32,7 @@ int hub_spool_file(struct hub_spool *spool, int *file);
 
 struct hub_stream {
     struct hub_spool *spool;
-    const struct hub_storage *storage;
+    const struct hub_storage *storage; /* NULL: the run is all there is */
     uint64_t at, end; /* what is left of the storage's bytes */
     struct hub_gather *gather;
     void *cursor;             /* of a coded storage */
@@ -47,6 +47,11 @@ struct hub_stream {
 /* The bytes of a whole storage. */
 void hub_stream_storage(struct hub_stream *stream, struct hub_spool *spool,
                         const struct ckpt_storage *storage);
+
+/* A run of a file, which must be within it. */
+void hub_stream_source(struct hub_stream *stream, struct hub_spool *spool,
+                       const struct ckpt_source *source, uint64_t offset,
+                       uint64_t size_bytes);
 
 /* The contiguous bytes of a tensor. */
 int hub_stream_tensor(struct hub_stream *stream, struct hub_spool *spool,

@@ -151,7 +151,7 @@ host_source_open(const struct ckpt_host *table,
 
     for (found = host->sources; found != NULL; found = found->next) {
         if (found != source && source_origin(found) == source_origin(source) &&
-            strcmp(found->name, name) == 0) {
+            hub_source_is_beside(source, found, name)) {
             *opened = found;
             return CKPT_OK;
         }
@@ -248,6 +248,16 @@ host_storage_new(const struct ckpt_host *table, struct ckpt_graph *graph,
     return hub_storage_new(host_graph(graph), like,
                            like->source != NULL ? like->source->size_bytes : 0,
                            storage);
+}
+
+static int
+host_storage_join(const struct ckpt_host *table, struct ckpt_graph *graph,
+                  const struct ckpt_tensor *const *views, size_t view_count,
+                  const char *device, const struct ckpt_storage **storage)
+{
+    (void)table;
+    return hub_storage_join(host_graph(graph), views, view_count, device,
+                            storage);
 }
 
 static int
@@ -417,6 +427,7 @@ static const struct ckpt_host host_table = {
     .tensor_open = hub_host_tensor_open,
     .tensor_next = hub_host_tensor_next,
     .tensor_close = hub_host_tensor_close,
+    .storage_join = host_storage_join,
     .verifying = host_verifying,
     .remedy = host_remedy,
 };
@@ -469,10 +480,14 @@ int
 hub_host_unchanged(const struct hub_host *host)
 {
     const struct ckpt_source *source;
+    const char *file = host->report->file;
     int status = CKPT_OK;
 
     for (source = host->sources; source != NULL && status == CKPT_OK;
-         source = source->next)
+         source = source->next) {
+        host->report->file = source->named ? source->path : file;
         status = hub_source_unchanged(source);
+    }
+    host->report->file = file;
     return status;
 }

@@ -31,20 +31,13 @@ struct confined_cursor {
     unsigned char *window; /* what the last `next` gave */
 };
 
-struct failure {
-    char text[sizeof((struct hub_report *)0)->text];
-    char remedy[sizeof((struct hub_report *)0)->remedy];
-};
-
 /* ---- In the child ---- */
 
 static bool
 serve_one(struct hub_confined *confined, const struct request *request, int to)
 {
-    const struct hub_report *report = confined->child.budget->report;
     struct ckpt_span span = {NULL, 0};
     struct reply reply = {0};
-    struct failure failure;
 
     if (request->ask == ASK_OPEN)
         reply.status = confined->inner->open(confined->inner, request->storage,
@@ -58,9 +51,7 @@ serve_one(struct hub_confined *confined, const struct request *request, int to)
         return false;
     if (reply.status >= 0)
         return hub_child_put(to, span.data, reply.size_bytes);
-    memcpy(failure.text, report->text, sizeof failure.text);
-    memcpy(failure.remedy, report->remedy, sizeof failure.remedy);
-    return hub_child_put(to, &failure, sizeof failure);
+    return hub_child_tell(to, confined->child.budget->report);
 }
 
 static void
@@ -79,29 +70,9 @@ serve(void *context, int to, int from)
 
 /* ---- In the parent ---- */
 
-/* What the child said of a failure is said here. */
 static int
-failure_take(struct hub_confined *confined, int failed)
-{
-    struct hub_report *report = confined->child.budget->report;
-    struct failure failure;
-    int status = hub_child_receive(&confined->child, &failure, sizeof failure);
-
-    if (status != CKPT_OK)
-        return status;
-    if (report->status != CKPT_OK)
-        return failed;
-    report->status = failed;
-    memcpy(report->text, failure.text, sizeof report->text);
-    memcpy(report->remedy, failure.remedy, sizeof report->remedy);
-    report->text[sizeof report->text - 1] = '\0';
-    report->remedy[sizeof report->remedy - 1] = '\0';
-    return failed;
-}
-
-static int
-ask(struct hub_confined *confined, const struct request *request,
-    struct reply *reply)
+ask_child(struct hub_confined *confined, const struct request *request,
+          struct reply *reply)
 {
     struct hub_report *report = confined->child.budget->report;
     int status;
@@ -114,11 +85,28 @@ ask(struct hub_confined *confined, const struct request *request,
     if (status != CKPT_OK)
         return status;
     if (reply->status < 0)
-        return failure_take(confined, reply->status);
+        return hub_child_hear(&confined->child, reply->status);
     if (reply->status > CKPT_END || reply->size_bytes > WINDOW_BYTES)
         return hub_fail(report, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
                         "its process gave an answer that is none");
     return reply->status;
+}
+
+/* What goes wrong on the way is told as the reader's. */
+static int
+ask(struct hub_confined *confined, const struct request *request,
+    struct reply *reply)
+{
+    struct hub_report *report = confined->child.budget->report;
+    const char *file = report->file, *plugin = report->plugin;
+    int status;
+
+    report->file = confined->file;
+    report->plugin = confined->plugin;
+    status = ask_child(confined, request, reply);
+    report->file = file;
+    report->plugin = plugin;
+    return status;
 }
 
 static int

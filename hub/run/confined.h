@@ -14,6 +14,7 @@ struct hub_confined {
     struct hub_coder *inner; /* what the child uses */
     struct hub_child child;  /* started with the first cursor */
     bool started;
+    const char *file, *plugin; /* named in failures; NULL until they are set */
 };
 
 /* `child` has budget, user and cancelled; all is borrowed until fini. */

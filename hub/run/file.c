@@ -176,7 +176,7 @@ ckpt_file_digest(struct ckpt_file *file, const struct ckpt_tensor *tensor,
         status = digest_stream(&stream, user, digest);
     hub_stream_fini(&stream);
     if (status == CKPT_OK)
-        status = hub_host_unchanged(&file->reading.host);
+        status = hub_reading_unchanged(&file->reading);
     user->report.file = NULL;
     return status;
 }

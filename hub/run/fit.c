@@ -17,7 +17,7 @@
 static bool
 fit_holds(const struct hub_fit *fit, uint64_t what)
 {
-    return (fit->writer->limits.holds & what) != 0;
+    return (fit->holds & what) != 0;
 }
 
 static int
@@ -31,6 +31,9 @@ fit_init(struct hub_fit *fit, struct hub_host *host,
     fit->graph = graph;
     fit->writer = writer;
     fit->self = self;
+    fit->holds = writer->limits.holds;
+    if (writer->holds != NULL)
+        fit->holds &= writer->holds(&host->table, self);
     hub_graph_init(&fit->fitted, host->budget);
     /* The fitted tensors lie on the storages of the graph that was read. */
     fit->fitted.public.storage_count = graph->storage_count;
@@ -82,7 +85,18 @@ fit_tree(struct hub_fit *fit)
     return CKPT_OK;
 }
 
-/* The graph's attributes: strings go as they are, others into the record. */
+bool
+hub_fit_keeps(const struct hub_fit *fit, const struct ckpt_attr *attr)
+{
+    if (fit->writer->keeps != NULL)
+        return fit->writer->keeps(&fit->host->table, fit->self, fit->graph,
+                                  SIZE_MAX, attr);
+    return fit_holds(fit, CKPT_HOLDS_STRINGS) &&
+           attr->value->kind == CKPT_KIND_STRING;
+}
+
+/* The graph's attributes: those that the writer keeps go as they are, others
+ * into the record. */
 static int
 fit_attr(struct hub_fit *fit, const struct ckpt_attr *attr)
 {
@@ -91,14 +105,14 @@ fit_attr(struct hub_fit *fit, const struct ckpt_attr *attr)
                  "a side record that does not fit its file is left out");
         return CKPT_OK;
     }
+    if (hub_fit_keeps(fit, attr))
+        return hub_attr_set(&fit->fitted, NULL, attr->name, attr->value);
     if (!fit_holds(fit, CKPT_HOLDS_STRINGS)) {
         hub_note(fit->report, CKPT_MESSAGE_LOSS, NULL, CKPT_NOWHERE,
                  "the attribute '%s' has no place in %s", attr->name,
                  fit->writer->id);
         return CKPT_OK;
     }
-    if (attr->value->kind == CKPT_KIND_STRING)
-        return hub_attr_set(&fit->fitted, NULL, attr->name, attr->value);
     fit->record = true;
     return CKPT_OK;
 }
@@ -150,6 +164,8 @@ hub_fit(struct hub_fit *fit, struct hub_host *host,
             fit_holds(fit, CKPT_HOLDS_TREE) ? fit_tree(fit) : hub_fit_flat(fit);
     if (status == CKPT_OK)
         status = fit_attrs(fit);
+    if (status == CKPT_OK && !fit_holds(fit, CKPT_HOLDS_TREE))
+        status = hub_fit_order(fit);
     if (status == CKPT_OK)
         status = fit_record(fit);
     return status;

@@ -27,7 +27,8 @@ struct hub_fit {
     const struct ckpt_graph *graph; /* as it was read */
     const struct ckpt_writer *writer;
     struct hub_host *host;
-    void *self; /* the writer's */
+    void *self;     /* the writer's */
+    uint64_t holds; /* of CKPT_HOLDS_*; of this instance */
     struct hub_graph fitted;
     struct hub_fit_entry *entries; /* one per entry of the graph */
     size_t *first;                 /* of each tensor id, its first entry */
@@ -48,6 +49,7 @@ struct hub_fit_set {
     const struct ckpt_tensor **views; /* distinct tensors */
     size_t count;
     uint64_t begin; /* first byte of the storage that a tensor shows */
+    bool twins;     /* each is all of the storage, and the writer holds that */
 };
 
 /* Makes the graph that the writer will see, and tells all steps and losses.
@@ -56,6 +58,9 @@ int hub_fit(struct hub_fit *fit, struct hub_host *host,
             const struct ckpt_graph *graph, const struct ckpt_writer *writer,
             void *self);
 void hub_fit_fini(struct hub_fit *fit);
+
+/* Whether the writer holds an attribute of the graph as it is. */
+bool hub_fit_keeps(const struct hub_fit *fit, const struct ckpt_attr *attr);
 
 /* The side record of a fit, as text in `buffer`. */
 struct sdk_buffer;

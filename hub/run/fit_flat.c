@@ -20,7 +20,7 @@
 static bool
 flat_holds(const struct hub_fit *fit, uint64_t what)
 {
-    return (fit->writer->limits.holds & what) != 0;
+    return (fit->holds & what) != 0;
 }
 
 /* What makes two tensors twins: one view of one storage. */
@@ -78,6 +78,32 @@ flat_twins(struct hub_fit *fit)
     return CKPT_OK;
 }
 
+/* Whether the tensors of a set are all of their storage, plainly, under
+ * several names. */
+static bool
+set_is_twins(const struct hub_fit *fit, const struct hub_fit_set *set)
+{
+    const struct ckpt_tensor *view = set->views[0];
+    size_t i, kept = fit->entries[fit->first[view->id]].kept;
+
+    if (!flat_holds(fit, CKPT_HOLDS_TWINS) || !view->contiguous ||
+        view->offset != 0 || view->size_bytes != view->storage->size_bytes)
+        return false;
+    for (i = 1; i < set->count; i++)
+        if (fit->entries[fit->first[set->views[i]->id]].kept != kept)
+            return false;
+    return true;
+}
+
+static void
+flat_sets(struct hub_fit *fit)
+{
+    size_t i;
+
+    for (i = 0; i < fit->set_count; i++)
+        fit->sets[i].twins = set_is_twins(fit, &fit->sets[i]);
+}
+
 /* The n-th try for a name that is taken: "name#n". */
 static int
 flat_name_try(struct hub_fit *fit, struct hub_fit_entry *entry,
@@ -98,6 +124,28 @@ flat_name_try(struct hub_fit *fit, struct hub_fit_entry *entry,
     return CKPT_OK;
 }
 
+/* The name that the writer gives a tensor, if that is another one. */
+static int
+flat_told(struct hub_fit *fit, const struct hub_fit_entry *entry,
+          struct ckpt_text *told)
+{
+    const struct ckpt_text *own = &entry->entry->name;
+    struct ckpt_text name = *own;
+    int status = CKPT_OK;
+
+    told->data = NULL;
+    if (fit->writer->name != NULL)
+        status = fit->writer->name(&fit->host->table, fit->self, fit->graph,
+                                   (size_t)(entry - fit->entries), &name);
+    if (status != CKPT_OK ||
+        (name.size_bytes == own->size_bytes &&
+         memcmp(name.data, own->data, own->size_bytes) == 0))
+        return status;
+    told->data = hub_arena_text(&fit->fitted.arena, name.data, name.size_bytes);
+    told->size_bytes = name.size_bytes;
+    return told->data != NULL ? CKPT_OK : fit->report->status;
+}
+
 static int
 flat_name(struct hub_fit *fit, struct hub_table *names,
           struct hub_fit_entry *entry)
@@ -105,12 +153,15 @@ flat_name(struct hub_fit *fit, struct hub_table *names,
     static const struct ckpt_text unnamed = {"tensor", 6};
     const struct ckpt_text *base = &entry->entry->name;
     uint32_t most = fit->writer->limits.name_bytes_max;
+    struct ckpt_text told;
     bool added = false;
     unsigned n;
-    int status = CKPT_OK;
+    int status = flat_told(fit, entry, &told);
 
     if (fit->graph->root->kind == CKPT_KIND_TENSOR)
         base = &unnamed;
+    else if (told.data != NULL)
+        base = &told;
     for (n = 1; !added && status == CKPT_OK; n++) {
         status = flat_name_try(fit, entry, base, n);
         if (status == CKPT_OK &&
@@ -127,6 +178,8 @@ flat_name(struct hub_fit *fit, struct hub_table *names,
     if (entry->name.data == entry->entry->name.data)
         return CKPT_OK;
     fit->record = true;
+    if (entry->name.data == told.data)
+        return CKPT_OK;
     hub_note(fit->report,
              base == &unnamed ? CKPT_MESSAGE_STEP : CKPT_MESSAGE_LOSS,
              entry->entry->name.data, CKPT_NOWHERE,
@@ -149,7 +202,9 @@ flat_names(struct hub_fit *fit)
     return status;
 }
 
-/* A twin is told by name where the target can say so. */
+/* A twin is told by name where the target can say so, or is the same thing
+ * once more where it holds that; but one value under two names, or attributes
+ * of its own, are for the record. */
 static int
 flat_drop(struct hub_fit *fit, struct hub_fit_entry *entry)
 {
@@ -157,6 +212,12 @@ flat_drop(struct hub_fit *fit, struct hub_fit_entry *entry)
     struct ckpt_value *value;
     int status;
 
+    if (flat_holds(fit, CKPT_HOLDS_TWINS)) {
+        if (kept->entry->value == entry->entry->value ||
+            entry->entry->value->attrs != NULL)
+            fit->record = true;
+        return CKPT_OK;
+    }
     fit->record = true;
     if (!flat_holds(fit, CKPT_HOLDS_TIE_NAMES) ||
         strlen(entry->name.data) != entry->name.size_bytes ||
@@ -231,6 +292,14 @@ flat_is_bomb(uint64_t stored, uint64_t written)
     return written > EXPAND_BYTES && written / EXPAND_TIMES > stored;
 }
 
+/* A twin that takes no bytes of its own. */
+static bool
+flat_is_linked(const struct hub_fit *fit, const struct hub_fit_entry *entry)
+{
+    return flat_holds(fit, CKPT_HOLDS_TWINS) &&
+           &fit->entries[entry->kept] != entry;
+}
+
 static int
 flat_limits(struct hub_fit *fit, const struct hub_fit_entry *entry,
             const struct ckpt_tensor *tensor)
@@ -246,13 +315,40 @@ flat_limits(struct hub_fit *fit, const struct hub_fit_entry *entry,
                         "a view of %llu bytes would be written as %llu",
                         (unsigned long long)tensor->storage->size_bytes,
                         (unsigned long long)tensor->size_bytes);
-    fit->written_bytes += tensor->size_bytes;
+    if (!flat_is_linked(fit, entry))
+        fit->written_bytes += tensor->size_bytes;
     if (flat_is_bomb(fit->stored_bytes, fit->written_bytes))
         return hub_fail(fit->report, CKPT_LIMIT, entry->name.data, CKPT_NOWHERE,
                         "views of %llu bytes would be written as %llu so far",
                         (unsigned long long)fit->stored_bytes,
                         (unsigned long long)fit->written_bytes);
     return CKPT_OK;
+}
+
+static bool
+flat_keeps(const struct hub_fit *fit, size_t index,
+           const struct ckpt_attr *attr)
+{
+    return fit->writer->keeps != NULL &&
+           fit->writer->keeps(&fit->host->table, fit->self, fit->graph, index,
+                              attr);
+}
+
+/* The attributes of a tensor that the writer keeps; a twin has those of the
+ * first. */
+static int
+flat_tensor_attrs(struct hub_fit *fit, const struct hub_fit_entry *entry,
+                  struct ckpt_value *value)
+{
+    const struct ckpt_attr *attr = entry->entry->value->attrs;
+    int status = CKPT_OK;
+
+    if (flat_is_linked(fit, entry))
+        return CKPT_OK;
+    for (; attr != NULL && status == CKPT_OK; attr = attr->next)
+        if (flat_keeps(fit, (size_t)(entry - fit->entries), attr))
+            status = hub_attr_set(&fit->fitted, value, attr->name, attr->value);
+    return status;
 }
 
 static int
@@ -273,6 +369,8 @@ flat_tensor(struct hub_fit *fit, struct hub_fit_entry *entry,
         status = flat_substitute(fit, entry, &like, dims);
     if (status == CKPT_OK)
         status = hub_tensor_new(&fit->fitted, &like, entry->name.data, &value);
+    if (status == CKPT_OK)
+        status = flat_tensor_attrs(fit, entry, value);
     if (status == CKPT_OK)
         status = hub_string_new(&fit->fitted, entry->name.data,
                                 entry->name.size_bytes, &key);
@@ -337,17 +435,24 @@ flat_entries(struct hub_fit *fit, struct ckpt_value *root)
 
 /* A tensor of which a plain flat map says all. */
 static bool
-flat_says_all(const struct hub_fit *fit, const struct ckpt_value *value)
+flat_says_all(const struct hub_fit *fit, size_t index,
+              const struct ckpt_value *value)
 {
     const struct ckpt_tensor *tensor;
+    const struct ckpt_attr *attr;
+    size_t set;
 
-    if (value->kind != CKPT_KIND_TENSOR || value->attrs != NULL)
+    if (value->kind != CKPT_KIND_TENSOR)
         return false;
+    for (attr = value->attrs; attr != NULL; attr = attr->next)
+        if (!flat_keeps(fit, index, attr))
+            return false;
     tensor = value->as.tensor;
     if (tensor->type_name != NULL ||
         tensor->storage->place == CKPT_PLACE_ABSENT)
         return false;
-    return fit->storage_set[tensor->storage->id] == 0 &&
+    set = fit->storage_set[tensor->storage->id];
+    return (set == 0 || fit->sets[set - 1].twins) &&
            (flat_holds(fit, CKPT_HOLDS_DEVICES) ||
             strcmp(tensor->storage->device, "cpu") == 0) &&
            (flat_holds(fit, CKPT_HOLDS_GRAD) || !tensor->requires_grad) &&
@@ -367,14 +472,13 @@ flat_is_plain(const struct hub_fit *fit)
         return false;
     for (i = 0; i < root->as.map.count; i++)
         if (root->as.map.pairs[i].key->kind != CKPT_KIND_STRING ||
-            !flat_says_all(fit, root->as.map.pairs[i].value))
+            !flat_says_all(fit, i, root->as.map.pairs[i].value))
             return false;
     return true;
 }
 
-/* Whether a reader will meet the tensors in the order of the graph. */
-static int
-flat_order(struct hub_fit *fit)
+int
+hub_fit_order(struct hub_fit *fit)
 {
     size_t i, count = fit->fitted.public.entry_count;
     uint32_t *order;
@@ -410,6 +514,8 @@ hub_fit_flat(struct hub_fit *fit)
     if (status == CKPT_OK)
         status = flat_twins(fit);
     if (status == CKPT_OK)
+        flat_sets(fit);
+    if (status == CKPT_OK)
         status = flat_names(fit);
     if (status == CKPT_OK)
         status = hub_value_new(&fit->fitted, &like, &root);
@@ -419,8 +525,6 @@ hub_fit_flat(struct hub_fit *fit)
         status = hub_root_set(&fit->fitted, root);
     if (status == CKPT_OK)
         status = hub_graph_finish(&fit->fitted);
-    if (status == CKPT_OK)
-        status = flat_order(fit);
     if (status == CKPT_OK && !flat_is_plain(fit))
         fit->record = true;
     return status;

@@ -11,6 +11,10 @@
  * anything that a record would keep. */
 int hub_fit_flat(struct hub_fit *fit);
 
+/* Says there whether a reader will meet the tensors in another order than that
+ * of the graph; the fitted graph has its attributes. */
+int hub_fit_order(struct hub_fit *fit);
+
 /* Groups the tensors by storage: fills first, storage_set, sets and alone. */
 int hub_fit_sets(struct hub_fit *fit);
 

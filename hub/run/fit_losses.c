@@ -12,13 +12,15 @@ losses_of_tensor(struct hub_fit *fit, const char *name,
                  const struct ckpt_tensor *tensor)
 {
     const struct hub_fit_entry *entry = &fit->entries[fit->first[tensor->id]];
-    uint64_t holds = fit->writer->limits.holds;
+    uint64_t holds = fit->holds;
+    size_t set = fit->storage_set[tensor->storage->id];
+    bool twins = set != 0 && fit->sets[set - 1].twins;
 
-    if (entry->kept != fit->first[tensor->id] && !entry->dropped)
+    if ((holds & CKPT_HOLDS_TWINS) == 0 &&
+        entry->kept != fit->first[tensor->id] && !entry->dropped)
         hub_note(fit->report, CKPT_MESSAGE_LOSS, name, CKPT_NOWHERE,
                  "a tie is broken into two copies");
-    else if (fit->storage_set[tensor->storage->id] != 0 &&
-             fit->entries[entry->kept].dropped == false)
+    else if (set != 0 && !twins && fit->entries[entry->kept].dropped == false)
         hub_note(fit->report, CKPT_MESSAGE_LOSS, name, CKPT_NOWHERE,
                  "a view becomes a tensor of its own");
     if ((holds & CKPT_HOLDS_DEVICES) == 0 &&

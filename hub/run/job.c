@@ -4,10 +4,12 @@
  * commit.
  */
 #include <string.h>
+#include <sys/stat.h>
 
 #include "hub/core/options.h"
 #include "hub/load/detect.h"
 #include "hub/load/loader.h"
+#include "hub/run/drive.h"
 #include "hub/run/fit.h"
 #include "hub/run/named.h"
 #include "hub/run/pump.h"
@@ -18,10 +20,12 @@ struct job {
     const struct ckpt_conversion *order;
     struct hub_reading reading;
     struct hub_format *format;
-    void *self; /* the writer's */
+    void *self;              /* the writer's */
+    struct hub_named *named; /* by its options */
     bool opened;
     struct hub_fit fit;
     struct ckpt_plan plan;
+    bool drives; /* the writer writes, in place of the plan */
     struct hub_spool spool;
     char *folder; /* of the output */
     size_t folder_bytes;
@@ -103,6 +107,9 @@ job_writer(struct job *job)
     if (status == CKPT_OK)
         status = hub_named_files(&job->reading.host, job->format->info.options,
                                  values);
+    if (status == CKPT_OK)
+        status = hub_named_graphs(job->user, job->format->info.options, values,
+                                  NULL, &job->named);
     if (status != CKPT_OK)
         return status;
     status = job_blame(job, job->format->writer.open(&job->reading.host.table,
@@ -122,6 +129,31 @@ job_matched(struct job *job)
                     "a transform matches nothing");
 }
 
+/* What a strict user does not accept of the output. */
+static int
+job_lossless(struct job *job)
+{
+    size_t count = job_report(job)->loss_count;
+
+    if (!job->order->strict || count == 0)
+        return CKPT_OK;
+    hub_remedy(job_report(job), "to accept it, leave --strict out");
+    return hub_fail(job_report(job), CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
+                    "%zu %s would be lost", count,
+                    count == 1 ? "thing" : "things");
+}
+
+/* One file, whose size shows when it is there. */
+static int
+job_drives(struct job *job)
+{
+    if (job->format->writer.write == NULL || job->plan.file_count > 0)
+        return hub_fail(job_report(job), CKPT_CONTRACT, NULL, CKPT_NOWHERE,
+                        "a plan that ends with nothing to follow it");
+    hub_drive_lend(&job->reading.host.table);
+    return hub_plan_finish(&job->plan);
+}
+
 static int
 job_plan(struct job *job)
 {
@@ -129,13 +161,8 @@ job_plan(struct job *job)
     int status = job_blame(job, hub_fit(&job->fit, host, job->reading.graph,
                                         &job->format->writer, job->self));
 
-    if (status == CKPT_OK && job->order->strict &&
-        job_report(job)->loss_count > 0) {
-        hub_remedy(job_report(job), "to accept it, leave --strict out");
-        status =
-            hub_fail(job_report(job), CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
-                     "%zu things would be lost", job_report(job)->loss_count);
-    }
+    if (status == CKPT_OK)
+        status = job_lossless(job);
     if (status != CKPT_OK)
         return status;
     job->spool.budget = &job->user->budget;
@@ -143,12 +170,15 @@ job_plan(struct job *job)
     hub_reading_spool(&job->reading, &job->spool);
     hub_plan_init(&job->plan, &job->user->budget, job->name);
     hub_plan_lend(&host->table);
-    status = job_blame(job, job->format->writer.plan(&host->table, job->self,
-                                                     &job->fit.fitted.public,
-                                                     &job->plan));
+    status = job->format->writer.plan(&host->table, job->self,
+                                      &job->fit.fitted.public, &job->plan);
+    job->drives = status == CKPT_END;
+    status = job_blame(job, status);
     if (status == CKPT_OK)
-        status = hub_plan_finish(&job->plan);
-    return status;
+        status = job_lossless(job);
+    if (status == CKPT_OK && job->drives)
+        return job_drives(job);
+    return status == CKPT_OK ? hub_plan_finish(&job->plan) : status;
 }
 
 static int
@@ -175,6 +205,40 @@ job_begin_file(struct job *job, uint32_t file)
     return status;
 }
 
+static bool
+job_replaces(const struct job *job, const struct ckpt_source *source)
+{
+    struct stat seen;
+    uint32_t i;
+
+    for (i = 0; i < job->plan.file_count; i++)
+        if (job->sinks[i]->replaces &&
+            stat(job->sinks[i]->target, &seen) == 0 &&
+            seen.st_dev == source->seen.st_dev &&
+            seen.st_ino == source->seen.st_ino)
+            return true;
+    return false;
+}
+
+/* What lies beside a file that was read is not replaced without that file,
+ * which would be left with the bytes of another. */
+static int
+job_spares(struct job *job)
+{
+    const struct ckpt_source *source = job->reading.host.sources;
+
+    for (; source != NULL; source = source->next) {
+        if (source->origin == NULL || source->origin->folder ||
+            !job_replaces(job, source) || job_replaces(job, source->origin))
+            continue;
+        job_report(job)->file = job->order->output;
+        return hub_fail(job_report(job), CKPT_CONFLICT, NULL, CKPT_NOWHERE,
+                        "%s would be replaced, of which %s has its bytes",
+                        source->name, source->origin->path);
+    }
+    return CKPT_OK;
+}
+
 /* Room for all files before the first byte of any. */
 static int
 job_begin(struct job *job)
@@ -188,13 +252,29 @@ job_begin(struct job *job)
         return job_report(job)->status;
     for (i = 0; i < job->plan.file_count && status == CKPT_OK; i++)
         status = job_begin_file(job, i);
-    return status;
+    return status == CKPT_OK ? job_spares(job) : status;
 }
 
 static bool
 job_syncs(const struct job *job, uint32_t file)
 {
     return job->order->sync || job->sinks[file]->replaces;
+}
+
+static int
+job_drive(struct job *job)
+{
+    struct hub_sink *sink = job->sinks[0];
+    int status;
+
+    job_report(job)->file = job->reading.path;
+    status =
+        job_blame(job, hub_drive(&job->reading.host, &job->format->writer,
+                                 job->self, &job->fit.fitted.public, sink));
+    if (status == CKPT_OK)
+        status = hub_sink_finish(sink, job_syncs(job, 0));
+    job->plan.files[0].size_bytes = sink->size_bytes;
+    return status == CKPT_OK ? hub_host_unchanged(&job->reading.host) : status;
 }
 
 static int
@@ -217,7 +297,7 @@ job_pump(struct job *job)
         if (status == CKPT_OK)
             status = hub_sink_finish(job->sinks[i], job_syncs(job, i));
     }
-    return status == CKPT_OK ? hub_host_unchanged(&job->reading.host) : status;
+    return status == CKPT_OK ? hub_reading_unchanged(&job->reading) : status;
 }
 
 static int
@@ -260,6 +340,7 @@ job_fini(struct job *job)
     hub_plan_fini(&job->plan);
     if (job->opened)
         job->format->writer.close(&job->reading.host.table, job->self);
+    hub_named_free(job->named);
     hub_fit_fini(&job->fit);
     hub_spool_fini(&job->spool);
     hub_reading_fini(&job->reading);
@@ -290,7 +371,7 @@ ckpt_convert(struct ckpt *user, const struct ckpt_conversion *conversion,
     if (status == CKPT_OK && !conversion->dry_run)
         status = job_begin(&job);
     if (status == CKPT_OK && !conversion->dry_run)
-        status = job_pump(&job);
+        status = job.drives ? job_drive(&job) : job_pump(&job);
     if (status == CKPT_OK && !conversion->dry_run)
         status = job_commit(&job);
     if (status == CKPT_OK)

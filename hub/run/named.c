@@ -9,7 +9,7 @@
 
 #include "hub/load/detect.h"
 #include "hub/load/loader.h"
-#include "hub/run/transform.h"
+#include "hub/run/reading.h"
 #include "hub/run/transform_text.h"
 
 /* Failures are about the file that is named, and no plugin's. */
@@ -48,6 +48,94 @@ hub_named_files(struct hub_host *host, const struct ckpt_option *declared,
     return status;
 }
 
+size_t
+hub_named_count(const struct ckpt_option *declared,
+                const struct ckpt_option_value *values)
+{
+    size_t count = 0;
+
+    for (; declared != NULL && declared->kind != CKPT_OPTION_END;
+         declared++, values++)
+        count += declared->kind == CKPT_OPTION_GRAPH && values->given;
+    return count;
+}
+
+struct hub_named {
+    struct hub_named *next;
+    struct hub_reading reading;
+};
+
+/* What is said while it is read is about that file, and its reader's. */
+static int
+named_graph(struct ckpt *user, struct ckpt_option_value *value,
+            const struct ckpt_graph *after, struct hub_named **list)
+{
+    struct hub_report *report = &user->report;
+    struct hub_findings *findings = report->findings;
+    const char *file = report->file, *plugin = report->plugin;
+    struct hub_named *made = hub_allocate(&user->budget, sizeof *made);
+    struct ckpt_input input = CKPT_INPUT;
+    int status;
+
+    if (made == NULL)
+        return report->status;
+    made->next = *list;
+    *list = made;
+    made->reading.after = after;
+    input.path = value->text;
+    report->plugin = NULL;
+    status = hub_reading_init(&made->reading, user, &input);
+    if (status == CKPT_OK)
+        value->graph = made->reading.graph;
+    report->findings = findings;
+    report->file = file;
+    report->plugin = plugin;
+    return status;
+}
+
+int
+hub_named_graphs(struct ckpt *user, const struct ckpt_option *declared,
+                 struct ckpt_option_value *values,
+                 const struct ckpt_graph *after, struct hub_named **list)
+{
+    int status = CKPT_OK;
+
+    for (; declared != NULL && declared->kind != CKPT_OPTION_END &&
+           status == CKPT_OK;
+         declared++, values++) {
+        if (declared->kind != CKPT_OPTION_GRAPH || !values->given)
+            continue;
+        status = named_graph(user, values, after, list);
+        if (status == CKPT_OK && after != NULL)
+            after = values->graph;
+    }
+    return status;
+}
+
+void
+hub_named_free(struct hub_named *list)
+{
+    struct hub_named *next;
+    struct hub_budget *budget;
+
+    for (; list != NULL; list = next) {
+        next = list->next;
+        budget = list->reading.arena.budget;
+        hub_reading_fini(&list->reading);
+        hub_release(budget, list);
+    }
+}
+
+int
+hub_named_unchanged(const struct hub_named *list)
+{
+    int status = CKPT_OK;
+
+    for (; list != NULL && status == CKPT_OK; list = list->next)
+        status = hub_reading_unchanged(&list->reading);
+    return status;
+}
+
 /* ---- Telling them beforehand ---- */
 
 struct teller {
@@ -78,6 +166,13 @@ option_is_path(const struct ckpt_option *option)
 }
 
 static void
+tell_path(const struct teller *teller, const char *path)
+{
+    if (path[0] != '\0')
+        teller->named(teller->context, path);
+}
+
+static void
 tell_options(const struct teller *teller, const struct ckpt_option *declared,
              const char *const *given)
 {
@@ -93,7 +188,7 @@ tell_options(const struct teller *teller, const struct ckpt_option *declared,
              option++)
             if (option_is_path(option) && strlen(option->name) == length &&
                 strncmp(option->name, *given, length) == 0)
-                teller->named(teller->context, equals + 1);
+                tell_path(teller, equals + 1);
     }
 }
 
@@ -148,7 +243,7 @@ tell_transform(const struct teller *teller, struct hub_arena *arena,
     tell_options(teller, found->table.options, wanted.given);
     if (wanted.argument != NULL &&
         option_is_path(&wanted.declared[wanted.option_count]))
-        teller->named(teller->context, wanted.argument);
+        tell_path(teller, wanted.argument);
 }
 
 void

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "checked.h"
+#include "hub/io/source.h"
 
 void
 hub_plan_init(struct ckpt_plan *plan, struct hub_budget *budget,
@@ -74,6 +75,15 @@ host_plan_file(const struct ckpt_host *table, struct ckpt_plan *plan,
     return copy != NULL ? plan_file_add(plan, copy) : plan->report->status;
 }
 
+/* Whether a run of a file is within it. */
+static bool
+plan_source(const struct ckpt_segment *like)
+{
+    return like->source != NULL && !like->source->folder &&
+           like->offset <= like->source->size_bytes &&
+           like->size_bytes <= like->source->size_bytes - like->offset;
+}
+
 /* Fills what the kind names; false for a kind that does not exist. */
 static bool
 plan_segment(struct ckpt_plan *plan, const struct ckpt_segment *like,
@@ -94,6 +104,12 @@ plan_segment(struct ckpt_plan *plan, const struct ckpt_segment *like,
     case CKPT_SEGMENT_TENSOR:
         segment->from.tensor = like->tensor;
         segment->size_bytes = like->tensor->size_bytes;
+        break;
+    case CKPT_SEGMENT_SOURCE:
+        if (!plan_source(like))
+            return false;
+        segment->from.source = like->source;
+        segment->offset = like->offset;
         break;
     case CKPT_SEGMENT_LATE:
         segment->from.tag = like->tag;
@@ -165,6 +181,23 @@ host_plan_position(const struct ckpt_host *table, const struct ckpt_plan *plan)
                                 : 0;
 }
 
+static void host_plan_lose(const struct ckpt_host *table,
+                           struct ckpt_plan *plan, const char *tensor,
+                           const char *format, ...) CKPT_PRINTF(4, 5);
+
+static void
+host_plan_lose(const struct ckpt_host *table, struct ckpt_plan *plan,
+               const char *tensor, const char *format, ...)
+{
+    va_list arguments;
+
+    (void)table;
+    va_start(arguments, format);
+    hub_note_list(plan->report, CKPT_MESSAGE_LOSS, tensor, CKPT_NOWHERE, format,
+                  arguments);
+    va_end(arguments);
+}
+
 static uint32_t
 host_plan_crc32(const struct ckpt_host *table, const struct ckpt_plan *plan,
                 uint64_t index)
@@ -195,4 +228,5 @@ hub_plan_lend(struct ckpt_host *table)
     table->plan_position = host_plan_position;
     table->plan_crc32 = host_plan_crc32;
     table->plan_sha256 = host_plan_sha256;
+    table->plan_lose = host_plan_lose;
 }

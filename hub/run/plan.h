@@ -18,8 +18,10 @@ struct hub_segment {
         const void *data;
         const struct ckpt_storage *storage;
         const struct ckpt_tensor *tensor;
+        const struct ckpt_source *source;
         uint64_t tag;
     } from;
+    uint64_t offset; /* in the source */
     const char *name;
     unsigned char *sha256; /* once it is done, if asked for */
 };

@@ -132,6 +132,9 @@ pump_payload(struct hub_pump *pump, struct hub_sink *sink,
 
     if (status == CKPT_OK && segment->kind == CKPT_SEGMENT_TENSOR)
         status = hub_stream_tensor(&stream, pump->spool, segment->from.tensor);
+    else if (status == CKPT_OK && segment->kind == CKPT_SEGMENT_SOURCE)
+        hub_stream_source(&stream, pump->spool, segment->from.source,
+                          segment->offset, segment->size_bytes);
     else if (status == CKPT_OK)
         hub_stream_storage(&stream, pump->spool, segment->from.storage);
     if (status == CKPT_OK)

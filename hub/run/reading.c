@@ -170,6 +170,9 @@ reading_open(struct hub_reading *reading, const char *const *options)
     if (status == CKPT_OK)
         status = hub_named_files(&reading->host, reading->format->info.options,
                                  values);
+    if (status == CKPT_OK)
+        status = hub_named_graphs(reading->user, reading->format->info.options,
+                                  values, NULL, &reading->named);
     if (status != CKPT_OK)
         return status;
     reading->host.verifying =
@@ -192,6 +195,8 @@ reading_confine(struct hub_reading *reading)
     if ((reading->format->reader.capabilities & CKPT_READS_FRAGILE) == 0)
         return;
     hub_confined_init(&reading->confined, &reading->coder, &child);
+    reading->confined.file = reading->path;
+    reading->confined.plugin = reading->format->info.id;
     reading->described.coder = &reading->confined.coder;
     reading->restored.coder = &reading->confined.coder;
 }
@@ -216,6 +221,17 @@ reading_describe(struct hub_reading *reading)
     return status;
 }
 
+/* Ids begin behind those of another graph. */
+static void
+reading_after(const struct ckpt_graph *after, struct ckpt_graph *graph)
+{
+    if (after == NULL)
+        return;
+    graph->value_count = after->value_count;
+    graph->tensor_count = after->tensor_count;
+    graph->storage_count = after->storage_count;
+}
+
 static void
 reading_prepare(struct hub_reading *reading, struct ckpt *user)
 {
@@ -226,6 +242,8 @@ reading_prepare(struct hub_reading *reading, struct ckpt *user)
     reading->host.cancelled = user->settings.cancelled;
     hub_graph_init(&reading->described, &user->budget);
     hub_graph_init(&reading->restored, &user->budget);
+    reading_after(reading->after, &reading->described.public);
+    reading_after(reading->after, &reading->restored.public);
     reading->coder.open = reading_cursor_open;
     reading->coder.next = reading_cursor_next;
     reading->coder.close = reading_cursor_close;
@@ -277,6 +295,23 @@ hub_reading_spool(struct hub_reading *reading, struct hub_spool *spool)
     reading->transforms.host.spool = spool;
 }
 
+int
+hub_reading_unchanged(const struct hub_reading *reading)
+{
+    struct hub_report *report = &reading->user->report;
+    const char *file = report->file;
+    int status;
+
+    report->file = reading->path;
+    status = hub_host_unchanged(&reading->host);
+    if (status == CKPT_OK)
+        status = hub_named_unchanged(reading->named);
+    if (status == CKPT_OK)
+        status = hub_transforms_unchanged(&reading->transforms);
+    report->file = file;
+    return status;
+}
+
 void
 hub_reading_fini(struct hub_reading *reading)
 {
@@ -286,6 +321,7 @@ hub_reading_fini(struct hub_reading *reading)
     hub_confined_fini(&reading->confined);
     if (reading->opened)
         reading->format->reader.close(&reading->host.table, reading->self);
+    hub_named_free(reading->named);
     hub_graph_fini(&reading->restored);
     hub_graph_fini(&reading->described);
     hub_host_fini(&reading->host);

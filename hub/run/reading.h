@@ -28,17 +28,23 @@ struct hub_reading {
     struct hub_graph described; /* what the reader said */
     struct hub_graph restored;  /* what the side record made of it */
     bool from_record;           /* the side record was used */
+    struct hub_named *named;    /* by options of the reader */
     struct hub_transforms transforms;
     const struct ckpt_graph *graph; /* the one that counts */
+    const struct ckpt_graph *after; /* whose ids come before; or NULL */
 };
 
-/* Opens, detects, describes, restores, transforms. The reading must be zeroed
- * but for `verifying`, and may be given to fini whatever comes of it. */
+/* Opens, detects, describes, restores, transforms. The reading must be zeroed,
+ * but for `after` and `verifying`, and may be given to fini whatever comes of
+ * it. */
 int hub_reading_init(struct hub_reading *reading, struct ckpt *user,
                      const struct ckpt_input *input);
 /* From here on payload may be asked for: what must be laid down for that goes
  * to the spool, which is borrowed until fini. */
 void hub_reading_spool(struct hub_reading *reading, struct hub_spool *spool);
+
+/* CKPT_IO if one of the files that were read is not what it was. */
+int hub_reading_unchanged(const struct hub_reading *reading);
 
 void hub_reading_fini(struct hub_reading *reading);
 

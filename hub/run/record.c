@@ -153,7 +153,7 @@ record_double(struct record *record, double number)
 
 static int
 record_attrs(struct record *record, const char *key,
-             const struct ckpt_attr *attr, bool strings)
+             const struct ckpt_attr *attr, bool all)
 {
     int status = CKPT_OK;
 
@@ -162,7 +162,7 @@ record_attrs(struct record *record, const char *key,
     record_key(record, key);
     record_open(record, "[");
     for (; attr != NULL && status == CKPT_OK; attr = attr->next) {
-        if (!strings && attr->value->kind == CKPT_KIND_STRING)
+        if (!all && hub_fit_keeps(record->fit, attr))
             continue;
         record_comma(record);
         status = record_text(record, attr->name, strlen(attr->name));

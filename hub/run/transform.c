@@ -94,8 +94,27 @@ applied_values(struct hub_transforms *transforms, struct hub_applied *applied,
     argument = &applied->values[wanted->option_count];
     argument->given = wanted->argument != NULL;
     argument->text = wanted->argument;
+    applied->declared = wanted->declared;
+    applied->option_count = wanted->option_count;
     return hub_named_files(&transforms->host, wanted->declared,
                            applied->values);
+}
+
+/* Whether as many graphs are named as the transform wants. */
+static int
+inputs_check(struct hub_transforms *transforms,
+             const struct hub_applied *applied)
+{
+    const struct ckpt_transform *table = &applied->transform->table;
+    size_t given = 1 + hub_named_count(applied->declared, applied->values);
+    size_t most = table->inputs_max > 0 ? table->inputs_max : 1;
+
+    if (given >= table->inputs_min && given <= most)
+        return CKPT_OK;
+    return hub_fail(&transforms->user->report, CKPT_OPTION, NULL, CKPT_NOWHERE,
+                    "it wants %s %zu inputs, %zu are given",
+                    given > most ? "at most" : "at least",
+                    given > most ? most : (size_t)table->inputs_min, given);
 }
 
 static int
@@ -106,14 +125,12 @@ applied_open(struct hub_transforms *transforms, struct hub_applied *applied)
     int status =
         hub_wanted_cut(&transforms->arena, table, applied->text, &wanted);
 
-    if (table->inputs_min > 1)
-        return hub_fail(&transforms->user->report, CKPT_UNSUPPORTED, NULL,
-                        CKPT_NOWHERE, "it wants %u inputs, this hub gives one",
-                        table->inputs_min);
     if (status == CKPT_OK)
         status = argument_check(transforms, table, &wanted);
     if (status == CKPT_OK)
         status = applied_values(transforms, applied, &wanted);
+    if (status == CKPT_OK)
+        status = inputs_check(transforms, applied);
     if (status == CKPT_OK)
         status = hub_blame(&transforms->user->report,
                            table->open(&transforms->host.table, wanted.argument,
@@ -197,18 +214,57 @@ applied_tell(struct hub_transforms *transforms,
     }
 }
 
+/* The graph that is edited, that of the argument, those of the options. */
+static int
+applied_graphs(struct hub_transforms *transforms, struct hub_applied *applied,
+               const struct ckpt_graph *graph)
+{
+    size_t i, at, count = applied->option_count;
+    int status = hub_named_graphs(transforms->user, applied->declared,
+                                  applied->values, graph, &applied->named);
+
+    if (status != CKPT_OK)
+        return status;
+    applied->graphs = hub_arena_allocate(&transforms->arena,
+                                         (count + 2) * sizeof *applied->graphs);
+    if (applied->graphs == NULL)
+        return transforms->user->report.status;
+    applied->graphs[applied->graph_count++] = graph;
+    for (i = 0; i <= count; i++) {
+        at = i == 0 ? count : i - 1;
+        if (applied->values[at].graph != NULL)
+            applied->graphs[applied->graph_count++] = applied->values[at].graph;
+    }
+    return CKPT_OK;
+}
+
+static int
+applied_edit(struct hub_transforms *transforms, struct hub_applied *applied,
+             struct ckpt_edits *edits)
+{
+    const struct ckpt_transform *table = &applied->transform->table;
+    size_t i;
+    int status;
+
+    for (i = 1; i < applied->graph_count; i++)
+        hub_edits_admit(edits, applied->graphs[i]);
+    status = table->apply(&transforms->host.table, applied->self,
+                          applied->graphs, applied->graph_count, edits);
+    return hub_blame(&transforms->user->report, status);
+}
+
 static int
 applied_apply(struct hub_transforms *transforms, struct hub_applied *applied,
               const struct ckpt_graph **graph)
 {
-    const struct ckpt_transform *table = &applied->transform->table;
     struct ckpt_edits edits;
-    int status = hub_edits_init(&edits, &applied->graph, *graph);
+    int status = applied_graphs(transforms, applied, *graph);
 
+    if (status != CKPT_OK)
+        return status;
+    status = hub_edits_init(&edits, &applied->graph, *graph);
     if (status == CKPT_OK)
-        status = hub_blame(&transforms->user->report,
-                           table->apply(&transforms->host.table, applied->self,
-                                        graph, 1, &edits));
+        status = applied_edit(transforms, applied, &edits);
     if (status == CKPT_OK && edits.count > 0) {
         status = hub_edits_apply(&edits);
         if (status == CKPT_OK)
@@ -238,6 +294,17 @@ hub_transforms_apply(struct hub_transforms *transforms,
     return status;
 }
 
+int
+hub_transforms_unchanged(const struct hub_transforms *transforms)
+{
+    const struct hub_applied *applied = transforms->applied;
+    int status = hub_host_unchanged(&transforms->host);
+
+    for (; applied != NULL && status == CKPT_OK; applied = applied->next)
+        status = hub_named_unchanged(applied->named);
+    return status;
+}
+
 void
 hub_transforms_fini(struct hub_transforms *transforms)
 {
@@ -248,6 +315,7 @@ hub_transforms_fini(struct hub_transforms *transforms)
     for (; applied != NULL; applied = applied->next) {
         hub_graph_fini(&applied->graph);
         applied->transform->table.close(&transforms->host.table, applied->self);
+        hub_named_free(applied->named);
     }
     hub_host_fini(&transforms->host);
     hub_arena_fini(&transforms->arena);

@@ -16,8 +16,12 @@ struct hub_applied {
     struct hub_applied *next;
     const char *text; /* as it was asked for */
     const struct hub_transform *transform;
-    void *self; /* of the plugin */
-    struct ckpt_option_value *values;
+    void *self;                         /* of the plugin */
+    const struct ckpt_option *declared; /* and, behind them, the argument */
+    struct ckpt_option_value *values;   /* likewise */
+    struct hub_named *named;            /* graphs that they name */
+    const struct ckpt_graph **graphs;   /* the edited one, then those */
+    size_t graph_count, option_count;
     struct hub_graph graph; /* what it made of the graph before it */
 };
 
@@ -43,6 +47,9 @@ int hub_transforms_apply(struct hub_transforms *transforms,
  * storages that its graph will have. */
 void hub_applied_lend(struct hub_applied *applied,
                       struct hub_transforms *transforms);
+
+/* CKPT_IO if one of the files that they name is not what it was. */
+int hub_transforms_unchanged(const struct hub_transforms *transforms);
 
 void hub_transforms_fini(struct hub_transforms *transforms);
 

@@ -97,6 +97,21 @@ check_writer(struct check *check, const struct ckpt_writer *writer)
         check_broken(check, writer->id, "dtypes that it cannot hold");
 }
 
+/* No more graphs can be named than the transform takes. */
+static void
+transform_inputs(struct check *check, const struct ckpt_transform *transform)
+{
+    const struct ckpt_option *option = transform->options;
+    uint32_t named = 1;
+
+    for (; option != NULL && option->kind != CKPT_OPTION_END; option++)
+        named += option->kind == CKPT_OPTION_GRAPH;
+    if (transform->size > offsetof(struct ckpt_transform, argument_kind))
+        named += transform->argument_kind == CKPT_OPTION_GRAPH;
+    if (named > (transform->inputs_max > 0 ? transform->inputs_max : 1))
+        check_broken(check, transform->id, "it can be given %u graphs", named);
+}
+
 static void
 transform_table(struct check *check, const struct ckpt_transform *transform)
 {
@@ -123,6 +138,7 @@ transform_table(struct check *check, const struct ckpt_transform *transform)
          transform->argument_kind > CKPT_OPTION_GRAPH))
         check_broken(check, transform->id,
                      "an argument is text, a FILE or a GRAPH");
+    transform_inputs(check, transform);
     if (transform->inputs_max != 0 &&
         transform->inputs_max < transform->inputs_min)
         check_broken(check, transform->id,

@@ -17,8 +17,9 @@ static int CKPT_PRINTF(5, 6)
     va_list arguments;
 
     (void)tensor;
-    (void)byte;
     va_start(arguments, format);
+    if (quiet->reason[0] == '\0')
+        quiet->byte = byte;
     if (quiet->reason[0] == '\0')
         vsnprintf(quiet->reason, sizeof quiet->reason, format, arguments);
     va_end(arguments);

@@ -11,6 +11,7 @@
 struct sdk_quiet_host {
     struct ckpt_host table; /* first: it is handed on as the host */
     char reason[300];       /* the first since it was empty */
+    uint64_t byte;          /* that went with it */
 };
 
 /* Does all that `host` does, but for `fail`. It lives no longer than that. */

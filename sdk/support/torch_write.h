@@ -89,11 +89,14 @@ struct sdk_torch_pickle {
     struct sdk_torch_list tensors, views;
 };
 
-/* Every dtype that torch has a name for, as ckpt_limits.dtypes. */
+/* Every dtype that torch has, as ckpt_limits.dtypes. It has names for int4 and
+ * its like, but gives each element of them a byte. */
 #define SDK_TORCH_DTYPES                                                     \
     (((UINT64_C(1) << CKPT_DTYPE_COUNT) - 2) &                               \
      ~(CKPT_DTYPE_BIT(CKPT_FLOAT4_E2M1) | CKPT_DTYPE_BIT(CKPT_FLOAT6_E2M3) | \
-       CKPT_DTYPE_BIT(CKPT_FLOAT6_E3M2)))
+       CKPT_DTYPE_BIT(CKPT_FLOAT6_E3M2) | CKPT_DTYPE_BIT(CKPT_UINT4) |       \
+       CKPT_DTYPE_BIT(CKPT_INT4) | CKPT_DTYPE_BIT(CKPT_UINT2) |              \
+       CKPT_DTYPE_BIT(CKPT_INT2)))
 
 /* Those of them that have a storage class. */
 #define SDK_TORCH_CLASS_DTYPES                                          \

@@ -2,14 +2,21 @@
 # SPDX-License-Identifier: MIT
 """Files that options and arguments name.
 Usage: check_inputs.py CKPT INPUTS.so SOURCE-FOLDER"""
+import gzip
 import hashlib
+import json
+import math
+import os
 import pathlib
 import shutil
+import signal
 import struct
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
+import zipfile
 
 CKPT, PLUGIN, TOP = sys.argv[1:]
 sys.path.insert(0, str(pathlib.Path(TOP) / "tests"))
@@ -177,6 +184,25 @@ class Cursors(Inputs):
             self.assertEqual(self.digests(*texts)["a"],
                              hashlib.sha256(turned).hexdigest())
 
+    def test_made_by_the_hub(self):
+        """The bytes of a view as a tensor of its own: no view is left."""
+        turned = bytes(byte for k in range(700_001)
+                       for byte in self.bytes[k::700_001])
+        digest = hashlib.sha256(turned).hexdigest()
+        self.assertEqual(self.digests("turn:made")["a"], digest)
+        self.assertEqual(self.digests("turn:made"), self.digests("turn"))
+        self.assertEqual(self.digests("turn:made", "turn:made"),
+                         self.digests())
+        self.assertEqual(self.digests("turn:made", "xor:1", "turn:made",
+                                      "xor:1"), self.digests())
+        self.assertEqual(self.digests("turn:twice")["a"],
+                         hashlib.sha256(turned + turned).hexdigest())
+        out = self.folder / "out.safetensors"
+        done = self.run_ckpt("convert", self.file, out, "-t", "turn:made")
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done)
+        self.assertFalse(b"stride" in out.read_bytes()[:500])
+        self.assertTrue(out.read_bytes().endswith(turned))
+
     def test_many(self):
         self.assertEqual(self.digests(*["xor:1"] * 100), self.digests())
 
@@ -200,6 +226,157 @@ class Cursors(Inputs):
                              self.file, "-t", "xor:1", "-t", "xor:1")
         self.assertEqual(done.returncode, 3, done)
         self.assertIn("the budget is 3145728 (tensor a)", done.stderr)
+
+
+class Graphs(Inputs):
+    """Other files that transforms take values from."""
+
+    def setUp(self):
+        super().setUp()
+        self.file = self.tensors("base", a=b"base a", w=b"base w")
+        self.other = self.tensors("other", w=b"other w", x=b"x" * 300_000)
+        self.third = self.tensors("third", x=b"third", y=b"")
+
+    def tensors(self, name, **tensors):
+        path = self.folder / name / f"{name}.safetensors"
+        path.parent.mkdir()
+        path.write_bytes(tools.safetensors({
+            key: ("U8", [len(text)], text)
+            for key, text in tensors.items()}))
+        return path
+
+    def assert_holds(self, wanted, *words, file=None):
+        done = self.run_ckpt("ls", "--digest", file or self.file, *words)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done)
+        lines = [line.split("\t") for line in done.stdout.splitlines()]
+        self.assertEqual({line[0]: line[-1] for line in lines},
+                         {key: hashlib.sha256(text).hexdigest()
+                          for key, text in wanted.items()})
+
+    def test_one(self):
+        wanted = {"a": b"base a", "w": b"other w", "x": b"x" * 300_000}
+        self.assert_holds(wanted, "-t", f"graft:{self.other}")
+        self.assert_holds(wanted, "-t", f"graft:also={self.other}")
+        for suffix in ("safetensors", "pt"):
+            out = self.folder / f"out.{suffix}"
+            done = self.run_ckpt("convert", self.file, out, "-t",
+                                 f"graft:{self.other}")
+            self.assertEqual((done.returncode, done.stderr), (0, ""), done)
+            self.assert_holds(wanted, file=out)
+
+    def test_two_and_chains(self):
+        wanted = {"a": b"base a", "w": b"other w", "x": b"third", "y": b""}
+        self.assert_holds(wanted, "-t",
+                          f"graft:{self.other},also={self.third}")
+        self.assert_holds(wanted, "-t", f"graft:{self.other}",
+                          "-t", f"graft:{self.third}")
+        changed = {key: bytes(byte ^ 1 for byte in text)
+                   for key, text in wanted.items()}
+        self.assert_holds({**changed, "x": b"third", "y": b""},
+                          "-t", f"graft:{self.other}", "-t", "xor:1",
+                          "-t", f"graft:{self.third}", "-t", "turn:made")
+
+    def test_itself(self):
+        self.assert_holds({"a": b"base a", "w": b"base w"},
+                          "-t", f"graft:{self.file}")
+
+    def test_cursors_and_records(self):
+        """A file with a record, of packed members, and packed itself."""
+        tied = self.folder / "tied.pt"
+        done = self.run_ckpt("convert", self.other, tied, "-t",
+                             "turn:twice")
+        self.assertEqual(done.returncode, 0, done)
+        packed = self.folder / "tied.pt.gz"
+        with gzip.open(packed, "wb") as out:
+            out.write(tied.read_bytes())
+        deflated = self.folder / "deflated.pt"
+        with zipfile.ZipFile(tied) as old, \
+                zipfile.ZipFile(deflated, "w", zipfile.ZIP_DEFLATED) as new:
+            for name in old.namelist():
+                new.writestr(name, old.read(name))
+        wanted = {"a": b"base a", "w": b"other w" * 2, "x": b"x" * 600_000}
+        for other in (tied, packed, deflated):
+            self.assert_holds(wanted, "-t", f"graft:{other}")
+            self.assert_holds(
+                {key: bytes(byte ^ 3 for byte in text)
+                 for key, text in wanted.items()},
+                "-t", f"graft:{other}", "-t", "xor:3")
+
+    def test_devices_of_both(self):
+        done = self.run_ckpt("ls", self.file, "-t", f"graft:{self.other}",
+                             "-t", "device:cuda:1")
+        self.assertEqual(done.stdout.count("cuda:1"), 3, done)
+
+    def test_wrong(self):
+        broken = self.folder / "broken.safetensors"
+        broken.write_bytes(self.other.read_bytes()[:-1])
+        for text, status, wanted in (
+                ("graft:none", 5,
+                 "ckpt: none: cannot open: No such file or directory\n"),
+                (f"graft:{broken}", 3, f"ckpt: {broken}: safetensors: "),
+                (f"graft:{self.label}", 4,
+                 f"ckpt: {self.label}: no plugin knows this format\n"),
+                ("graft", 2, "ckpt: graft: it wants at least 2 inputs, "
+                             "1 are given\n")):
+            done = self.run_ckpt("ls", self.file, "-t", text)
+            self.assertEqual(done.returncode, status, done)
+            self.assertTrue(done.stderr.startswith(wanted), done)
+
+    def test_budget(self):
+        many = self.tensors("many", **{f"tensor.{i}": b"" for i in
+                                       range(30_000)})
+        done = self.run_ckpt("--max-memory", "4MiB", "ls", self.file, "-t",
+                             f"graft:{many}")
+        self.assertEqual(done.returncode, 3, done)
+        self.assertIn(f"ckpt: {many}: ", done.stderr)
+
+
+class Large(Inputs):
+    """Sparse files: what is not held, and what is stopped."""
+
+    def sparse(self, shape):
+        path = self.folder / "sparse.safetensors"
+        size = 4 * math.prod(shape)
+        head = json.dumps({"t": {"dtype": "F32", "shape": shape,
+                                 "data_offsets": [0, size]}}).encode()
+        with open(path, "wb") as out:
+            out.write(struct.pack("<Q", len(head)) + head)
+            out.truncate(8 + len(head) + size)
+        return path
+
+    def start(self, *args):
+        return subprocess.Popen(
+            [CKPT, "--plugin", PLUGIN, *map(str, args)], env=tools.ENV,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+    @unittest.skipIf(b"__asan_init" in pathlib.Path(CKPT).read_bytes(),
+                     "a sanitizer build takes more memory")
+    def test_memory(self):
+        file = self.sparse([4096, 16384])
+        for texts in (["xor:1"], ["turn:made"], ["turn:twice", "xor:1"]):
+            words = [word for text in texts for word in ("-t", text)]
+            child = self.start("ls", "--digest", file, *words)
+            with child.stderr:
+                self.assertEqual(child.stderr.read(), b"")
+            _, status, usage = os.wait4(child.pid, 0)
+            child.returncode = os.waitstatus_to_exitcode(status)
+            self.assertEqual(child.returncode, 0)
+            self.assertLess(usage.ru_maxrss, 64 << 10)
+
+    def test_stopped(self):
+        """Also while bytes are laid down for a view of them."""
+        file = self.sparse([1 << 12, 1 << 18])
+        for texts in (["xor:1"], ["xor:1", "turn"]):
+            words = [word for text in texts for word in ("-t", text)]
+            child = self.start("ls", "--digest", file, *words)
+            with child.stderr:
+                time.sleep(0.3)
+                child.send_signal(signal.SIGINT)
+                begun = time.monotonic()
+                said = child.stderr.read()
+            self.assertEqual(child.wait(), 5, said)
+            self.assertIn(b"stopped", said)
+            self.assertLess(time.monotonic() - begun, 20)
 
 
 if __name__ == "__main__":

@@ -63,7 +63,8 @@ class Transforms(unittest.TestCase):
         for text, status, wanted in (
                 ("echo:a,count=x", 2, "option 'count' cannot be 'x'"),
                 ("echo-bare:a", 2, "it takes no argument"),
-                ("echo-two", 4, "it wants 2 inputs, this hub gives one"),
+                ("echo-two", 2, "it needs an argument"),
+                ("echo-two:a", 2, "it wants at least 2 inputs, 1 are given"),
                 ("echo-three", 2, "no transform is called echo-three"),
                 ("", 2, "no transform is called "),
                 (":a", 2, "no transform is called "),

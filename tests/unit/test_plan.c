@@ -4,6 +4,7 @@
  */
 #include "graph_unit.h"
 
+#include "hub/io/source.h"
 #include "hub/run/plan.h"
 
 struct scene {
@@ -132,6 +133,44 @@ test_segments_that_cannot_be(void **state)
     scene_end(&scene);
 }
 
+/* A run of a file is within the file. */
+static void
+test_runs_past_the_end(void **state)
+{
+    static const struct {
+        uint64_t offset, size_bytes;
+        int status;
+    } runs[] = {
+        {0, 10, CKPT_OK},
+        {10, 0, CKPT_OK},
+        {9, 2, CKPT_CONTRACT},
+        {11, 0, CKPT_CONTRACT},
+        {0, 11, CKPT_CONTRACT},
+        {1, UINT64_MAX, CKPT_CONTRACT},
+        {UINT64_MAX, 1, CKPT_CONTRACT},
+    };
+    struct ckpt_source file = {.size_bytes = 10}, folder = {.folder = true};
+    struct ckpt_segment segment = {.kind = CKPT_SEGMENT_SOURCE};
+    struct scene scene;
+    size_t i;
+
+    for (i = 0; i < COUNT_OF(runs); i++) {
+        scene_begin(&scene, *state);
+        segment.source = &file;
+        segment.offset = runs[i].offset;
+        segment.size_bytes = runs[i].size_bytes;
+        assert_status(add(&scene, &segment, NULL), runs[i].status);
+        scene_end(&scene);
+    }
+    segment.offset = segment.size_bytes = 0;
+    for (i = 0; i < 2; i++) {
+        scene_begin(&scene, *state);
+        segment.source = i == 0 ? &folder : NULL;
+        assert_status(add(&scene, &segment, NULL), CKPT_CONTRACT);
+        scene_end(&scene);
+    }
+}
+
 static void
 test_checks_before_their_time(void **state)
 {
@@ -159,6 +198,7 @@ main(void)
         unit_case(test_names_that_climb),
         unit_case(test_empty_plan_is_one_file),
         unit_case(test_segments_that_cannot_be),
+        unit_case(test_runs_past_the_end),
         unit_case(test_checks_before_their_time),
     };
 

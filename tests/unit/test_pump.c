@@ -207,6 +207,35 @@ test_sizes_with_checks(void **state)
     copy_sizes(CKPT_CHECK_CRC32 | CKPT_CHECK_SHA256);
 }
 
+/* Runs of a file as they are, of each size and place, with and without
+ * checks. */
+static void
+test_runs_of_a_file(void **state)
+{
+    struct ckpt_segment segment = {.kind = CKPT_SEGMENT_SOURCE};
+    struct scene scene;
+    unsigned char digest[32];
+    size_t i;
+
+    (void)state;
+    scene_begin(&scene);
+    segment.source = scene.source;
+    for (i = 0; i < 2 * COUNT_OF(test_sizes); i++) {
+        segment.checks = i % 2 ? CKPT_CHECK_SHA256 : 0;
+        segment.offset = i % 3 * 33;
+        segment.size_bytes = test_sizes[i / 2];
+        scene_add(&scene, &segment, scene.bytes + segment.offset,
+                  segment.size_bytes);
+    }
+    assert_runs(&scene);
+    assert_true(scene.told > 0);
+    for (i = 1; i < 2 * COUNT_OF(test_sizes); i += 2) {
+        SHA256(scene.bytes + i % 3 * 33, test_sizes[i / 2], digest);
+        assert_memory_equal(scene.plan.segments[i].sha256, digest, 32);
+    }
+    scene_end(&scene);
+}
+
 /* CRC-32 of "123456789" is CBF43926, as its catalogue says. */
 static void
 test_crc_is_the_common_one(void **state)
@@ -399,6 +428,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sizes_without_checks),
         cmocka_unit_test(test_sizes_with_checks),
+        cmocka_unit_test(test_runs_of_a_file),
         cmocka_unit_test(test_crc_is_the_common_one),
         cmocka_unit_test(test_padding_of_each_size),
         cmocka_unit_test(test_big_endian),

@@ -30,6 +30,64 @@ static const struct ckpt_writer test_few_dtypes = {
                    CKPT_DTYPE_BIT(CKPT_UINT8) | CKPT_DTYPE_BIT(CKPT_FLOAT32)},
 };
 
+/* Names as a tree of groups has them. */
+static int
+slash_name(const struct ckpt_host *host, void *self,
+           const struct ckpt_graph *graph, size_t index, struct ckpt_text *name)
+{
+    static char text[1000];
+    size_t i;
+
+    (void)host;
+    (void)self;
+    assert_in_range(name->size_bytes, 0, sizeof text - 1);
+    memcpy(text, name->data, name->size_bytes + 1);
+    for (i = 0; i < name->size_bytes; i++)
+        if (text[i] == '.')
+            text[i] = '/';
+    assert_ptr_equal(graph->entries[index].name.data, name->data);
+    name->data = text;
+    return CKPT_OK;
+}
+
+static bool
+keep_plain(const struct ckpt_host *host, void *self,
+           const struct ckpt_graph *graph, size_t index,
+           const struct ckpt_attr *attr)
+{
+    (void)host;
+    (void)self;
+    assert_true(index == SIZE_MAX || index < graph->entry_count);
+    return attr->value->kind == CKPT_KIND_STRING ||
+           attr->value->kind == CKPT_KIND_FLOAT;
+}
+
+static const struct ckpt_writer test_twins = {
+    .size = sizeof(struct ckpt_writer),
+    .id = "twins",
+    .limits = {.holds = CKPT_HOLDS_STRINGS | CKPT_HOLDS_TWINS,
+               .dtypes = ~UINT64_C(0)},
+    .name = slash_name,
+    .keeps = keep_plain,
+};
+
+/* The same, for an output that is not made so. */
+static uint64_t
+strings_alone(const struct ckpt_host *host, void *self)
+{
+    (void)host;
+    (void)self;
+    return CKPT_HOLDS_STRINGS | CKPT_HOLDS_TREE;
+}
+
+static const struct ckpt_writer test_no_twins = {
+    .size = sizeof(struct ckpt_writer),
+    .id = "no-twins",
+    .limits = {.holds = CKPT_HOLDS_STRINGS | CKPT_HOLDS_TWINS,
+               .dtypes = ~UINT64_C(0)},
+    .holds = strings_alone,
+};
+
 /* The line at which two dumps part. */
 static void
 assert_same_text(const char *wanted, const char *got, uint64_t seed)
@@ -74,11 +132,45 @@ written_tensor(struct hub_spool *spool, struct hub_graph *graph,
     return value;
 }
 
+static bool
+same_view(const struct ckpt_tensor *a, const struct ckpt_tensor *b)
+{
+    size_t dims = a->rank * sizeof *a->shape;
+
+    return a->storage == b->storage && a->dtype == b->dtype &&
+           a->rank == b->rank && a->offset == b->offset &&
+           a->flips == b->flips && memcmp(a->shape, b->shape, dims) == 0 &&
+           memcmp(a->strides, b->strides, dims) == 0;
+}
+
+/* The tensor as it is written, or another on the storage of its twin. */
+static const struct ckpt_value *
+read_tensor(struct hub_spool *spool, struct hub_graph *described,
+            const struct ckpt_value *root, const struct ckpt_pair *pairs,
+            size_t at, bool twins)
+{
+    const struct ckpt_tensor *tensor = pairs[at].value->as.tensor, *written;
+    struct ckpt_value *value;
+    size_t i;
+
+    for (i = 0; twins && i < at; i++) {
+        if (!same_view(tensor, pairs[i].value->as.tensor))
+            continue;
+        written = root->as.map.pairs[i].value->as.tensor;
+        assert_status(hub_tensor_new(described, written, NULL, &value),
+                      CKPT_OK);
+        return value;
+    }
+    return written_tensor(spool, described, tensor);
+}
+
 /* What a flat writer writes and its reader reads. */
 static void
-write_and_read(struct hub_spool *spool, const struct ckpt_graph *fitted,
-               struct hub_graph *described)
+write_and_read(struct hub_spool *spool, const struct ckpt_writer *writer,
+               const struct ckpt_graph *fitted, struct hub_graph *described)
 {
+    bool twins =
+        (writer->limits.holds & CKPT_HOLDS_TWINS) != 0 && writer->holds == NULL;
     struct ckpt_value *root;
     const struct ckpt_attr *attr;
     const struct ckpt_pair *pair;
@@ -89,7 +181,8 @@ write_and_read(struct hub_spool *spool, const struct ckpt_graph *fitted,
     for (i = 0; i < fitted->root->as.map.count; i++) {
         pair = &fitted->root->as.map.pairs[i];
         hub_map_set(described, root, pair->key,
-                    written_tensor(spool, described, pair->value->as.tensor));
+                    read_tensor(spool, described, root,
+                                fitted->root->as.map.pairs, i, twins));
     }
     for (attr = fitted->attrs; attr != NULL; attr = attr->next)
         hub_attr_set(described, NULL, attr->name, attr->value);
@@ -132,7 +225,7 @@ there_and_back(struct unit *unit, const struct ckpt_writer *writer,
     wanted = dump_graph(&spool, &original.public);
     if (hub_fit(&fit, &host, &original.public, writer, NULL) != CKPT_OK)
         fail_msg("seed %" PRIu64 ": %s", seed, unit->report.text);
-    write_and_read(&spool, &fit.fitted.public, &described);
+    write_and_read(&spool, writer, &fit.fitted.public, &described);
     found = &described.public;
     if (hub_restore(&host.table, &described, &restored, &found) != CKPT_OK)
         fail_msg("seed %" PRIu64 ": %s", seed, unit->report.text);
@@ -178,6 +271,75 @@ static void
 test_target_with_few_dtypes(void **state)
 {
     many(*state, &test_few_dtypes, 1500, 2000);
+}
+
+static void
+test_target_with_twins(void **state)
+{
+    many(*state, &test_twins, 2000, 3000);
+}
+
+static void
+test_target_without_what_it_may_hold(void **state)
+{
+    many(*state, &test_no_twins, 3000, 3500);
+}
+
+static struct ckpt_value *
+tensor_of(struct hub_graph *graph, const struct ckpt_storage *storage,
+          uint64_t shown)
+{
+    struct ckpt_tensor like = {
+        .dtype = CKPT_UINT8, .rank = 1, .shape = &shown, .storage = storage};
+    struct ckpt_value *value = NULL;
+
+    assert_status(hub_tensor_new(graph, &like, NULL, &value), CKPT_OK);
+    return value;
+}
+
+/* A graph of two tensors on one storage of eight bytes, fitted. */
+static void
+fit_two(struct unit *unit, uint64_t shown, struct hub_graph *graph,
+        struct hub_fit *fit, struct hub_host *host)
+{
+    const struct ckpt_storage *storage;
+    struct ckpt_value *root;
+
+    hub_report_clear(&unit->report);
+    hub_host_init(host, &unit->budget);
+    hub_graph_init(graph, &unit->budget);
+    root = graph_empty(graph, CKPT_KIND_MAP);
+    storage = graph_storage(graph, 8);
+    graph_put(graph, root, "a", tensor_of(graph, storage, shown));
+    graph_put(graph, root, "b", tensor_of(graph, storage, shown));
+    hub_root_set(graph, root);
+    assert_status(hub_graph_finish(graph), CKPT_OK);
+    assert_status(hub_fit(fit, host, &graph->public, &test_twins, NULL),
+                  CKPT_OK);
+}
+
+/* Twins that are all of their storage need no record; parts of one do. */
+static void
+test_twins_without_a_record(void **state)
+{
+    const struct ckpt_entry *entries;
+    struct hub_graph graph;
+    struct hub_fit fit;
+    struct hub_host host;
+
+    fit_two(*state, 8, &graph, &fit, &host);
+    entries = fit.fitted.public.entries;
+    assert_int_equal(fit.fitted.public.entry_count, 2);
+    assert_true(
+        same_view(entries[0].value->as.tensor, entries[1].value->as.tensor));
+    assert_null(hub_attr_find(fit.fitted.public.attrs, HUB_RECORD_NAME));
+    hub_fit_fini(&fit);
+    hub_graph_fini(&graph);
+    fit_two(*state, 4, &graph, &fit, &host);
+    assert_non_null(hub_attr_find(fit.fitted.public.attrs, HUB_RECORD_NAME));
+    hub_fit_fini(&fit);
+    hub_graph_fini(&graph);
+    hub_host_fini(&host);
 }
 
 /* A flat file of one tensor `w` whose record is `text`. */
@@ -332,6 +494,9 @@ main(void)
         unit_case(test_flat_target),
         unit_case(test_target_with_tie_names),
         unit_case(test_target_with_few_dtypes),
+        unit_case(test_target_with_twins),
+        unit_case(test_target_without_what_it_may_hold),
+        unit_case(test_twins_without_a_record),
         unit_case(test_attributes_alone),
         unit_case(test_attributes_hold_no_tensors),
         unit_case(test_storage_of_gaps),

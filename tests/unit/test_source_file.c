@@ -142,7 +142,7 @@ test_folder(void **state)
     static const char *const wanted[] = {".hidden", "B", "a", "a.b"};
     struct unit *unit = *state;
     struct folder folder = folder_begin();
-    struct ckpt_source *source, *inside, *beside;
+    struct ckpt_source *source, *inside, *beside, *below, *deep;
     const char *const *names;
     size_t i;
 
@@ -161,6 +161,22 @@ test_folder(void **state)
     assert_int_equal(inside->size_bytes, 2);
     assert_status(hub_source_open_beside(inside, "a.b", &beside), CKPT_OK);
     assert_int_equal(beside->size_bytes, 3);
+    assert_true(hub_source_is_beside(source, inside, "a"));
+    assert_true(hub_source_is_beside(inside, beside, "a.b"));
+    assert_false(hub_source_is_beside(inside, beside, "a"));
+    /* The same name in a folder below is another file. */
+    assert_int_equal(mkdir(folder_path(&folder, "below"), 0700), 0);
+    folder_write(&folder, "below/a", "x", 1);
+    assert_status(hub_source_open_beside(source, "below", &below), CKPT_OK);
+    assert_status(hub_source_open_beside(below, "a", &deep), CKPT_OK);
+    assert_int_equal(deep->size_bytes, 1);
+    assert_true(hub_source_is_beside(below, deep, "a"));
+    assert_false(hub_source_is_beside(below, inside, "a"));
+    assert_false(hub_source_is_beside(source, deep, "a"));
+    hub_source_free(deep);
+    hub_source_free(below);
+    assert_int_equal(unlink(folder_path(&folder, "below/a")), 0);
+    assert_int_equal(rmdir(folder_path(&folder, "below")), 0);
     hub_source_free(beside);
     hub_source_free(inside);
     hub_source_free(source);

@@ -49,14 +49,18 @@
     X(BITS16, 32, "bits16", 16, 2)                    \
     X(BITS1X8, 33, "bits1x8", 8, 1)                   \
     X(BITS2X4, 34, "bits2x4", 8, 1)                   \
-    X(BITS4X2, 35, "bits4x2", 8, 1)
+    X(BITS4X2, 35, "bits4x2", 8, 1)                   \
+    X(UINT4, 36, "uint4", 4, 1)                       \
+    X(INT4, 37, "int4", 4, 1)                         \
+    X(UINT2, 38, "uint2", 2, 1)                       \
+    X(INT2, 39, "int2", 2, 1)
 
 enum ckpt_dtype {
     CKPT_DTYPE_NONE = 0,
 #define CKPT_X(constant, number, name, width, word) CKPT_##constant = number,
     CKPT_DTYPES(CKPT_X)
 #undef CKPT_X
-        CKPT_DTYPE_COUNT = 36 /* one past the last; grows */
+        CKPT_DTYPE_COUNT = 40 /* one past the last; grows */
 };
 
 /* The bit of a dtype in a set of dtypes, as a writer declares it. */

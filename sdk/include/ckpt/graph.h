@@ -119,7 +119,7 @@ struct ckpt_value {
         const struct ckpt_tensor *tensor;
     } as;
     const struct ckpt_attr *attrs;
-    uint64_t id; /* dense, from 0, in its graph: an index for side tables */
+    uint64_t id; /* below its graph's count: an index for side tables */
 };
 
 /* Where the bytes of a storage are. */
@@ -145,7 +145,7 @@ struct ckpt_storage {
     uint64_t source_offset;           /* SPAN: first byte */
     uint64_t cursor_key;              /* CODED: that plugin's own number */
     const void *data;                 /* OWNED */
-    uint64_t id; /* dense, from 0, in its graph: an index for side tables */
+    uint64_t id; /* below its graph's count: an index for side tables */
 };
 
 enum ckpt_role { CKPT_ROLE_UNKNOWN = 0, CKPT_ROLE_PARAMETER, CKPT_ROLE_BUFFER };
@@ -173,7 +173,7 @@ struct ckpt_tensor {
     uint64_t element_count;
     uint64_t size_bytes; /* of the contiguous tensor; ABSENT: 0 */
     bool contiguous;     /* row-major without gaps */
-    uint64_t id; /* dense, from 0, in its graph: an index for side tables */
+    uint64_t id; /* below its graph's count: an index for side tables */
     /* Given to the hub. */
     uint32_t flips;        /* of enum ckpt_flip, or 0 */
     const char *type_name; /* of a class of its own: "numpy.ndarray"; or NULL */

@@ -27,7 +27,8 @@
  * Dtypes are not compared for tensors of a class of their own (type_name):
  * whoever holds trees says itself which of those it writes.
  * FLIPS: conjugate and negative views, told from their bytes. ABSENT: tensors
- * on storages without bytes.
+ * on storages without bytes. TWINS: one tensor under two names; such tensors
+ * are the same view of the same storage, and the writer tells them by that.
  */
 #define CKPT_HOLDS_TREE UINT64_C(0x01)
 #define CKPT_HOLDS_TIES UINT64_C(0x02)
@@ -39,6 +40,7 @@
 #define CKPT_HOLDS_TIE_NAMES UINT64_C(0x80)
 #define CKPT_HOLDS_FLIPS UINT64_C(0x100)
 #define CKPT_HOLDS_ABSENT UINT64_C(0x200)
+#define CKPT_HOLDS_TWINS UINT64_C(0x400)
 
 /* Capabilities of a writer. IF_ASKED: a suffix alone never chooses it; an
  * option may, where the usual writer of the suffix has no such option or
@@ -75,7 +77,8 @@ struct ckpt_writer {
 
     /* Lists the output's segments in order. [serial, once, after open] The
      * graph is constant and lives until close. Nothing has been written yet:
-     * after a failure there is no output. */
+     * after a failure there is no output. CKPT_END: `write` is to be called
+     * instead. */
     int (*plan)(const struct ckpt_host *host, void *self,
                 const struct ckpt_graph *graph, struct ckpt_plan *plan);
 
@@ -90,6 +93,34 @@ struct ckpt_writer {
     void (*close)(const struct ckpt_host *host, void *self);
 
     uint64_t capabilities; /* CKPT_WRITES_* */
+
+    /* Gives the name under which a reader of the output will meet a tensor of
+     * the graph as it was read: that of graph->entries[index]. [serial, in
+     * order, after open, before arrange] NULL: its own. The text lives until
+     * the next call. `plan` and `arrange` see these names; the hub records
+     * those that differ. */
+    int (*name)(const struct ckpt_host *host, void *self,
+                const struct ckpt_graph *graph, size_t index,
+                struct ckpt_text *name);
+
+    /* Whether the output holds an attribute with its type: of the tensor
+     * graph->entries[index] of the graph as it was read, or of the graph
+     * itself if `index` is SIZE_MAX. [serial, after open, before plan] NULL:
+     * strings of the graph alone, if STRINGS is held. What is not kept goes
+     * into the record. */
+    bool (*keeps)(const struct ckpt_host *host, void *self,
+                  const struct ckpt_graph *graph, size_t index,
+                  const struct ckpt_attr *attr);
+
+    /* Writes the whole output, where its size cannot be known first. [serial,
+     * once, after a plan that ended with CKPT_END] A failure rolls all of it
+     * back. */
+    int (*write)(const struct ckpt_host *host, void *self,
+                 const struct ckpt_graph *graph, struct ckpt_sink *sink);
+
+    /* Which of limits.holds this output holds, where that depends on the
+     * options. [serial, once, after open] NULL: all. */
+    uint64_t (*holds)(const struct ckpt_host *host, void *self);
 };
 
 #endif

@@ -184,7 +184,8 @@ static const struct ckpt_reader *const inputs_readers[] = {&inputs_reader,
 static const struct ckpt_writer *const inputs_writers[] = {&inputs_writer,
                                                            NULL};
 static const struct ckpt_transform *const inputs_transforms[] = {
-    &inputs_named, &inputs_xor, &inputs_xor_bare, &inputs_turn, NULL};
+    &inputs_named, &inputs_xor,   &inputs_xor_bare,
+    &inputs_turn,  &inputs_graft, NULL};
 
 CKPT_PLUGIN(inputs) = {
     .abi = CKPT_ABI,

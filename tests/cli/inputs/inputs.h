@@ -19,4 +19,7 @@ extern const struct ckpt_transform inputs_named;
 /* Change the bytes of every tensor, or their order. */
 extern const struct ckpt_transform inputs_xor, inputs_xor_bare, inputs_turn;
 
+/* Adds what other files have. */
+extern const struct ckpt_transform inputs_graft;
+
 #endif

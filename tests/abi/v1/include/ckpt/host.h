@@ -190,8 +190,8 @@ struct ckpt_host {
 
     /* ---- Editing a graph [apply] ----
      *
-     * Values, places and storages are those of the graph that apply was
-     * given. An edit changes nothing there; all are made together when apply
+     * Places and storages are those of the first graph that apply was given.
+     * An edit changes nothing there; all are made together when apply
      * is done. A place is a map with the index of a pair, or a list or tuple
      * with the index of an item; CKPT_CONTRACT if it is not there. The same
      * edit of the same place again replaces the first, and what is dropped is
@@ -199,7 +199,7 @@ struct ckpt_host {
      * everything as it is counts as a match all the same. */
 
     /* The graph to make new values in, by value_new and its kin: for the
-     * functions below, and to be filled with values of the old graph. What no
+     * functions below, and to be filled with values of the old graphs. What no
      * edit puts in a place ends with the transform; its root and its own
      * attributes are not looked at. */
     struct ckpt_graph *(*edit_graph)(const struct ckpt_host *host,
@@ -216,7 +216,7 @@ struct ckpt_host {
                      const struct ckpt_value *owner, size_t index);
 
     /* Puts another value in the place of an item, or of the value of a pair:
-     * one of the old graph or of edit_graph. */
+     * one of a graph that apply was given, or of edit_graph. */
     int (*edit_replace)(const struct ckpt_host *host, struct ckpt_edits *edits,
                         const struct ckpt_value *owner, size_t index,
                         const struct ckpt_value *value);
@@ -255,18 +255,18 @@ struct ckpt_host {
     /* ---- Code that is not hardened [open, describe] ---- */
 
     /* Runs `work` in a process of its own, with limits on memory and time, to
-     * see whether it comes to an end; what it changes in memory is not seen
-     * here, and what it returns or says is dropped. A plugin that must use
-     * such code on bytes from a file calls this first, and does the same
-     * itself if it is CKPT_OK. CKPT_CONTRACT: it crashed or hung; CKPT_IO: no
-     * process could be started; CKPT_CANCELLED. */
+     * see whether it comes to an end, and returns what it returned; what it
+     * changes in memory is not seen here. A plugin that must use such code on
+     * bytes from a file calls this first, and does the same itself if it is
+     * CKPT_OK. CKPT_CONTRACT: it crashed or hung; CKPT_IO: no process could be
+     * started; CKPT_CANCELLED. */
     int (*rehearse)(const struct ckpt_host *host, int (*work)(void *context),
                     void *context);
 
     /* ---- Payload as a stream ---- */
 
     /* The bytes that tensor_read copies, in order and in bounded memory, of a
-     * tensor of any size. [plan, late; cursor_open and cursor_next of a
+     * tensor of any size. [plan, write, late; cursor_open and cursor_next of a
      * transform] Several streams may be open, up to 128. */
     int (*tensor_open)(const struct ckpt_host *host,
                        const struct ckpt_tensor *tensor,
@@ -282,12 +282,50 @@ struct ckpt_host {
     void (*tensor_close)(const struct ckpt_host *host,
                          struct ckpt_stream *stream);
 
+    /* Adds a storage of place MADE: the contiguous little-endian bytes of
+     * views, one behind the other, which the hub makes when they are wanted,
+     * in bounded memory. [describe, apply] A permuted tensor is a view of the
+     * old storage, joined from that view alone; tensors of equal dtype joined
+     * are stacked along their first dimension. The views are of this graph or
+     * of one that apply was given. CKPT_CONTRACT: a view without bytes
+     * (CKPT_PLACE_ABSENT); CKPT_UNSUPPORTED: one that flips signs, or ends
+     * within a byte, but for the last. */
+    int (*storage_join)(const struct ckpt_host *host, struct ckpt_graph *graph,
+                        const struct ckpt_tensor *const *views,
+                        size_t view_count, const char *device,
+                        const struct ckpt_storage **storage);
+
     /* ---- Reading for a check [open, describe] ---- */
 
     /* Whether the reader's own verify comes next. What it tells then, such
      * as a checksum that does not hold, is no failure before, as long as the
      * rest can be read. */
     bool (*verifying)(const struct ckpt_host *host);
+
+    /* ---- Driving an output [write] ----
+     *
+     * What lies between bytes that were written is zeros. */
+
+    /* Writes `size_bytes` at `offset`, which may be anywhere. */
+    int (*sink_write)(const struct ckpt_host *host, struct ckpt_sink *sink,
+                      uint64_t offset, const void *bytes, size_t size_bytes);
+
+    /* Copies what was written. CKPT_CONTRACT: beyond the end. */
+    int (*sink_read)(const struct ckpt_host *host, struct ckpt_sink *sink,
+                     uint64_t offset, void *buffer, size_t size_bytes);
+
+    /* Sets the size of the output: cuts it, or adds zeros. */
+    int (*sink_resize)(const struct ckpt_host *host, struct ckpt_sink *sink,
+                       uint64_t size_bytes);
+
+    /* ---- Losses that only a writer sees [plan] ---- */
+
+    /* Says what of the graph will not be in the output: one more line of the
+     * list of losses, and a failure, once the plan is made, for a user who
+     * asked to be strict. `tensor` is a name or NULL. */
+    void (*plan_lose)(const struct ckpt_host *host, struct ckpt_plan *plan,
+                      const char *tensor, const char *format, ...)
+        CKPT_PRINTF(4, 5);
 
     /* ---- Advice ---- */
 

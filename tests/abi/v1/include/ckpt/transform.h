@@ -27,7 +27,9 @@ struct ckpt_transform {
      * brackets if it may be left out. NULL: it takes none. */
     const char *argument;
     const struct ckpt_option *options; /* NULL: none */
-    uint32_t inputs_min, inputs_max;   /* how many graphs; 0 is 1 */
+    /* How many graphs apply is given, the one that is edited and those that
+     * the argument and options of kind CKPT_OPTION_GRAPH name; 0 is 1. */
+    uint32_t inputs_min, inputs_max;
 
     /* Begins, before any input is read. [serial] `argument` and `options`,
      * one value per declared option, live until close; the argument is NULL
@@ -40,9 +42,12 @@ struct ckpt_transform {
 
     /* Records edits; see "Editing a graph" in host.h. [serial, once, after
      * open] The graphs are finished and constant; they live until close. The
-     * first of `graph_count` is the one that is edited. A transform that
-     * records no edit has matched nothing, and the hub says so. After a
-     * failure nothing is edited. */
+     * first of `graph_count` is the one that is edited; then come those that
+     * were named and read, the argument's before the options', each also in
+     * its option's value. Their values may be put into edits like those of the
+     * first, with all that lies below them. A transform that records no edit
+     * has matched nothing, and the hub says so. After a failure nothing is
+     * edited. */
     int (*apply)(const struct ckpt_host *host, void *self,
                  const struct ckpt_graph *const *graphs, size_t graph_count,
                  struct ckpt_edits *edits);

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Names. Within one graph each is there once. What is in the model's own graph
+ * keeps its name, and so does all else whose name no other item of the model
+ * has. What is left gets the place of its graph before it:
+ *
+ *   NODE/ATTRIBUTE/.../NAME
+ *
+ * and, should that be taken too, by a node of the same name, `#2`, `#3` behind
+ * it, in the order of the file.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "hash_table.h"
+#include "onnx_walk.h"
+
+#define NUMBER_ROOM 24 /* of `#` and a number */
+
+struct naming {
+    const struct ckpt_host *host;
+    struct onnx_found *found;
+    struct sdk_table within; /* scope and own name */
+    struct sdk_table counts; /* own name: how many have it */
+    struct sdk_table taken;  /* name given: index of the item, from 1 */
+};
+
+static const char *
+own_name(const struct naming *n, const struct onnx_item *item)
+{
+    return (const char *)n->found->text.data + item->text_at;
+}
+
+/* Two items of one graph under one name. */
+static int
+refuse(const struct naming *n, const struct onnx_item *item)
+{
+    return n->host->fail(n->host, CKPT_FORMAT, own_name(n, item), item->offset,
+                         "two tensors of one name in one graph");
+}
+
+static int
+count_names(struct naming *n)
+{
+    size_t i;
+
+    for (i = 0; i < n->found->item_count; i++) {
+        const struct onnx_item *item = &n->found->items[i];
+        const char *name = own_name(n, item);
+        bool added;
+        uint64_t *count =
+            sdk_table_add(n->host, &n->counts, name, item->text_bytes, &added);
+
+        if (count == NULL)
+            return CKPT_MEMORY;
+        ++*count;
+        count = sdk_table_add(n->host, &n->within, name - ONNX_SCOPE_BYTES,
+                              item->text_bytes + ONNX_SCOPE_BYTES, &added);
+        if (count == NULL)
+            return CKPT_MEMORY;
+        if (!added)
+            return refuse(n, item);
+    }
+    return CKPT_OK;
+}
+
+/* Takes the name that the item has got. `*other` is the item that has it
+ * already, or NULL. */
+static int
+take(struct naming *n, struct onnx_item *item, struct onnx_item **other)
+{
+    bool added;
+    uint64_t *index =
+        sdk_table_add(n->host, &n->taken, item->name, item->name_bytes, &added);
+
+    if (index == NULL)
+        return CKPT_MEMORY;
+    *other = added ? NULL : &n->found->items[*index - 1];
+    if (added)
+        *index = (uint64_t)(item - n->found->items) + 1;
+    return CKPT_OK;
+}
+
+static size_t
+place_bytes(const struct onnx_found *found, uint32_t scope)
+{
+    size_t bytes = 0;
+
+    for (; scope != 0; scope = found->scopes[scope].outer)
+        bytes += found->scopes[scope].text_bytes + 1;
+    return bytes;
+}
+
+/* Puts the place before the own name, into memory of the item. */
+static int
+qualify(struct naming *n, struct onnx_item *item)
+{
+    const struct onnx_found *found = n->found;
+    size_t at = place_bytes(found, item->scope);
+    uint32_t scope = item->scope;
+
+    item->own = n->host->allocate(n->host, at + item->text_bytes + NUMBER_ROOM);
+    if (item->own == NULL)
+        return CKPT_MEMORY;
+    item->name = item->own;
+    item->name_bytes = at + item->text_bytes;
+    memcpy(item->own + at, own_name(n, item), item->text_bytes);
+    for (; scope != 0; scope = found->scopes[scope].outer) {
+        size_t bytes = found->scopes[scope].text_bytes;
+
+        item->own[--at] = '/';
+        at -= bytes;
+        if (bytes > 0)
+            memcpy(item->own + at,
+                   found->text.data + found->scopes[scope].text_at, bytes);
+    }
+    return CKPT_OK;
+}
+
+/* Takes a qualified name, with a number behind it if need be. */
+static int
+take_place(struct naming *n, struct onnx_item *item)
+{
+    struct onnx_item *first, *other;
+    size_t bytes = item->name_bytes;
+    int status = take(n, item, &first);
+
+    other = first;
+    while (status == CKPT_OK && other != NULL) {
+        if (n->host->cancelled(n->host))
+            return CKPT_CANCELLED;
+        item->name_bytes =
+            bytes + (size_t)snprintf(item->own + bytes, NUMBER_ROOM, "#%llu",
+                                     (unsigned long long)++first->again + 1);
+        status = take(n, item, &other);
+    }
+    return status;
+}
+
+/* What is kept: whatever the model's own graph has, and then what is alone. */
+static int
+keep_names(struct naming *n, bool inner)
+{
+    size_t i;
+
+    for (i = 0; i < n->found->item_count; i++) {
+        struct onnx_item *item = &n->found->items[i];
+        struct onnx_item *other;
+        int status;
+
+        if ((item->scope != 0) != inner ||
+            (inner && *sdk_table_find(&n->counts, own_name(n, item),
+                                      item->text_bytes) > 1))
+            continue;
+        item->name = own_name(n, item);
+        item->name_bytes = item->text_bytes;
+        status = take(n, item, &other);
+        if (status != CKPT_OK)
+            return status;
+    }
+    return CKPT_OK;
+}
+
+static int
+place_names(struct naming *n)
+{
+    size_t i;
+    int status = CKPT_OK;
+
+    for (i = 0; i < n->found->item_count && status == CKPT_OK; i++) {
+        struct onnx_item *item = &n->found->items[i];
+
+        if (item->name != NULL)
+            continue;
+        status = qualify(n, item);
+        if (status == CKPT_OK)
+            status = take_place(n, item);
+    }
+    return status;
+}
+
+int
+onnx_names(const struct ckpt_host *host, struct onnx_found *found)
+{
+    struct naming n = {.host = host, .found = found};
+    int status = count_names(&n);
+
+    if (status == CKPT_OK)
+        status = keep_names(&n, false);
+    if (status == CKPT_OK)
+        status = keep_names(&n, true);
+    if (status == CKPT_OK)
+        status = place_names(&n);
+    sdk_table_fini(host, &n.within);
+    sdk_table_fini(host, &n.counts);
+    sdk_table_fini(host, &n.taken);
+    return status;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One TensorProto: what it says of itself, checked, and where its bytes are.
+ */
+#ifndef ONNX_TENSOR_H
+#define ONNX_TENSOR_H
+
+#include "ckpt/graph.h"
+#include "onnx_wire.h"
+
+#define ONNX_LOCATION_BYTES_MAX 4096
+#define ONNX_SHA1_DIGITS 40
+
+/* Numbers that are fields of a message, one by one or packed into runs. */
+struct onnx_numbers {
+    uint32_t field;      /* which; 0: none */
+    uint32_t runs;       /* how many such fields there are */
+    uint64_t offset;     /* content of the first */
+    uint64_t data_bytes; /* of all of them */
+};
+
+struct onnx_external {
+    uint64_t byte; /* of the entry that says where, or CKPT_NOWHERE */
+    uint64_t offset, size_bytes;
+    bool sized;
+    char location[ONNX_LOCATION_BYTES_MAX];
+    char checksum[ONNX_SHA1_DIGITS + 1]; /* or empty */
+};
+
+struct onnx_tensor {
+    const char *label; /* its name, for messages */
+    uint64_t offset, size_bytes;
+    uint32_t depth;
+
+    uint32_t dtype; /* of enum ckpt_dtype */
+    uint32_t rank;
+    uint64_t shape[CKPT_MAX_RANK];
+    uint64_t element_count, data_bytes;
+    bool raw, outside; /* raw_data; data_location is external */
+    uint64_t raw_offset, raw_bytes;
+    struct onnx_numbers numbers;
+    struct onnx_external external;
+    struct onnx_field doc; /* size_bytes 0: none */
+    bool metadata;         /* it has metadata_props */
+};
+
+/* How a type is kept in typed fields: in which one, each number as how many
+ * bytes, and between which bounds. */
+struct onnx_typed {
+    uint32_t field;
+    uint32_t item_bytes;
+    int64_t least, most;
+};
+
+/* Reads the message. CKPT_FORMAT, CKPT_UNSUPPORTED: strings, and types that
+ * are not known. `wire` is any of the same source. */
+int onnx_tensor_read(const struct onnx_wire *wire, const char *label,
+                     uint64_t offset, uint64_t size_bytes, uint32_t depth,
+                     struct onnx_tensor *tensor);
+
+/* How a dtype is kept; every dtype that onnx_tensor_read gives has one, and
+ * pairs of float4 are kept as float4. */
+const struct onnx_typed *onnx_typed_of(uint32_t dtype);
+
+/* One more field of numbers. */
+void onnx_numbers_add(struct onnx_numbers *numbers,
+                      const struct onnx_field *field);
+
+#endif

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The transforms `keep`, `drop` and `like`: fewer tensors. They judge names,
+ * and take out places: what is met under two names stays if one of them is
+ * wanted.
+ */
+#include "ckpt/plugin.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "hash_table.h"
+#include "pattern.h"
+
+/* What becomes of a container. */
+enum fate { FATE_UNKNOWN = 0, FATE_STAYS, FATE_GOES };
+
+/* A place as the key of a table. */
+struct place {
+    uint64_t owner;
+    uint64_t index;
+};
+
+/* What is known of an entry. */
+struct judged {
+    struct place place;
+    bool wanted;
+};
+
+struct choice {
+    const struct ckpt_host *host;
+    struct ckpt_edits *edits;
+    const struct ckpt_graph *graph, *other; /* other: of `like` */
+    struct sdk_pattern *pattern;            /* of `keep` and `drop` */
+    bool drops;
+    struct judged *judged;   /* of each entry */
+    struct sdk_table wanted; /* places, and whether one of their names is */
+    struct sdk_table names;  /* of `other`: the indices of its entries */
+    unsigned char *fates;    /* of each value */
+    bool any;                /* a name was met */
+};
+
+static void
+choice_close(const struct ckpt_host *host, void *self)
+{
+    struct choice *choice = self;
+
+    sdk_pattern_free(host, choice->pattern);
+    sdk_table_fini(host, &choice->wanted);
+    sdk_table_fini(host, &choice->names);
+    host->release(host, choice->judged);
+    host->release(host, choice->fates);
+    host->release(host, choice);
+}
+
+static int
+choice_open(const struct ckpt_host *host, const char *pattern, bool drops,
+            void **self)
+{
+    struct choice *choice = host->allocate(host, sizeof *choice);
+    int status = CKPT_OK;
+
+    if (choice == NULL)
+        return CKPT_MEMORY;
+    choice->drops = drops;
+    if (pattern != NULL)
+        status = sdk_pattern_new(host, pattern, &choice->pattern);
+    if (status != CKPT_OK)
+        choice_close(host, choice);
+    else
+        *self = choice;
+    return status;
+}
+
+static int
+keep_open(const struct ckpt_host *host, const char *argument,
+          const struct ckpt_option_value *options, void **self)
+{
+    (void)options;
+    return choice_open(host, argument, false, self);
+}
+
+static int
+drop_open(const struct ckpt_host *host, const char *argument,
+          const struct ckpt_option_value *options, void **self)
+{
+    (void)options;
+    return choice_open(host, argument, true, self);
+}
+
+static int
+like_open(const struct ckpt_host *host, const char *argument,
+          const struct ckpt_option_value *options, void **self)
+{
+    (void)argument;
+    (void)options;
+    return choice_open(host, NULL, false, self);
+}
+
+/* ---- Judging names ---- */
+
+/* "[3, 4]", cut where it is long. */
+static const char *
+shape_text(const struct ckpt_tensor *tensor, char text[120])
+{
+    size_t used = 1;
+    uint32_t d;
+
+    text[0] = '[';
+    for (d = 0; d < tensor->rank && used < 80; d++)
+        used += (size_t)snprintf(text + used, 120 - used, "%s%" PRIu64,
+                                 d > 0 ? ", " : "", tensor->shape[d]);
+    snprintf(text + used, 120 - used, d < tensor->rank ? ", ...]" : "]");
+    return text;
+}
+
+static void
+shapes_tell(const struct choice *choice, const struct ckpt_entry *entry,
+            const struct ckpt_tensor *theirs)
+{
+    char here[120], there[120];
+
+    choice->host->warn(choice->host, entry->name.data, CKPT_NOWHERE,
+                       "it is %s here and %s there, and left out",
+                       shape_text(entry->value->as.tensor, here),
+                       shape_text(theirs, there));
+}
+
+/* Whether the other graph has a tensor of that name and shape. */
+static bool
+like_wants(const struct choice *choice, const struct ckpt_entry *entry)
+{
+    const uint64_t *found = sdk_table_find(&choice->names, entry->name.data,
+                                           entry->name.size_bytes);
+    const struct ckpt_tensor *ours = entry->value->as.tensor, *theirs;
+
+    if (found == NULL)
+        return false;
+    theirs = choice->other->entries[*found].value->as.tensor;
+    if (ours->rank == theirs->rank &&
+        (ours->rank == 0 || memcmp(ours->shape, theirs->shape,
+                                   ours->rank * sizeof *ours->shape) == 0))
+        return true;
+    shapes_tell(choice, entry, theirs);
+    return false;
+}
+
+static int
+entry_wanted(const struct choice *choice, const struct ckpt_entry *entry,
+             bool *wanted)
+{
+    bool matches;
+    int status;
+
+    if (choice->pattern == NULL) {
+        *wanted = like_wants(choice, entry);
+        return CKPT_OK;
+    }
+    status = sdk_pattern_match(choice->host, choice->pattern, &entry->name,
+                               &matches);
+    if (status == CKPT_OK)
+        *wanted = matches != choice->drops;
+    return status;
+}
+
+static int
+entry_judge(struct choice *choice, size_t index)
+{
+    const struct ckpt_entry *entry = &choice->graph->entries[index];
+    const struct ckpt_spot *spot = &choice->graph->spots[index];
+    struct judged *judged = &choice->judged[index];
+    struct place *place = &judged->place;
+    uint64_t *some;
+    bool wanted, added;
+    int status = entry_wanted(choice, entry, &wanted);
+
+    if (status != CKPT_OK)
+        return status;
+    choice->any |= wanted != choice->drops;
+    judged->wanted = wanted;
+    if (spot->owner == NULL) {
+        if (!wanted)
+            choice->host->warn(choice->host, entry->name.data, CKPT_NOWHERE,
+                               "it is part of an object, and stays");
+        return CKPT_OK;
+    }
+    place->owner = spot->owner->id;
+    place->index = spot->index;
+    some = sdk_table_add(choice->host, &choice->wanted, place, sizeof *place,
+                         &added);
+    if (some == NULL)
+        return CKPT_MEMORY;
+    *some |= wanted;
+    return CKPT_OK;
+}
+
+/* ---- Editing ---- */
+
+static bool
+place_goes(const struct choice *choice, const struct ckpt_value *owner,
+           size_t index)
+{
+    struct place place = {owner->id, index};
+    const uint64_t *some =
+        sdk_table_find(&choice->wanted, &place, sizeof place);
+
+    return some != NULL && *some == 0;
+}
+
+static size_t
+child_count(const struct ckpt_value *value)
+{
+    if (value->kind == CKPT_KIND_MAP)
+        return value->as.map.count;
+    if (value->kind == CKPT_KIND_LIST || value->kind == CKPT_KIND_TUPLE)
+        return value->as.list.count;
+    return 0;
+}
+
+static const struct ckpt_value *
+child_at(const struct ckpt_value *value, size_t index)
+{
+    return value->kind == CKPT_KIND_MAP ? value->as.map.pairs[index].value
+                                        : value->as.list.items[index];
+}
+
+/* Takes out of a container what is to go, and tells whether nothing is left.
+ * The graph nests no deeper than the hub lets it. */
+static int
+container_choose(struct choice *choice, const struct ckpt_value *value,
+                 bool *empty)
+{
+    size_t i, count = child_count(value), left = count;
+    bool goes;
+    int status = CKPT_OK;
+
+    *empty = choice->fates[value->id] == FATE_GOES;
+    if (count == 0 || choice->fates[value->id] != FATE_UNKNOWN)
+        return CKPT_OK;
+    choice->fates[value->id] = FATE_STAYS; /* what contains itself, does */
+    for (i = 0; i < count && status == CKPT_OK; i++) {
+        goes = place_goes(choice, value, i);
+        if (!goes)
+            status = container_choose(choice, child_at(value, i), &goes);
+        if (status == CKPT_OK && goes) {
+            status =
+                choice->host->edit_drop(choice->host, choice->edits, value, i);
+            left--;
+        }
+    }
+    *empty = left == 0;
+    if (*empty)
+        choice->fates[value->id] = FATE_GOES;
+    return status;
+}
+
+/* Names that are not wanted, and stay for another one's sake. */
+static void
+shared_tell(const struct choice *choice)
+{
+    const struct ckpt_graph *graph = choice->graph;
+    const struct ckpt_spot *spot;
+    size_t i;
+
+    for (i = 0; i < graph->entry_count; i++) {
+        spot = &graph->spots[i];
+        if (!choice->judged[i].wanted && spot->owner != NULL &&
+            !place_goes(choice, spot->owner, spot->index))
+            choice->host->warn(choice->host, graph->entries[i].name.data,
+                               CKPT_NOWHERE,
+                               "it is in one place with a tensor that is "
+                               "wanted, and stays");
+    }
+}
+
+/* Says that the argument met something, where nothing is to go. */
+static int
+match_tell(const struct choice *choice)
+{
+    const struct ckpt_graph *graph = choice->graph;
+    const struct ckpt_spot *spot;
+    size_t i;
+
+    for (i = 0; i < graph->entry_count; i++) {
+        spot = &graph->spots[i];
+        if (spot->owner != NULL &&
+            !place_goes(choice, spot->owner, spot->index))
+            return choice->host->edit_replace(choice->host, choice->edits,
+                                              spot->owner, spot->index,
+                                              graph->entries[i].value);
+    }
+    return CKPT_OK;
+}
+
+static int
+choice_prepare(struct choice *choice)
+{
+    const struct ckpt_host *host = choice->host;
+    const struct ckpt_graph *graph = choice->graph, *other = choice->other;
+    uint64_t *number;
+    bool added;
+    size_t i;
+
+    choice->judged =
+        host->allocate(host, (graph->entry_count + 1) * sizeof *choice->judged);
+    choice->fates = host->allocate(host, (size_t)graph->value_count + 1);
+    if (choice->judged == NULL || choice->fates == NULL)
+        return CKPT_MEMORY;
+    for (i = 0; other != NULL && i < other->entry_count; i++) {
+        number =
+            sdk_table_add(host, &choice->names, other->entries[i].name.data,
+                          other->entries[i].name.size_bytes, &added);
+        if (number == NULL)
+            return CKPT_MEMORY;
+        *number = i;
+    }
+    return CKPT_OK;
+}
+
+static int
+choice_apply(const struct ckpt_host *host, void *self,
+             const struct ckpt_graph *const *graphs, size_t graph_count,
+             struct ckpt_edits *edits)
+{
+    struct choice *choice = self;
+    bool empty;
+    size_t i;
+    int status;
+
+    choice->host = host;
+    choice->edits = edits;
+    choice->graph = graphs[0];
+    choice->other = graph_count > 1 ? graphs[1] : NULL;
+    status = choice_prepare(choice);
+    for (i = 0; i < choice->graph->entry_count && status == CKPT_OK; i++)
+        status = entry_judge(choice, i);
+    if (status != CKPT_OK || !choice->any)
+        return status;
+    shared_tell(choice);
+    status = match_tell(choice);
+    if (status == CKPT_OK)
+        status = container_choose(choice, choice->graph->root, &empty);
+    return status;
+}
+
+static const struct ckpt_transform choice_keep = {
+    .size = sizeof(struct ckpt_transform),
+    .id = "keep",
+    .summary = "no other tensors than those whose name the pattern meets",
+    .argument = "PATTERN",
+    .open = keep_open,
+    .apply = choice_apply,
+    .close = choice_close,
+};
+
+static const struct ckpt_transform choice_drop = {
+    .size = sizeof(struct ckpt_transform),
+    .id = "drop",
+    .summary = "no tensors whose name the pattern meets",
+    .argument = "PATTERN",
+    .open = drop_open,
+    .apply = choice_apply,
+    .close = choice_close,
+};
+
+static const struct ckpt_transform choice_like = {
+    .size = sizeof(struct ckpt_transform),
+    .id = "like",
+    .summary = "no other tensors than OTHER has, by name and shape",
+    .argument = "OTHER",
+    .argument_kind = CKPT_OPTION_GRAPH,
+    .inputs_min = 2,
+    .inputs_max = 2,
+    .open = like_open,
+    .apply = choice_apply,
+    .close = choice_close,
+};
+
+static const struct ckpt_transform *const choice_transforms[] = {
+    &choice_keep, &choice_drop, &choice_like, NULL};
+
+CKPT_PLUGIN(choice) = {
+    .abi = CKPT_ABI,
+    .size = sizeof(struct ckpt_plugin),
+    .id = "choice",
+    .version = "0.1.0",
+    .summary = "fewer tensors",
+    .transforms = choice_transforms,
+};
