@@ -63,6 +63,8 @@ child_of_map(struct hub_children *children, struct hub_child *child)
         if (pair->key->kind >= CKPT_KIND_SIZE) {
             child->value = pair->key;
             child->label = "key";
+            child->index = children->next / 2;
+            child->is_key = true;
             return true;
         }
     }
@@ -144,6 +146,11 @@ hub_child_label(const struct hub_child *child, char buffer[40],
 {
     if (child->key != NULL) {
         label_key(child, buffer, text);
+    } else if (child->is_key) {
+        /* Beside that of its value, which is "key-N". */
+        text->data = buffer;
+        text->size_bytes =
+            (size_t)snprintf(buffer, 40, "key-%zu.key", child->index);
     } else if (child->label != NULL) {
         text->data = child->label;
         text->size_bytes = strlen(child->label);

@@ -145,8 +145,8 @@ fail_rank(const struct ckpt_host *host, const char *name, uint32_t release)
 
     if (host->remedy != NULL)
         host->remedy(host,
-                     "torch reads them from 0.4 on: leave out -o torch=%s, or "
-                     "name a newer one",
+                     "leave such tensors out with -t drop:PATTERN, or write "
+                     "without -o torch=%s: from 0.4 on torch has them",
                      number);
     return host->fail(host, CKPT_UNSUPPORTED, name, CKPT_NOWHERE,
                       "torch %s has no tensors without dimensions", number);

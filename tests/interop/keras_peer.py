@@ -107,7 +107,7 @@ def save(model, name, folder):
     model.save_weights(folder / f"{name}.weights.h5")
     if name == "convolution":
         model.save_weights(folder / f"{name}.weights.json",
-                           max_shard_size=8e-7)
+                           max_shard_size=2e-6)
     if name != "brain":
         model.save(folder / f"{name}.h5")
     found = [[layer.name, [told(v) for v in own(layer)]]

@@ -114,3 +114,17 @@ def test_keras_2_damaged(tmp_path):
         assert done.returncode in (0, 3, 4), done.stderr
         refused += done.returncode != 0
     assert refused > 100
+
+
+def test_onnx_template(tmp_path):
+    """A real model with its own weights in it is that model, also by way of a
+    model of weights alone."""
+    model = CORPUS / ONNX
+    tools.ckpt("convert", model, tmp_path / "a.onnx", "--template", model,
+               "--strict")
+    assert (tmp_path / "a.onnx").read_bytes() == model.read_bytes()
+    tools.ckpt("convert", model, tmp_path / "b.onnx", "-o", "external=b.bin")
+    assert found(tmp_path / "b.onnx") == found(model)
+    tools.ckpt("convert", tmp_path / "b.onnx", tmp_path / "c.onnx",
+               "--template", model, "--strict")
+    assert (tmp_path / "c.onnx").read_bytes() == model.read_bytes()
