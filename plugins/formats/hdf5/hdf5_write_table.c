@@ -21,7 +21,7 @@ struct hdf5_writer {
 static int
 writer_compress(const struct ckpt_host *host, const char *text, int *level)
 {
-    const char *digit = text + 5;
+    const char *digit = text != NULL ? text + 5 : NULL;
 
     *level = 0;
     if (text == NULL)
