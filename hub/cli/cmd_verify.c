@@ -48,9 +48,11 @@ const struct cli_command cli_verify = {
         "carries, and the hash in the file's name: in NAME-HASH.SUFFIX the\n"
         "eight or more hexadecimal digits are the start of the file's\n"
         "SHA-256, as a hub has it. A name without a hash is said to have\n"
-        "none, and never counts as checked. The exit status is 0 if all\n"
-        "holds, 1 if a promise is not kept, 3 if a file is malformed; of\n"
-        "several files the worst counts. --quiet leaves the notes out.\n"
+        "none, and never counts as checked. Bools with other bytes than 0\n"
+        "and 1 are noted: they are kept and copied as they are. The exit\n"
+        "status is 0 if all holds, 1 if a promise is not kept, 3 if a file\n"
+        "is malformed; of several files the worst counts. --quiet leaves\n"
+        "the notes out.\n"
         "The keys of --json are those of scan, and name_hash (matched,\n"
         "mismatched or none), name_digits and sha256.\n",
     .options = cli_judge_options,

@@ -137,14 +137,20 @@ hub_blame(struct hub_report *report, int status)
 }
 
 void
+hub_remedy_list(struct hub_report *report, const char *format,
+                va_list arguments)
+{
+    if (report->remedy[0] == '\0')
+        vsnprintf(report->remedy, sizeof report->remedy, format, arguments);
+}
+
+void
 hub_remedy(struct hub_report *report, const char *format, ...)
 {
     va_list arguments;
 
-    if (report->remedy[0] != '\0')
-        return;
     va_start(arguments, format);
-    vsnprintf(report->remedy, sizeof report->remedy, format, arguments);
+    hub_remedy_list(report, format, arguments);
     va_end(arguments);
 }
 

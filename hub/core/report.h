@@ -51,6 +51,8 @@ int hub_blame(struct hub_report *report, int status);
 /* What the user can do about the failure that was just said. */
 void hub_remedy(struct hub_report *report, const char *format, ...)
     CKPT_PRINTF(2, 3);
+void hub_remedy_list(struct hub_report *report, const char *format,
+                     va_list arguments);
 
 /* Passes a message on; a warning is also kept among the findings, a loss is
  * counted. */

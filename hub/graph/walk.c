@@ -10,6 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "hub/graph/unfold.h"
+
+#define FORESEE_FROM ((uint64_t)1 << 18)
 #define LABEL_BYTES 256 /* of a label that cost as much as a visit */
 #define NAME_SHOWN_MAX 200
 
@@ -60,6 +63,8 @@ child_of_map(struct hub_children *children, struct hub_child *child)
         if (pair->key->kind >= CKPT_KIND_SIZE) {
             child->value = pair->key;
             child->label = "key";
+            child->index = children->next / 2;
+            child->is_key = true;
             return true;
         }
     }
@@ -141,6 +146,11 @@ hub_child_label(const struct hub_child *child, char buffer[40],
 {
     if (child->key != NULL) {
         label_key(child, buffer, text);
+    } else if (child->is_key) {
+        /* Beside that of its value, which is "key-N". */
+        text->data = buffer;
+        text->size_bytes =
+            (size_t)snprintf(buffer, 40, "key-%zu.key", child->index);
     } else if (child->label != NULL) {
         text->data = child->label;
         text->size_bytes = strlen(child->label);
@@ -170,6 +180,8 @@ struct walk {
     size_t entry_count, entry_capacity;
     struct ckpt_spot spot; /* of the value that is met next */
     uint64_t visits;
+    bool foreseen; /* how many visits there will be from `from` on */
+    const struct ckpt_value *from;
     bool in_attributes; /* of the graph: no names there, and no tensors */
     const char *key;    /* a text of the graph that is the whole name */
 };
@@ -277,15 +289,32 @@ static int CKPT_PRINTF(3, 4)
     return status;
 }
 
+/* Whether there are too many visits, or will be: once they are many, the rest
+ * is foreseen. */
+static int
+walk_count(struct walk *walk)
+{
+    bool beyond = ++walk->visits > walk->graph->walk_max;
+    int status = CKPT_OK;
+
+    if (!walk->foreseen && walk->visits > FORESEE_FROM) {
+        walk->foreseen = true;
+        status = hub_unfolds_beyond(walk->graph, walk->from, &beyond);
+    }
+    if (status != CKPT_OK || !beyond)
+        return status;
+    return walk_fail(walk, CKPT_LIMIT, "shared values unfold to more than %llu",
+                     (unsigned long long)walk->graph->walk_max);
+}
+
 static int
 walk_enter(struct walk *walk, const struct ckpt_value *value)
 {
     struct hub_report *report = walk->graph->report;
+    int status = walk_count(walk);
 
-    if (++walk->visits > walk->graph->walk_max)
-        return walk_fail(walk, CKPT_LIMIT,
-                         "shared values unfold to more than %llu",
-                         (unsigned long long)walk->graph->walk_max);
+    if (status != CKPT_OK)
+        return status;
     if (value->kind == CKPT_KIND_TENSOR && walk->in_attributes)
         return walk_fail(walk, CKPT_FORMAT,
                          "a tensor among the attributes of the graph");
@@ -336,8 +365,11 @@ walk_all(struct walk *walk, const struct ckpt_value *value)
 {
     struct walk_level *level;
     struct hub_child child;
-    int status = walk_enter(walk, value);
+    int status;
 
+    walk->from = value;
+    walk->foreseen = false;
+    status = walk_enter(walk, value);
     while (status == CKPT_OK && walk->depth > 0) {
         level = &walk->levels[walk->depth - 1];
         if (!hub_children_next(&level->children, &child)) {

@@ -9,12 +9,14 @@
 
 /* The parts of a value that are values, in order: items, then what a map
  * holds, then the parts of an object, then attributes. A key is among them
- * only if it is no scalar, before its value and labelled "key". */
+ * only if it is no scalar, before its value and labelled "key"; its name has
+ * the number of the pair. */
 struct hub_child {
     const struct ckpt_value *value;
     const struct ckpt_value *key; /* in a map, else NULL */
     const char *label;            /* of an attribute, part or key, else NULL */
     size_t index;                 /* in a list or map */
+    bool is_key;                  /* that is no scalar */
 };
 
 struct hub_children {

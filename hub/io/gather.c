@@ -11,8 +11,6 @@
 
 #include "hub/io/gather_layout.h"
 
-/* The larger the box, the fewer and longer are the runs that are read. */
-#define BOX_BYTES ((size_t)32 << 20)
 /* What was read is still in the processor's cache when it is laid out. */
 #define SCRATCH_BYTES ((size_t)1 << 20)
 /* A gap up to this size costs less to read than a call to leave it out. */
@@ -53,13 +51,14 @@ gather_split(struct hub_gather *gather)
 }
 
 int
-hub_gather_new(struct hub_budget *budget, const struct ckpt_tensor *tensor,
+hub_gather_new(struct hub_budget *budget, size_t box_bytes,
+               const struct ckpt_tensor *tensor,
                const struct ckpt_source *source, uint64_t offset,
                const void *memory, struct hub_gather **gather)
 {
     uint32_t width = ckpt_dtype_width_bits(tensor->dtype);
     struct hub_gather *made;
-    size_t box = BOX_BYTES;
+    size_t box = box_bytes;
 
     if (width % 8 != 0)
         return hub_fail(budget->report, CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,

@@ -154,21 +154,38 @@ hub_spool_fini(struct hub_spool *spool)
     spool->sources = NULL;
 }
 
+/* Those that gather at the same time share the memory for it: each gets half
+ * of what the one before it got. */
+static size_t
+gather_room(const struct hub_spool *spool)
+{
+    size_t room = HUB_BOX_BYTES;
+    unsigned i;
+
+    for (i = 0; i < spool->gather_count && room > HUB_WINDOW_BYTES; i++)
+        room /= 2;
+    return room;
+}
+
 static int
 stream_gather(struct hub_stream *stream, const struct ckpt_tensor *tensor)
 {
     const struct hub_storage *storage = stream->storage;
     const struct ckpt_source *source = storage->public.source;
     uint64_t offset = storage->public.source_offset;
+    int status;
 
     if (storage->spool != NULL) {
         source = storage->spool;
         offset = 0;
     }
-    return hub_gather_new(
-        stream->spool->budget, tensor, source, offset,
+    status = hub_gather_new(
+        stream->spool->budget, gather_room(stream->spool), tensor, source,
+        offset,
         storage->public.place == CKPT_PLACE_OWNED ? storage->public.data : NULL,
         &stream->gather);
+    stream->spool->gather_count += status == CKPT_OK;
+    return status;
 }
 
 int
@@ -395,6 +412,7 @@ hub_stream_fini(struct hub_stream *stream)
     if (stream->cursor != NULL)
         stream->storage->from.coder->close(stream->storage->from.coder,
                                            stream->cursor);
+    stream->spool->gather_count -= stream->gather != NULL;
     hub_gather_free(stream->gather);
     stream_inner_end(stream);
     stream->cursor = NULL;

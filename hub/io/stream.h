@@ -23,6 +23,7 @@ struct hub_spool {
     struct hub_budget *budget;
     const char *folder; /* borrowed */
     struct ckpt_source *sources;
+    unsigned gather_count; /* views that are put in order just now */
 };
 
 void hub_spool_fini(struct hub_spool *spool);

@@ -371,6 +371,19 @@ host_rehearse(const struct ckpt_host *table, int (*work)(void *context),
     return hub_child_try(&child, work, context);
 }
 
+static void host_remedy(const struct ckpt_host *table, const char *format, ...)
+    CKPT_PRINTF(2, 3);
+
+static void
+host_remedy(const struct ckpt_host *table, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    hub_remedy_list(host_private(table)->report, format, arguments);
+    va_end(arguments);
+}
+
 static bool
 host_verifying(const struct ckpt_host *table)
 {
@@ -416,6 +429,7 @@ static const struct ckpt_host host_table = {
     .tensor_close = hub_host_tensor_close,
     .storage_join = host_storage_join,
     .verifying = host_verifying,
+    .remedy = host_remedy,
 };
 
 void

@@ -20,8 +20,8 @@ struct hub_reading {
     struct ckpt_evidence evidence;
     struct hub_findings findings;
     const struct ckpt_source *source;
-    char *path; /* as it is shown */
-    void *self; /* the reader's */
+    char *path;     /* as it is shown */
+    void *self;     /* the reader's */
     bool verifying; /* set before: verify follows, if there is one */
     bool opened;
     bool packed;                /* the source is what the file unpacks to */

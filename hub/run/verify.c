@@ -11,6 +11,7 @@
 #include "hub/io/check.h"
 #include "hub/run/judgement.h"
 #include "hub/run/reading.h"
+#include "hub/run/verify_bools.h"
 
 #define DIGITS_MIN 8 /* what is shorter is a number, not a hash */
 #define DIGITS_MAX 64
@@ -219,6 +220,9 @@ verify_run(struct verification *self, struct ckpt *user,
         status = verify_warnings(self);
     if (status == CKPT_OK)
         status = verify_checks(self);
+    /* Behind a record that does not hold, bytes may not come at all. */
+    if (status == CKPT_OK && self->judgement->found.worst < CKPT_SEVERITY_WRONG)
+        status = hub_verify_bools(&self->reading, self->judgement);
     if (status == CKPT_OK)
         status = verify_names(self);
     if (status == CKPT_OK)

@@ -51,7 +51,7 @@ sdk_torch_records_find(struct sdk_torch_records *records, const char *record,
 
     if (record_bytes > sizeof name || prefix_bytes > sizeof name - record_bytes)
         return NULL;
-    memcpy(name, records->zip.members[0].name, prefix_bytes);
+    memcpy(name, records->prefix, prefix_bytes);
     memcpy(name + prefix_bytes, record, record_bytes);
     member = next_member(records, name, prefix_bytes + record_bytes);
     if (member == NULL)
@@ -261,31 +261,62 @@ read_byte_order(const struct ckpt_host *host, struct sdk_torch_records *records)
     return CKPT_OK;
 }
 
-/* All members lie in one folder, that of the first one. */
+/* What file managers leave beside the files that they pack. */
+static bool
+is_litter(const struct sdk_zip_member *member)
+{
+    static const char *const names[] = {".DS_Store", "Thumbs.db",
+                                        "desktop.ini"};
+    const char *name = member->name, *slash;
+    size_t i, size = member->name_bytes;
+
+    if (size >= 9 && memcmp(name, "__MACOSX/", 9) == 0)
+        return true;
+    slash = memrchr(name, '/', size);
+    if (slash != NULL) {
+        size -= (size_t)(slash - name) + 1;
+        name = slash + 1;
+    }
+    for (i = 0; i < sizeof names / sizeof *names; i++)
+        if (size == strlen(names[i]) && memcmp(name, names[i], size) == 0)
+            return true;
+    return false;
+}
+
+bool
+sdk_torch_records_holds(const struct sdk_torch_records *records,
+                        const struct sdk_zip_member *member)
+{
+    return member->name_bytes >= records->prefix_bytes &&
+           memcmp(member->name, records->prefix, records->prefix_bytes) == 0;
+}
+
+/* All members lie in one folder, that of the first one, but for litter. */
 static int
 check_prefix(const struct ckpt_host *host, struct sdk_torch_records *records)
 {
-    const struct sdk_zip_member *first = records->zip.members;
+    const struct sdk_zip_member *members = records->zip.members, *first;
+    size_t i, count = records->zip.member_count, at = 0;
     const char *slash = NULL;
-    size_t i;
 
-    if (records->zip.member_count > 0)
+    while (at < count && is_litter(&members[at]))
+        at++;
+    first = at < count ? &members[at] : members;
+    if (at < count)
         slash = memchr(first->name, '/', first->name_bytes);
     if (slash == NULL || slash == first->name)
         return host->fail(host, CKPT_FORMAT, NULL,
                           first != NULL ? first->header_offset : CKPT_NOWHERE,
                           "the records lie in no folder");
+    records->prefix = first->name;
     records->prefix_bytes = (size_t)(slash - first->name) + 1;
-    for (i = 1; i < records->zip.member_count; i++) {
-        const struct sdk_zip_member *member = &first[i];
-
-        if (member->name_bytes < records->prefix_bytes ||
-            memcmp(member->name, first->name, records->prefix_bytes) != 0)
-            return host->fail(host, CKPT_FORMAT, NULL, member->header_offset,
+    for (i = at + 1; i < count; i++)
+        if (!sdk_torch_records_holds(records, &members[i]) &&
+            !is_litter(&members[i]))
+            return host->fail(host, CKPT_FORMAT, NULL, members[i].header_offset,
                               "record '%.*s' lies in another folder than "
                               "'%.*s'",
-                              SHOWN(member), SHOWN(first));
-    }
+                              SHOWN(&members[i]), SHOWN(first));
     return CKPT_OK;
 }
 

@@ -40,7 +40,8 @@ int sdk_torch_archive_of(const struct ckpt_host *host,
 struct sdk_torch_records {
     const struct ckpt_source *source;
     struct sdk_zip zip;
-    size_t prefix_bytes; /* NAME and its slash, of every member's name */
+    const char *prefix;  /* NAME and its slash, of every record's name; */
+    size_t prefix_bytes; /* not of what file managers left beside them */
     unsigned char *used; /* by member: it was asked for; see below */
     size_t next;         /* after the member that was found last */
     bool big_endian;
@@ -74,6 +75,10 @@ int sdk_torch_records_about(const struct ckpt_host *host,
 
 void sdk_torch_records_close(const struct ckpt_host *host,
                              struct sdk_torch_records *records);
+
+/* Whether a member is a record of the archive. */
+bool sdk_torch_records_holds(const struct sdk_torch_records *records,
+                             const struct sdk_zip_member *member);
 
 /* The member of the record, which then counts as used; or NULL. */
 const struct sdk_zip_member *

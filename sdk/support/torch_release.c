@@ -139,6 +139,20 @@ release_reads(uint32_t release, const char *module, const char *name)
 }
 
 static int
+fail_rank(const struct ckpt_host *host, const char *name, uint32_t release)
+{
+    const char *number = sdk_torch_releases[release];
+
+    if (host->remedy != NULL)
+        host->remedy(host,
+                     "leave such tensors out with -t drop:PATTERN, or write "
+                     "without -o torch=%s: from 0.4 on torch has them",
+                     number);
+    return host->fail(host, CKPT_UNSUPPORTED, name, CKPT_NOWHERE,
+                      "torch %s has no tensors without dimensions", number);
+}
+
+static int
 check_tensors(const struct ckpt_host *host, const struct ckpt_graph *graph,
               uint32_t release)
 {
@@ -161,9 +175,7 @@ check_tensors(const struct ckpt_host *host, const struct ckpt_graph *graph,
                               "negative views",
                               sdk_torch_releases[release]);
         if (tensor->rank == 0 && !releases[release].rank_0)
-            return host->fail(host, CKPT_UNSUPPORTED, name, CKPT_NOWHERE,
-                              "torch %s has no tensors without dimensions",
-                              sdk_torch_releases[release]);
+            return fail_rank(host, name, release);
     }
     return CKPT_OK;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * The fuzz harness of every transform. The input is an argument, up to a zero
- * byte, and then a program that builds a graph: shared containers, cycles,
- * ties, objects and attributes, under the names that transforms look for. Each
- * transform of the plugin edits it, twice in turn. Beyond crashes and
- * sanitizers it minds that a failure has one reason, that the edited graph is
- * whole and the one that was edited is as it was, and that all memory comes
- * back. A plugin links its own tables in.
+ * The fuzz harness of every transform. The input is an argument with
+ * options, up to a zero byte, and then a program that builds a graph: shared
+ * containers, cycles, ties, objects and attributes, under the names that
+ * transforms look for. Each transform of the plugin edits it, twice in turn.
+ * Beyond crashes and sanitizers it minds that a failure has one reason, that
+ * the edited graph is whole and the one that was edited is as it was, and that
+ * all memory comes back. A plugin links its own tables in.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +17,7 @@
 #include "hub/graph/edit.h"
 #include "hub/graph/walk.h"
 #include "hub/load/host_table.h"
+#include "hub/run/transform_text.h"
 
 #define BUDGET_BYTES (UINT64_C(64) << 20)
 #define MADE_MAX 256
@@ -35,6 +36,7 @@ struct fuzz {
     struct ckpt_value *made[MADE_MAX];
     size_t made_count;
     const struct ckpt_storage *storages[4];
+    size_t graph_count; /* that the transform is given */
 };
 
 #define LAW(truth)                         \
@@ -83,9 +85,32 @@ static struct ckpt_value *
 fuzz_text(struct fuzz *fuzz)
 {
     static const char *const texts[] = {
-        "module.w", "module", "",          "w",          "module._orig_mod.w",
-        "cuda:1",   "cpu",    "_metadata", "state_dict", "model",
-        "a.b",      "0",      "module.",   "cuda",       "meta"};
+        "module.w", "module", "", "w", "module._orig_mod.w", "cuda:1", "cpu",
+        "_metadata", "state_dict", "model", "a.b", "0", "module.", "cuda",
+        "meta",
+        /* of layers, by the names of frameworks */
+        "layers/dense/vars/0", "layers/dense/vars/1", "layers/dense_1/vars/0",
+        "layers/conv2d/vars/0", "layers/conv2d/vars/1",
+        "layers/depthwise_conv2d/vars/0", "layers/p_re_lu/vars/0",
+        "layers/separable_conv2d/vars/0", "layers/separable_conv2d/vars/1",
+        "layers/batch_normalization/vars/0",
+        "layers/batch_normalization/vars/1", "layers/embedding/vars/0",
+        "layers/gru/cell/vars/0", "layers/gru/cell/vars/1",
+        "layers/gru/cell/vars/2", "l/l/lstm_cell/kernel:0",
+        "l/l/lstm_cell/recurrent_kernel:0", "l/l/lstm_cell/bias:0",
+        "b/forward_l/kernel", "b/forward_l/recurrent_kernel",
+        "b/backward_l/kernel", "b/backward_l/recurrent_kernel",
+        "m/query/kernel", "m/key/kernel", "m/value/kernel",
+        "m/attention_output/kernel", "m/query/bias", "optimizer/vars/0",
+        "model_weights/n/gamma:0", "model_weights/n/moving_mean:0", "a.weight",
+        "a.bias", "a.running_mean", "a.running_var", "a.num_batches_tracked",
+        "weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0",
+        "weight_ih_l0_reverse", "weight_hh_l0_reverse", "a.in_proj_weight",
+        "a.in_proj_bias", "a.out_proj.weight", "config.json",
+        "{\"class_name\":\"Functional\",\"config\":{\"layers\":["
+        "{\"class_name\":\"Dense\",\"config\":{\"name\":\"first\"}},"
+        "{\"class_name\":\"GRU\",\"config\":{\"name\":\"gru\","
+        "\"reset_after\":false}}]}}"};
     const char *text = texts[fuzz_byte(fuzz) % (sizeof texts / sizeof *texts)];
     struct ckpt_value like = {.kind = CKPT_KIND_STRING};
 
@@ -117,21 +142,46 @@ fuzz_scalar(struct fuzz *fuzz)
     return fuzz_keep(fuzz, &like);
 }
 
+/* A shape of eight elements at most, for the high bits of a byte. */
+static uint32_t
+fuzz_shape(unsigned which, uint64_t *shape)
+{
+    static const unsigned char shapes[][5] = {
+        {4},          {2, 2},    {1, 4},       {4, 1}, {1, 1, 2, 2},
+        {2, 1, 2, 2}, {3},       {1, 3},       {3, 1}, {2, 3},
+        {1, 2, 2},    {2, 2, 1}, {2, 1, 1, 1}, {1},    {0},
+        {1, 8},       {8},       {6, 1},       {2},    {1, 1, 1, 1, 2},
+        {2, 2, 2},    {1, 1, 2}, {2, 4}};
+    const unsigned char *chosen =
+        shapes[which % (sizeof shapes / sizeof *shapes)];
+    uint32_t rank = 0;
+
+    for (; rank < 5 && chosen[rank] != 0; rank++)
+        shape[rank] = chosen[rank];
+    return rank;
+}
+
 static struct ckpt_value *
 fuzz_tensor(struct fuzz *fuzz)
 {
     static const char *const devices[] = {"cpu", "cuda:1", "cuda", "meta"};
-    unsigned at = fuzz_byte(fuzz) % 4;
-    struct ckpt_storage bytes = {.place = CKPT_PLACE_OWNED, .size_bytes = 4};
-    struct ckpt_tensor like = {.dtype = CKPT_UINT8, .rank = 1};
+    static const unsigned char data[64];
+    unsigned byte = fuzz_byte(fuzz), at = byte % 4;
+    struct ckpt_storage bytes = {.place = CKPT_PLACE_OWNED,
+                                 .size_bytes = sizeof data};
+    struct ckpt_tensor like = {.dtype = CKPT_UINT8};
     struct ckpt_value *value = NULL;
+    uint64_t shape[5];
 
-    bytes.data = "data";
+    bytes.data = data;
     bytes.device = devices[at];
     if (fuzz->storages[at] == NULL)
         LAW(hub_storage_new(&fuzz->graphs[0], &bytes, 0, &fuzz->storages[at]) ==
             CKPT_OK);
-    like.shape = &bytes.size_bytes;
+    if (byte >= 128)
+        like.dtype = at == 2 ? CKPT_FLOAT16 : CKPT_FLOAT32;
+    like.rank = fuzz_shape(byte / 4 % 32, shape);
+    like.shape = shape;
     like.storage = fuzz->storages[at];
     LAW(hub_tensor_new(&fuzz->graphs[0], &like, NULL, &value) == CKPT_OK);
     if (fuzz->made_count < MADE_MAX)
@@ -196,6 +246,17 @@ fuzz_fill(struct fuzz *fuzz, const char *attribute)
     LAW(status == CKPT_OK);
 }
 
+/* An attribute of the graph itself. */
+static void
+fuzz_attribute(struct fuzz *fuzz)
+{
+    const struct ckpt_value *name = fuzz_any(fuzz), *value = fuzz_any(fuzz);
+
+    if (name->kind == CKPT_KIND_STRING && name->as.text.size_bytes > 0)
+        LAW(hub_attr_set(&fuzz->graphs[0], NULL, name->as.text.data, value) ==
+            CKPT_OK);
+}
+
 static int
 fuzz_build(struct fuzz *fuzz)
 {
@@ -203,7 +264,7 @@ fuzz_build(struct fuzz *fuzz)
 
     fuzz_container(fuzz, CKPT_KIND_MAP);
     while (fuzz->at < fuzz->end) {
-        switch (fuzz_byte(fuzz) % 10) {
+        switch (fuzz_byte(fuzz) % 11) {
         case 0:
             fuzz_container(fuzz, CKPT_KIND_MAP);
             break;
@@ -224,6 +285,9 @@ fuzz_build(struct fuzz *fuzz)
             break;
         case 6:
             fuzz_fill(fuzz, "_metadata");
+            break;
+        case 10:
+            fuzz_attribute(fuzz);
             break;
         default:
             fuzz_fill(fuzz, NULL);
@@ -271,12 +335,14 @@ static int
 fuzz_edit(struct fuzz *fuzz, const struct ckpt_transform *transform, void *self,
           const struct ckpt_graph **graph, struct hub_graph *made)
 {
+    const struct ckpt_graph *graphs[] = {*graph, &fuzz->graphs[0].public};
     struct ckpt_edits edits;
     uint64_t values = (*graph)->value_count;
     int status = hub_edits_init(&edits, made, *graph);
 
     if (status == CKPT_OK)
-        status = transform->apply(&fuzz->host.table, self, graph, 1, &edits);
+        status = transform->apply(&fuzz->host.table, self, graphs,
+                                  fuzz->graph_count, &edits);
     if (fuzz_status(fuzz, status) == CKPT_OK && edits.count > 0)
         status = fuzz_status(fuzz, hub_edits_apply(&edits));
     fuzz_check(*graph);
@@ -289,18 +355,39 @@ fuzz_edit(struct fuzz *fuzz, const struct ckpt_transform *transform, void *self,
     return status;
 }
 
+/* The options behind the argument. There are no files; for a graph that is
+ * named comes the one that is edited. */
+static int
+fuzz_options(struct fuzz *fuzz, const struct ckpt_transform *transform,
+             const struct hub_wanted *wanted,
+             struct ckpt_option_value **options)
+{
+    int status = hub_options_parse(&fuzz->arena, transform->options,
+                                   wanted->given, options);
+    size_t i;
+
+    fuzz->graph_count = 1;
+    for (i = 0; i < wanted->option_count && status == CKPT_OK; i++) {
+        if (wanted->declared[i].kind == CKPT_OPTION_FILE)
+            memset(&(*options)[i], 0, sizeof **options);
+        if (wanted->declared[i].kind != CKPT_OPTION_GRAPH ||
+            !(*options)[i].given)
+            continue;
+        (*options)[i].graph = &fuzz->graphs[0].public;
+        fuzz->graph_count = 2;
+    }
+    return status;
+}
+
 /* Twice, each time with an instance of its own; both live at once. */
 static void
-fuzz_transform(struct fuzz *fuzz, const struct ckpt_transform *transform,
-               const char *argument)
+fuzz_twice(struct fuzz *fuzz, const struct ckpt_transform *transform,
+           const char *argument, const struct ckpt_option_value *options)
 {
     const struct ckpt_graph *graph = &fuzz->graphs[0].public;
-    struct ckpt_option_value *options;
     void *selves[2];
     int i, opened = 0, status;
 
-    LAW(hub_options_parse(&fuzz->arena, transform->options, NULL, &options) ==
-        CKPT_OK);
     for (i = 0; i < 2; i++) {
         hub_graph_init(&fuzz->graphs[1 + i], &fuzz->budget);
         fuzz->graphs[1 + i].walk_max = 100000;
@@ -317,6 +404,19 @@ fuzz_transform(struct fuzz *fuzz, const struct ckpt_transform *transform,
     hub_graph_fini(&fuzz->graphs[1]);
     if (opened > 0)
         hub_graph_fini(&fuzz->graphs[2]);
+}
+
+static void
+fuzz_transform(struct fuzz *fuzz, const struct ckpt_transform *transform,
+               const char *text)
+{
+    struct ckpt_option_value *options;
+    struct hub_wanted wanted;
+
+    LAW(hub_wanted_cut(&fuzz->arena, transform, text, &wanted) == CKPT_OK);
+    if (fuzz_options(fuzz, transform, &wanted, &options) == CKPT_OK)
+        fuzz_twice(fuzz, transform,
+                   wanted.argument != NULL ? wanted.argument : "", options);
     hub_report_clear(&fuzz->report);
 }
 
@@ -338,7 +438,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
     hub_host_init(&fuzz.host, &fuzz.budget);
     hub_graph_init(&fuzz.graphs[0], &fuzz.budget);
     fuzz.graphs[0].walk_max = 100000;
-    argument = hub_arena_text(&fuzz.arena, data, length);
+    argument = hub_arena_allocate(&fuzz.arena, length + 2);
+    argument[0] = ':';
+    memcpy(argument + 1, data, length);
     if (fuzz_build(&fuzz) == CKPT_OK)
         for (i = 0; FUZZ_PLUGIN.transforms[i] != NULL; i++)
             fuzz_transform(&fuzz, FUZZ_PLUGIN.transforms[i], argument);

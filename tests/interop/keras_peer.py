@@ -105,6 +105,9 @@ def save(model, name, folder):
         model.fit(numpy.random.rand(8, 6), numpy.random.rand(8, 3), verbose=0)
     model.save(folder / f"{name}.keras")
     model.save_weights(folder / f"{name}.weights.h5")
+    if name == "convolution":
+        model.save_weights(folder / f"{name}.weights.json",
+                           max_shard_size=2e-6)
     if name != "brain":
         model.save(folder / f"{name}.h5")
     found = [[layer.name, [told(v) for v in own(layer)]]

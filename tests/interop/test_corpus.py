@@ -81,3 +81,17 @@ def test_legacy_round(name, tmp_path):
     assert found(tmp_path / "d.pt") == wanted(name)
     if name != "legacy-uncloned-views.pt":  # what no view shows is lost there
         assert labels(tmp_path / "d.pt") == labels(CORPUS / name)
+
+
+def test_onnx_template(tmp_path):
+    """A real model with its own weights in it is that model, also by way of a
+    model of weights alone."""
+    model = CORPUS / ONNX
+    tools.ckpt("convert", model, tmp_path / "a.onnx", "--template", model,
+               "--strict")
+    assert (tmp_path / "a.onnx").read_bytes() == model.read_bytes()
+    tools.ckpt("convert", model, tmp_path / "b.onnx", "-o", "external=b.bin")
+    assert found(tmp_path / "b.onnx") == found(model)
+    tools.ckpt("convert", tmp_path / "b.onnx", tmp_path / "c.onnx",
+               "--template", model, "--strict")
+    assert (tmp_path / "c.onnx").read_bytes() == model.read_bytes()

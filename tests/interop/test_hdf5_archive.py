@@ -49,6 +49,18 @@ def test_saved(saved, model, suffix):
     assert of_layers(listed) == wanted[model]
 
 
+def test_shards(saved):
+    """Weights in several files are one graph."""
+    folder, wanted = saved
+    assert len(list(folder.glob("convolution_0*.weights.h5"))) > 1
+    listed = tools.ls(folder / "convolution.weights.json")
+    assert listed["format"] == "hdf5-shards"
+    assert of_layers(listed) == wanted["convolution"]
+    assert (sorted(t["name"] for t in listed["tensors"]) ==
+            sorted(t["name"] for t in
+                   tools.ls(folder / "convolution.weights.h5")["tensors"]))
+
+
 @pytest.mark.parametrize("model", MODELS[:-1])
 def test_whole_model(saved, model):
     """The older form of whole models has the same tensors."""
@@ -138,6 +150,30 @@ def test_damaged(saved, tmp_path):
     path.write_bytes(data.replace(b'"class_name"', b'"class_nbme"', 1))
     done = tools.run("ls", path)
     assert done.returncode == 3 and "CRC-32" in done.stderr
+
+
+def test_verify(saved, tmp_path):
+    """A weight that is not what was saved is found by its checksum."""
+    folder, _ = saved
+    path = tmp_path / "m.keras"
+    for name in MODELS:
+        assert tools.run("verify", folder / f"{name}.keras").returncode == 0
+    data = (folder / "dense.keras").read_bytes()
+    codes = set()
+    for at in range(data.index(b"\x89HDF") + 600, len(data) - 400, 997):
+        changed = bytearray(data)
+        changed[at] ^= 1
+        path.write_bytes(changed)
+        done = tools.run("verify", path)
+        codes.add(done.returncode)
+        if done.returncode == 1:
+            assert "model.weights.h5" in done.stdout + done.stderr
+    assert 1 in codes and codes <= {1, 3}
+    repack(folder / "dense.keras", path,
+           lambda name: zipfile.ZIP_STORED if name.endswith(".h5") else
+           zipfile.ZIP_DEFLATED)
+    done = tools.run("verify", path)
+    assert done.returncode == 0 and "3 members hold" in done.stdout
 
 
 def test_convert(saved, tmp_path):

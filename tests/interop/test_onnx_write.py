@@ -351,6 +351,13 @@ def test_variants(variant, exported, tmp_path):
                       for p in variant.parent.iterdir()}
 
 
+def test_unchanged_answer(variant, exported, tmp_path):
+    """With its own tensors a model answers as before, to the bit."""
+    out = tmp_path / "out.onnx"
+    tools.ckpt("convert", variant, out, "--template", variant, "--strict")
+    assert (answer(out, exported) == answer(variant, exported)).all()
+
+
 def test_external_template_to_external(variant, exported, tmp_path):
     out = tmp_path / "out.onnx"
     done = into(variant, exported, out, "-o", "external=new.bin")

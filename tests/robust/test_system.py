@@ -2,6 +2,7 @@
 """The system fails, kills, or changes the input under our hands; strace makes
 it do so at a chosen call. The old output stays whole, nothing else is left."""
 import collections
+import json
 import os
 import re
 import shutil
@@ -126,6 +127,42 @@ def test_killed_at_each_call(room, suffix):
     assert convert(room, suffix).returncode == 0
     assert target.read_bytes() == whole
     assert sorted(os.listdir(room)) == ["in.safetensors", target.name]
+
+
+@pytest.fixture
+def long_room(room):
+    """The input is 64 MB, most of it a hole, so that a copy has many steps."""
+    header = json.dumps({"a": {"dtype": "U8", "shape": [64 << 20],
+                               "data_offsets": [0, 64 << 20]}}).encode()
+    header += b" " * (-len(header) % 8)
+    with open(room / "in.safetensors", "wb") as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+        file.truncate(file.tell() + (64 << 20))
+    return room
+
+
+def interrupt(room, suffix, name, *more):
+    """A signal at the first write, not ignored even if it is for whoever runs
+    this."""
+    under = ["env", "--default-signal=INT,TERM,HUP", "strace", "-f", "-qq",
+             "-o", str(room.parent / "trace"), "-e", "trace=pwrite64", "-e",
+             f"inject=pwrite64:signal={name}:when=1"]
+    return tools.run("convert", "in.safetensors", "out" + suffix, *more,
+                     cwd=room, program=tools.CKPT_PLAIN, under=under)
+
+
+@pytest.mark.parametrize("name", ["INT", "TERM", "HUP"])
+def test_interrupted(long_room, suffix, name):
+    """Ctrl-C and its kin: told, worth a retry, and nothing is left."""
+    done = interrupt(long_room, suffix, name, "--force")
+    assert (done.returncode, done.stdout) == (5, ""), done
+    assert re.fullmatch(r"ckpt: .*stopped\n", done.stderr), done
+    assert_untouched(long_room, suffix)
+    (long_room / ("out" + suffix)).unlink()
+    done = interrupt(long_room, suffix, name)
+    assert done.returncode == 5, done
+    assert sorted(os.listdir(long_room)) == ["in.safetensors"]
+    assert convert(long_room, suffix).returncode == 0
 
 
 def big_call(room, *args):

@@ -11,18 +11,24 @@
 #include "hub/io/child.h"
 #include "hub/run/confined.h"
 
+/* What work gets. */
+struct seen {
+    int number;
+    struct hub_report *report;
+};
+
 static int
 work_well(void *context)
 {
-    *(int *)context = 7;
+    ((struct seen *)context)->number = 7;
     return CKPT_OK;
 }
 
 static int
 work_badly(void *context)
 {
-    (void)context;
-    return CKPT_FORMAT;
+    return hub_fail(((struct seen *)context)->report, CKPT_FORMAT, NULL,
+                    CKPT_NOWHERE, "it is no good");
 }
 
 static int
@@ -57,13 +63,13 @@ test_try(void **state)
         const char *text;
     } rows[] = {
         {work_well, CKPT_OK, ""},
-        {work_badly, CKPT_OK, ""},
+        {work_badly, CKPT_FORMAT, "it is no good"},
         {work_crashing, CKPT_CONTRACT, "it crashed on this file (SIGSEGV)"},
         {work_ending, CKPT_CONTRACT, "it ended the process"},
         {work_hanging, CKPT_CONTRACT, "it said nothing for 1 s"},
     };
     struct unit *unit = *state;
-    int seen = 3;
+    struct seen seen = {3, &unit->report};
     size_t i;
 
     for (i = 0; i < COUNT_OF(rows); i++) {
@@ -75,7 +81,7 @@ test_try(void **state)
         assert_contains(unit->report.text, rows[i].text);
         assert_int_equal(child.process, 0);
     }
-    assert_int_equal(seen, 3);
+    assert_int_equal(seen.number, 3);
 }
 
 static bool

@@ -72,8 +72,8 @@ assert_gathers(struct unit *unit, const struct view *view,
     uint64_t at = 0;
     int status;
 
-    assert_status(hub_gather_new(&unit->budget, &view->tensor, source, offset,
-                                 memory, &gather),
+    assert_status(hub_gather_new(&unit->budget, HUB_BOX_BYTES, &view->tensor,
+                                 source, offset, memory, &gather),
                   CKPT_OK);
     while ((status = hub_gather_next(gather, &span)) == CKPT_OK) {
         assert_true(span.size_bytes > 0);
@@ -230,9 +230,9 @@ test_memory_is_bounded(void **state)
     char byte;
 
     view_finish(&view);
-    assert_status(
-        hub_gather_new(&unit->budget, &view.tensor, NULL, 0, &byte, &gather),
-        CKPT_OK);
+    assert_status(hub_gather_new(&unit->budget, HUB_BOX_BYTES, &view.tensor,
+                                 NULL, 0, &byte, &gather),
+                  CKPT_OK);
     assert_true(unit->budget.used_bytes < 40 << 20);
     hub_gather_free(gather);
     hub_gather_free(NULL);
@@ -249,9 +249,9 @@ test_types_below_a_byte(void **state)
 
     view.tensor.shape = view.shape;
     view.tensor.strides = view.strides;
-    assert_status(
-        hub_gather_new(&unit->budget, &view.tensor, NULL, 0, "x", &gather),
-        CKPT_UNSUPPORTED);
+    assert_status(hub_gather_new(&unit->budget, HUB_BOX_BYTES, &view.tensor,
+                                 NULL, 0, "x", &gather),
+                  CKPT_UNSUPPORTED);
     assert_contains(unit->report.text, "float4_e2m1");
 }
 
@@ -273,9 +273,9 @@ test_file_that_shrank(void **state)
     assert_status(hub_source_open(&unit->budget,
                                   folder_path(&folder, "storage"), &source),
                   CKPT_OK);
-    assert_status(
-        hub_gather_new(&unit->budget, &view.tensor, source, 0, NULL, &gather),
-        CKPT_OK);
+    assert_status(hub_gather_new(&unit->budget, HUB_BOX_BYTES, &view.tensor,
+                                 source, 0, NULL, &gather),
+                  CKPT_OK);
     assert_int_equal(truncate(folder_path(&folder, "storage"), 98), 0);
     assert_status(hub_gather_next(gather, &span), CKPT_IO);
     assert_contains(unit->report.text, "shrank");

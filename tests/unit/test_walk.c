@@ -170,6 +170,45 @@ test_unfolding_is_bounded(void **state)
     hub_graph_fini(&graph);
 }
 
+/* So many lists, each twice in the one before; the innermost also holds the
+ * outermost, if there is to be a cycle. Gives the tensors that were met. */
+static size_t
+unfold(struct unit *unit, int levels, bool cycle, int expected)
+{
+    struct hub_graph graph = graph_begin(unit);
+    struct ckpt_value *first = graph_empty(&graph, CKPT_KIND_LIST);
+    struct ckpt_value *outer, *inner = first;
+    size_t count;
+    int i;
+
+    hub_list_add(&graph, first, graph_tensor(&graph, graph_storage(&graph, 1)));
+    for (i = 0; i < levels; i++) {
+        outer = graph_empty(&graph, CKPT_KIND_LIST);
+        hub_list_add(&graph, outer, inner);
+        hub_list_add(&graph, outer, inner);
+        inner = outer;
+    }
+    if (cycle)
+        hub_list_add(&graph, first, inner);
+    hub_root_set(&graph, inner);
+    assert_status(hub_graph_finish(&graph), expected);
+    count = graph.public.entry_count;
+    hub_graph_fini(&graph);
+    return count;
+}
+
+/* Beyond some hundred thousand visits it is known what comes. */
+static void
+test_unfolding_is_foreseen(void **state)
+{
+    struct unit *unit = *state;
+
+    assert_int_equal(unfold(unit, 18, false, CKPT_OK), 1 << 18);
+    assert_int_equal(unfold(unit, 18, true, CKPT_OK), 1 << 18);
+    assert_true(unfold(unit, 200, false, CKPT_LIMIT) < 1 << 18);
+    assert_contains(unit->report.text, "unfold");
+}
+
 /* One map with a long key, met again and again: no names, but much copying. */
 static void
 test_long_labels_are_bounded(void **state)
@@ -227,6 +266,7 @@ main(void)
         unit_case(test_cycles_end),
         unit_case(test_depth_is_bounded),
         unit_case(test_unfolding_is_bounded),
+        unit_case(test_unfolding_is_foreseen),
         unit_case(test_long_labels_are_bounded),
         unit_case(test_long_names_are_counted),
     };

@@ -7,18 +7,16 @@
 
 #include "ckpt/plugin.h"
 #include "hdf5_archive.h"
-#include "hdf5_fill.h"
+#include "hdf5_file.h"
 #include "hdf5_graph.h"
-#include "hdf5_lib.h"
 #include "hdf5_probe.h"
+#include "hdf5_shards.h"
 #include "hdf5_walk.h"
 #include "hdf5_writers.h"
 
 struct hdf5_reader {
     struct hdf5_archive archive; /* around the part; zeroes if there is none */
-    struct hdf5_part part;
-    struct hdf5_tree tree;
-    struct hdf5_lib *lib; /* once libhdf5 is needed; else NULL */
+    struct hdf5_file file;
 };
 
 static struct hdf5_part
@@ -65,11 +63,11 @@ hdf5_open(const struct ckpt_host *host, const struct ckpt_source *source,
     (void)options;
     if (reader == NULL)
         return CKPT_MEMORY;
-    reader->part = hdf5_whole(host, source);
+    reader->file.part = hdf5_whole(host, source);
     status = hdf5_archive_is(host, source, &is_zip);
     if (status == CKPT_OK && is_zip)
-        status =
-            hdf5_archive_open(host, source, &reader->archive, &reader->part);
+        status = hdf5_archive_open(host, source, &reader->archive,
+                                   &reader->file.part);
     if (status != CKPT_OK) {
         hdf5_archive_close(host, &reader->archive);
         host->release(host, reader);
@@ -79,49 +77,15 @@ hdf5_open(const struct ckpt_host *host, const struct ckpt_source *source,
     return CKPT_OK;
 }
 
-/* Has libhdf5 open the file, once. */
-static int
-hdf5_need_lib(const struct ckpt_host *host, struct hdf5_reader *reader)
-{
-    if (reader->lib != NULL)
-        return CKPT_OK;
-    return hdf5_lib_open(host, &reader->part, &reader->lib);
-}
-
-/* Fills the tree by the plugin's own walk, or else by libhdf5's. */
-static int
-hdf5_fill(const struct ckpt_host *host, struct hdf5_reader *reader)
-{
-    int status;
-
-    hdf5_tree_init(host, &reader->part, &reader->tree);
-    status = hdf5_walk(&reader->tree);
-    if (status != CKPT_END) {
-        host->debug(host, "the plugin's own walk read the structures");
-        return status;
-    }
-#ifdef HDF5_FUZZED
-    return host->fail(host, CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
-                      "libhdf5 is not fuzzed here");
-#endif
-    hdf5_tree_fini(&reader->tree);
-    hdf5_tree_init(host, &reader->part, &reader->tree);
-    status = hdf5_lib_rehearse(host, &reader->part);
-    if (status == CKPT_OK)
-        status = hdf5_need_lib(host, reader);
-    return status == CKPT_OK ? hdf5_lib_walk(reader->lib, &reader->tree)
-                             : status;
-}
-
 static int
 hdf5_describe(const struct ckpt_host *host, void *self,
               struct ckpt_graph *graph)
 {
     struct hdf5_reader *reader = self;
-    int status = hdf5_fill(host, reader);
+    int status = hdf5_file_read(host, &reader->file);
 
     if (status == CKPT_OK)
-        status = hdf5_graph_build(&reader->tree, graph);
+        status = hdf5_graph_build(&reader->file.tree, graph);
     if (status == CKPT_OK)
         status = hdf5_archive_describe(host, &reader->archive, graph);
     return status;
@@ -132,64 +96,27 @@ hdf5_close(const struct ckpt_host *host, void *self)
 {
     struct hdf5_reader *reader = self;
 
-    hdf5_lib_close(reader->lib);
-    hdf5_tree_fini(&reader->tree);
+    hdf5_file_close(&reader->file);
     hdf5_archive_close(host, &reader->archive);
     host->release(host, reader);
 }
 
-/* A cursor of libhdf5, or one over a fill value. */
-struct hdf5_cursor {
-    bool by_lib;
-    void *inner;
-};
+static int
+hdf5_verify(const struct ckpt_host *host, void *self)
+{
+    const struct hdf5_reader *reader = self;
+
+    return hdf5_archive_verify(host, &reader->archive);
+}
 
 static int
 hdf5_cursor_open(const struct ckpt_host *host, void *self,
                  const struct ckpt_storage *storage, void **cursor)
 {
     struct hdf5_reader *reader = self;
-    struct hdf5_object *object = reader->tree.objects[storage->cursor_key];
-    struct hdf5_cursor *made = host->allocate(host, sizeof *made);
-    int status = CKPT_OK;
 
-    if (made == NULL)
-        return CKPT_MEMORY;
-    made->by_lib = object->data.place == HDF5_CODED;
-    if (!made->by_lib)
-        status = hdf5_fill_open(host, object, &made->inner);
-    else
-        status = hdf5_need_lib(host, reader);
-    if (status == CKPT_OK && made->by_lib)
-        status = hdf5_lib_cursor_open(reader->lib, &reader->tree, object,
-                                      &made->inner);
-    if (status == CKPT_OK)
-        *cursor = made;
-    else
-        host->release(host, made);
-    return status;
-}
-
-static int
-hdf5_cursor_next(const struct ckpt_host *host, void *self,
-                 struct ckpt_span *span)
-{
-    struct hdf5_cursor *cursor = self;
-
-    return cursor->by_lib ? hdf5_lib_cursor_next(host, cursor->inner, span)
-                          : hdf5_fill_next(host, cursor->inner, span);
-}
-
-static void
-hdf5_cursor_close(const struct ckpt_host *host, void *self)
-{
-    struct hdf5_cursor *cursor = self;
-
-    if (cursor->by_lib)
-        hdf5_lib_cursor_close(host, cursor->inner);
-    else
-        hdf5_fill_close(host, cursor->inner);
-    host->release(host, cursor);
+    return hdf5_file_cursor_open(host, &reader->file, storage->cursor_key,
+                                 cursor);
 }
 
 /* The signature is at 0, 512, 1024, 2048, ...; what is before it is the
@@ -242,11 +169,13 @@ static const struct ckpt_reader hdf5_reader = {
     .describe = hdf5_describe,
     .close = hdf5_close,
     .cursor_open = hdf5_cursor_open,
-    .cursor_next = hdf5_cursor_next,
-    .cursor_close = hdf5_cursor_close,
+    .cursor_next = hdf5_file_cursor_next,
+    .cursor_close = hdf5_file_cursor_close,
+    .verify = hdf5_verify,
 };
 
-static const struct ckpt_reader *const hdf5_readers[] = {&hdf5_reader, NULL};
+static const struct ckpt_reader *const hdf5_readers[] = {
+    &hdf5_reader, &hdf5_shards_reader, NULL};
 
 CKPT_PLUGIN(hdf5) = {
     .abi = CKPT_ABI,

@@ -44,6 +44,10 @@ int hdf5_archive_describe(const struct ckpt_host *host,
                           struct hdf5_archive *archive,
                           struct ckpt_graph *graph);
 
+/* Compares each member with its CRC-32, as ckpt_reader.verify does. */
+int hdf5_archive_verify(const struct ckpt_host *host,
+                        const struct hdf5_archive *archive);
+
 /* A zeroed struct is fine. */
 void hdf5_archive_close(const struct ckpt_host *host,
                         struct hdf5_archive *archive);

@@ -25,6 +25,7 @@ struct builder {
     struct ckpt_value *root;
     const struct ckpt_storage **storages; /* by index of the object */
     enum hdf5_family family;
+    uint64_t cursor_base;
 };
 
 /* What a data set is as a tensor. */
@@ -215,7 +216,7 @@ graph_storage(const struct builder *b, const struct hdf5_object *object,
         .place = CKPT_PLACE_CODED,
         .byte_order = form->byte_order,
         .word_bytes = ckpt_dtype_word_bytes(form->dtype),
-        .cursor_key = object->index,
+        .cursor_key = b->cursor_base + object->index,
     };
     int status = CKPT_OK;
 
@@ -292,6 +293,7 @@ static int
 graph_entry(const struct builder *b, const struct hdf5_entry *entry)
 {
     const struct hdf5_data *data = &entry->object->data;
+    size_t count = b->root->as.map.count;
     struct ckpt_value *key, *value;
     int status = data->place == HDF5_TEXT || data->space.kind == HDF5_NULL
                      ? graph_value(b, entry, &value)
@@ -301,6 +303,9 @@ graph_entry(const struct builder *b, const struct hdf5_entry *entry)
         status = graph_text(b, entry->path.data, entry->path.size_bytes, &key);
     if (status == CKPT_OK)
         status = b->host->map_set(b->host, b->graph, b->root, key, value);
+    if (status == CKPT_OK && b->root->as.map.count == count)
+        return b->host->fail(b->host, CKPT_FORMAT, entry->path.data,
+                             CKPT_NOWHERE, "it is in two files");
     return status;
 }
 
@@ -335,11 +340,23 @@ graph_groups(const struct builder *b, const struct hdf5_list *list)
 }
 
 int
-hdf5_graph_build(struct hdf5_tree *tree, struct ckpt_graph *graph)
+hdf5_graph_begin(const struct ckpt_host *host, struct ckpt_graph *graph,
+                 struct ckpt_value **root)
 {
-    const struct ckpt_host *host = tree->host;
     const struct ckpt_value map = {.kind = CKPT_KIND_MAP};
-    struct builder b = {.host = host, .tree = tree, .graph = graph};
+
+    return host->value_new(host, graph, &map, sizeof map, root);
+}
+
+int
+hdf5_graph_add(struct hdf5_tree *tree, struct ckpt_graph *graph,
+               struct ckpt_value *root, uint64_t cursor_base)
+{
+    struct builder b = {.host = tree->host,
+                        .tree = tree,
+                        .graph = graph,
+                        .root = root,
+                        .cursor_base = cursor_base};
     struct hdf5_list list;
     int status = hdf5_list_make(tree, &list);
 
@@ -350,13 +367,21 @@ hdf5_graph_build(struct hdf5_tree *tree, struct ckpt_graph *graph)
     if (status == CKPT_OK && b.storages == NULL)
         status = CKPT_MEMORY;
     if (status == CKPT_OK)
-        status = host->value_new(host, graph, &map, sizeof map, &b.root);
-    if (status == CKPT_OK)
         status = graph_entries(&b, &list);
     if (status == CKPT_OK)
         status = graph_groups(&b, &list);
-    if (status == CKPT_OK)
-        status = host->root_set(host, graph, b.root);
     hdf5_list_fini(&list);
     return status;
+}
+
+int
+hdf5_graph_build(struct hdf5_tree *tree, struct ckpt_graph *graph)
+{
+    const struct ckpt_host *host = tree->host;
+    struct ckpt_value *root;
+    int status = hdf5_graph_begin(host, graph, &root);
+
+    if (status == CKPT_OK)
+        status = hdf5_graph_add(tree, graph, root, 0);
+    return status == CKPT_OK ? host->root_set(host, graph, root) : status;
 }

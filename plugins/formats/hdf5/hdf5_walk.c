@@ -12,7 +12,6 @@
  */
 #include "hdf5_walk.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "hdf5_walk_file.h"
@@ -175,37 +174,18 @@ walk_object(struct hdf5_walk *walk, struct hdf5_object *object)
     return status;
 }
 
-static int
-queued_order(const void *left, const void *right)
-{
-    const struct hdf5_queued *a = left, *b = right;
-
-    return a->address < b->address ? -1 : a->address > b->address;
-}
-
-static bool
-queue_sorted(const struct hdf5_queued *queued, size_t count)
-{
-    size_t i;
-
-    for (i = 1; i < count; i++)
-        if (queued[i].address < queued[i - 1].address)
-            return false;
-    return true;
-}
-
 /* Reads what the queue holds, and returns with what that led to. */
 static int
 walk_level(struct hdf5_walk *walk)
 {
     struct sdk_buffer level = walk->queue;
-    struct hdf5_queued *queued = (struct hdf5_queued *)(void *)level.data;
-    size_t count = level.size_bytes / sizeof *queued, i;
-    int status = CKPT_OK;
+    size_t count = level.size_bytes / sizeof(struct hdf5_queued), i;
+    const struct hdf5_queued *queued;
+    int status;
 
     memset(&walk->queue, 0, sizeof walk->queue);
-    if (!queue_sorted(queued, count))
-        qsort(queued, count, sizeof *queued, queued_order);
+    status = hdf5_sort(walk->host, &level, sizeof *queued);
+    queued = (const struct hdf5_queued *)(void *)level.data;
     for (i = 0; i < count && status == CKPT_OK; i++) {
         if (i % 1024 == 1023 && walk->host->cancelled(walk->host))
             status = CKPT_CANCELLED;
@@ -262,7 +242,8 @@ hdf5_walk(struct hdf5_tree *tree)
     tree->walk = "own";
     walk.base = tree->part.base + at;
     status = walk_all(&walk);
-    sdk_buffer_fini(host, &walk.extents);
+    sdk_buffer_fini(host, &walk.extents[WALK_STRUCTURE]);
+    sdk_buffer_fini(host, &walk.extents[WALK_DATA]);
     sdk_buffer_fini(host, &walk.header);
     sdk_buffer_fini(host, &walk.messages);
     sdk_buffer_fini(host, &walk.names);

@@ -4,7 +4,6 @@
  */
 #include "hdf5_walk_file.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "checked.h"
@@ -13,7 +12,6 @@
 
 struct walk_extent {
     uint64_t begin, end;
-    uint32_t use;
 };
 
 const char *
@@ -38,88 +36,88 @@ file_beyond(struct hdf5_walk *walk, uint64_t address, const char *what)
 }
 
 static struct walk_extent *
-file_extents(const struct hdf5_walk *walk)
+file_extents(const struct hdf5_walk *walk, enum walk_use use)
 {
-    return (struct walk_extent *)(void *)walk->extents.data;
+    return (struct walk_extent *)(void *)walk->extents[use].data;
 }
 
 static size_t
-file_extent_count(const struct hdf5_walk *walk)
+file_extent_count(const struct hdf5_walk *walk, enum walk_use use)
 {
-    return walk->extents.size_bytes / sizeof(struct walk_extent);
+    return walk->extents[use].size_bytes / sizeof(struct walk_extent);
 }
 
 int
 hdf5_claim(struct hdf5_walk *walk, enum walk_use use, uint64_t address,
            uint64_t size_bytes, const char *what)
 {
-    struct walk_extent extent = {address, 0, use}, *last;
-    size_t count = file_extent_count(walk);
+    struct walk_extent extent = {address, 0}, *last;
+    size_t count = file_extent_count(walk, use);
 
     if (!sdk_within(address, size_bytes, walk->end))
         return file_beyond(walk, address, what);
     if (size_bytes == 0)
         return CKPT_OK;
-    extent.end = address + size_bytes;
-    if (use == WALK_STRUCTURE) {
-        /* No more than the file has in all: this ends every cycle, too. */
-        if (size_bytes > walk->end - walk->structure_bytes)
-            return walk->host->fail(walk->host, CKPT_FORMAT,
-                                    hdf5_walk_name(walk), walk->base + address,
-                                    "structures of the file overlap");
+    /* No more than the file has in all: this ends every cycle, too. */
+    if (use == WALK_STRUCTURE && size_bytes > walk->end - walk->structure_bytes)
+        return walk->host->fail(walk->host, CKPT_FORMAT, hdf5_walk_name(walk),
+                                walk->base + address,
+                                "structures of the file overlap");
+    if (use == WALK_STRUCTURE)
         walk->structure_bytes += size_bytes;
-        last = count > 0 ? file_extents(walk) + count - 1 : NULL;
-        if (last != NULL && last->use == use && last->end == address) {
-            last->end = extent.end;
-            return CKPT_OK;
-        }
+    extent.end = address + size_bytes;
+    last = count > 0 ? file_extents(walk, use) + count - 1 : NULL;
+    if (last != NULL && last->end == address) {
+        last->end = extent.end;
+        return CKPT_OK;
     }
-    return sdk_buffer_append(walk->host, &walk->extents, &extent,
+    return sdk_buffer_append(walk->host, &walk->extents[use], &extent,
                              sizeof extent);
 }
 
 static int
-extent_order(const void *left, const void *right)
+claims_overlap(struct hdf5_walk *walk, uint64_t address, const char *what)
 {
-    const struct walk_extent *a = left, *b = right;
-
-    if (a->begin != b->begin)
-        return a->begin < b->begin ? -1 : 1;
-    return a->end < b->end ? -1 : a->end > b->end;
+    return walk->host->fail(walk->host, CKPT_FORMAT, NULL, walk->base + address,
+                            "%s of the file overlap", what);
 }
 
-static bool
-extents_sorted(const struct walk_extent *extents, size_t count)
+/* Sorts the claims of one use and compares them among each other. */
+static int
+claims_sort(struct hdf5_walk *walk, enum walk_use use, const char *what)
 {
-    size_t i;
+    int status =
+        hdf5_sort(walk->host, &walk->extents[use], sizeof(struct walk_extent));
+    const struct walk_extent *extents = file_extents(walk, use);
+    size_t count = file_extent_count(walk, use), i;
 
-    for (i = 1; i < count; i++)
-        if (extents[i].begin < extents[i - 1].begin)
-            return false;
-    return true;
-}
-
-static const char *
-extent_what(const struct walk_extent *extent)
-{
-    return extent->use == WALK_DATA ? "data" : "structures";
+    for (i = 1; i < count && status == CKPT_OK; i++)
+        if (extents[i].begin < extents[i - 1].end)
+            status = claims_overlap(walk, extents[i].begin, what);
+    return status;
 }
 
 int
 hdf5_claims_check(struct hdf5_walk *walk)
 {
-    struct walk_extent *extents = file_extents(walk);
-    size_t count = file_extent_count(walk), i;
+    size_t structures = file_extent_count(walk, WALK_STRUCTURE), i = 0;
+    size_t data = file_extent_count(walk, WALK_DATA), j = 0;
+    const struct walk_extent *a, *b;
+    int status = claims_sort(walk, WALK_STRUCTURE, "structures");
 
-    if (!extents_sorted(extents, count))
-        qsort(extents, count, sizeof *extents, extent_order);
-    for (i = 1; i < count; i++)
-        if (extents[i].begin < extents[i - 1].end)
-            return walk->host->fail(
-                walk->host, CKPT_FORMAT, NULL, walk->base + extents[i].begin,
-                "%s overlap %s of the file", extent_what(&extents[i]),
-                extent_what(&extents[i - 1]));
-    return CKPT_OK;
+    if (status == CKPT_OK)
+        status = claims_sort(walk, WALK_DATA, "data");
+    a = file_extents(walk, WALK_STRUCTURE);
+    b = file_extents(walk, WALK_DATA);
+    while (status == CKPT_OK && i < structures && j < data) {
+        if (a[i].end <= b[j].begin)
+            i++;
+        else if (b[j].end <= a[i].begin)
+            j++;
+        else
+            status = claims_overlap(walk, b[j].begin, "data and structures");
+    }
+    return status;
 }
 
 int

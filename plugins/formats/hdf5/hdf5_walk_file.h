@@ -15,22 +15,41 @@
 
 #define WALK_NOWHERE UINT64_MAX /* HDF5's undefined address */
 
+enum hdf5_message_type {
+    HDF5_MESSAGE_SPACE = 0x01,
+    HDF5_MESSAGE_LINK_INFO = 0x02,
+    HDF5_MESSAGE_TYPE = 0x03,
+    HDF5_MESSAGE_OLD_FILL = 0x04,
+    HDF5_MESSAGE_FILL = 0x05,
+    HDF5_MESSAGE_LINK = 0x06,
+    HDF5_MESSAGE_EXTERNAL = 0x07,
+    HDF5_MESSAGE_LAYOUT = 0x08,
+    HDF5_MESSAGE_GROUP_INFO = 0x0A,
+    HDF5_MESSAGE_FILTERS = 0x0B,
+    HDF5_MESSAGE_ATTRIBUTE = 0x0C,
+    HDF5_MESSAGE_MORE = 0x10,
+    HDF5_MESSAGE_TABLE = 0x11,
+    HDF5_MESSAGE_ATTRIBUTE_INFO = 0x15,
+    HDF5_MESSAGE_LAST = 0x17
+};
+
 struct hdf5_walk {
     const struct ckpt_host *host;
     struct hdf5_tree *tree;
-    struct hdf5_object *object; /* the one that is read */
-    uint64_t base;              /* of address 0 in the source */
-    uint64_t end;               /* the first address past the file */
-    uint64_t structure_bytes;   /* claimed so far */
-    struct sdk_buffer extents;  /* struct walk_extent: what is claimed */
-    struct sdk_buffer header;   /* the bytes of one object header */
-    struct sdk_buffer messages; /* struct hdf5_message, of the same */
-    struct sdk_buffer names;    /* the local heap of one group */
-    struct sdk_buffer nodes;    /* of its B-tree: a stack */
-    struct sdk_buffer leaves;   /* the same, of its leaves */
-    struct sdk_buffer links;    /* struct hdf5_found: links to be sorted */
-    struct sdk_buffer queue;    /* struct hdf5_queued: objects to be read */
-    struct sdk_table heaps;     /* objects of global heaps, and collections */
+    struct hdf5_object *object;   /* the one that is read */
+    uint64_t base;                /* of address 0 in the source */
+    uint64_t end;                 /* the first address past the file */
+    uint64_t structure_bytes;     /* claimed so far */
+    struct sdk_buffer extents[2]; /* struct walk_extent: claims, by use */
+    struct sdk_buffer header;     /* the bytes of one object header */
+    struct sdk_buffer messages;   /* struct hdf5_message, of the same */
+    size_t first[HDF5_MESSAGE_LAST + 1]; /* of a type: index + 1, or 0 */
+    struct sdk_buffer names;             /* the local heap of one group */
+    struct sdk_buffer nodes;             /* of its B-tree: a stack */
+    struct sdk_buffer leaves;            /* the same, of its leaves */
+    struct sdk_buffer links; /* struct hdf5_found: links to be sorted */
+    struct sdk_buffer queue; /* struct hdf5_queued: objects to be read */
+    struct sdk_table heaps;  /* objects of global heaps, and collections */
 };
 
 struct hdf5_queued {
@@ -40,7 +59,12 @@ struct hdf5_queued {
 
 /* ---- Bounds ---- */
 
-enum walk_use { WALK_STRUCTURE = 1, WALK_DATA };
+enum walk_use { WALK_STRUCTURE = 0, WALK_DATA };
+
+/* Sorts structs that begin with a uint64_t by that; equal ones keep their
+ * order. It is fast where much is in order already. */
+int hdf5_sort(const struct ckpt_host *host, struct sdk_buffer *buffer,
+              size_t element);
 
 /* Claims a run of the file for one use. CKPT_FORMAT: it is beyond the end, or
  * structures take more than the file has, and so overlap. */
@@ -151,24 +175,6 @@ int hdf5_run_check(struct hdf5_walk *walk, const struct hdf5_run *run,
                    const char *what);
 
 /* ---- Object headers ---- */
-
-enum hdf5_message_type {
-    HDF5_MESSAGE_SPACE = 0x01,
-    HDF5_MESSAGE_LINK_INFO = 0x02,
-    HDF5_MESSAGE_TYPE = 0x03,
-    HDF5_MESSAGE_OLD_FILL = 0x04,
-    HDF5_MESSAGE_FILL = 0x05,
-    HDF5_MESSAGE_LINK = 0x06,
-    HDF5_MESSAGE_EXTERNAL = 0x07,
-    HDF5_MESSAGE_LAYOUT = 0x08,
-    HDF5_MESSAGE_GROUP_INFO = 0x0A,
-    HDF5_MESSAGE_FILTERS = 0x0B,
-    HDF5_MESSAGE_ATTRIBUTE = 0x0C,
-    HDF5_MESSAGE_MORE = 0x10,
-    HDF5_MESSAGE_TABLE = 0x11,
-    HDF5_MESSAGE_ATTRIBUTE_INFO = 0x15,
-    HDF5_MESSAGE_LAST = 0x17
-};
 
 #define HDF5_MESSAGE_SHARED 2 /* a flag: the data are elsewhere */
 

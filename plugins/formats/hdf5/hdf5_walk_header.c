@@ -106,6 +106,19 @@ header_checksum(struct hdf5_walk *walk, struct hdf5_run *run)
     return CKPT_OK;
 }
 
+static const struct hdf5_message *
+header_at(const struct hdf5_walk *walk, size_t index)
+{
+    return (const struct hdf5_message *)(const void *)walk->messages.data +
+           index;
+}
+
+static size_t
+header_count(const struct hdf5_walk *walk)
+{
+    return walk->messages.size_bytes / sizeof(struct hdf5_message);
+}
+
 /* The message at the front of the run, or a gap that ends it. */
 static int
 header_message(struct hdf5_walk *walk, const struct header *header,
@@ -134,6 +147,8 @@ header_message(struct hdf5_walk *walk, const struct header *header,
     if (message.type > HDF5_MESSAGE_LAST &&
         (message.flags & MESSAGE_MUST_KNOW) != 0)
         return CKPT_END;
+    if (message.type <= HDF5_MESSAGE_LAST && walk->first[message.type] == 0)
+        walk->first[message.type] = header_count(walk) + 1;
     return sdk_buffer_append(walk->host, &walk->messages, &message,
                              sizeof message);
 }
@@ -184,19 +199,6 @@ header_more(struct hdf5_walk *walk, const struct header *header,
     return header_chunk(walk, header, at, skip, address);
 }
 
-static const struct hdf5_message *
-header_at(const struct hdf5_walk *walk, size_t index)
-{
-    return (const struct hdf5_message *)(const void *)walk->messages.data +
-           index;
-}
-
-static size_t
-header_count(const struct hdf5_walk *walk)
-{
-    return walk->messages.size_bytes / sizeof(struct hdf5_message);
-}
-
 int
 hdf5_header_read(struct hdf5_walk *walk, uint64_t address)
 {
@@ -208,6 +210,7 @@ hdf5_header_read(struct hdf5_walk *walk, uint64_t address)
 
     walk->header.size_bytes = 0;
     walk->messages.size_bytes = 0;
+    memset(walk->first, 0, sizeof walk->first);
     if (status != CKPT_OK)
         return status;
     if (!sdk_add_u64(header.prefix_bytes, header.chunk_bytes, &size) ||
@@ -228,12 +231,8 @@ hdf5_header_read(struct hdf5_walk *walk, uint64_t address)
 const struct hdf5_message *
 hdf5_message_find(const struct hdf5_walk *walk, uint16_t type)
 {
-    size_t count = header_count(walk), i;
-
-    for (i = 0; i < count; i++)
-        if (header_at(walk, i)->type == type)
-            return header_at(walk, i);
-    return NULL;
+    return walk->first[type] > 0 ? header_at(walk, walk->first[type] - 1)
+                                 : NULL;
 }
 
 struct hdf5_run

@@ -13,7 +13,6 @@
  * Leaves are scattered over the file, in no order: they are read by place and
  * told by name.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "hdf5_walk_file.h"
@@ -36,8 +35,14 @@ struct node {
 
 struct leaf {
     uint64_t address;
-    size_t order;        /* of its names among those of other leaves */
+    uint64_t order;      /* of its names among those of other leaves */
     size_t first, count; /* in walk->links */
+};
+
+/* Where the names of a leaf are, in order of the names. */
+struct turn {
+    uint64_t order;
+    size_t first, count;
 };
 
 static int
@@ -191,44 +196,47 @@ group_nodes(struct hdf5_walk *walk, uint64_t root)
     return status;
 }
 
+/* Reads the leaves as they lie, and tells where each one's names are. */
 static int
-leaf_by_address(const void *left, const void *right)
+group_leaves(struct hdf5_walk *walk, struct sdk_buffer *turns)
 {
-    const struct leaf *a = left, *b = right;
-
-    return a->address < b->address ? -1 : a->address > b->address;
-}
-
-static int
-leaf_by_order(const void *left, const void *right)
-{
-    const struct leaf *a = left, *b = right;
-
-    return a->order < b->order ? -1 : a->order > b->order;
-}
-
-static int
-group_leaves(struct hdf5_walk *walk)
-{
+    int status = hdf5_sort(walk->host, &walk->leaves, sizeof(struct leaf));
     struct leaf *leaves = (struct leaf *)(void *)walk->leaves.data;
-    size_t count = walk->leaves.size_bytes / sizeof *leaves, i, j;
-    const struct hdf5_found *found;
-    int status = CKPT_OK;
+    size_t count = walk->leaves.size_bytes / sizeof *leaves, i;
+    struct turn turn;
 
     walk->links.size_bytes = 0;
-    if (count > 1)
-        qsort(leaves, count, sizeof *leaves, leaf_by_address);
-    for (i = 0; i < count && status == CKPT_OK; i++)
-        status = group_leaf(walk, &leaves[i]);
-    if (count > 1)
-        qsort(leaves, count, sizeof *leaves, leaf_by_order);
-    found = (const struct hdf5_found *)(void *)walk->links.data;
     for (i = 0; i < count && status == CKPT_OK; i++) {
         if (walk->host->cancelled(walk->host))
             return CKPT_CANCELLED;
-        for (j = 0; j < leaves[i].count && status == CKPT_OK; j++)
-            status = hdf5_walk_link(walk, &found[leaves[i].first + j]);
+        status = group_leaf(walk, &leaves[i]);
+        turn.order = leaves[i].order;
+        turn.first = leaves[i].first;
+        turn.count = leaves[i].count;
+        if (status == CKPT_OK)
+            status = sdk_buffer_append(walk->host, turns, &turn, sizeof turn);
     }
+    return status;
+}
+
+static int
+group_tell(struct hdf5_walk *walk)
+{
+    struct sdk_buffer turns = {0};
+    const struct hdf5_found *found;
+    const struct turn *turn;
+    size_t count, i, j;
+    int status = group_leaves(walk, &turns);
+
+    if (status == CKPT_OK)
+        status = hdf5_sort(walk->host, &turns, sizeof *turn);
+    turn = (const struct turn *)(void *)turns.data;
+    found = (const struct hdf5_found *)(void *)walk->links.data;
+    count = turns.size_bytes / sizeof *turn;
+    for (i = 0; i < count && status == CKPT_OK; i++)
+        for (j = 0; j < turn[i].count && status == CKPT_OK; j++)
+            status = hdf5_walk_link(walk, &found[turn[i].first + j]);
+    sdk_buffer_fini(walk->host, &turns);
     return status;
 }
 
@@ -244,6 +252,6 @@ hdf5_walk_table(struct hdf5_walk *walk, const struct hdf5_message *message)
     if (status == CKPT_OK)
         status = group_nodes(walk, tree);
     if (status == CKPT_OK)
-        status = group_leaves(walk);
+        status = group_tell(walk);
     return status;
 }

@@ -378,7 +378,7 @@ int
 hdf5_walk_type_shared(struct hdf5_walk *walk, struct hdf5_run *run,
                       struct hdf5_type *type)
 {
-    struct sdk_buffer header = walk->header, messages = walk->messages;
+    struct hdf5_walk outer = *walk;
     uint8_t version = hdf5_take_u8(run), kind = hdf5_take_u8(run);
     struct hdf5_object *object;
     uint64_t address;
@@ -404,8 +404,9 @@ hdf5_walk_type_shared(struct hdf5_walk *walk, struct hdf5_run *run,
             status = hdf5_walk_named(walk, object);
         sdk_buffer_fini(walk->host, &walk->header);
         sdk_buffer_fini(walk->host, &walk->messages);
-        walk->header = header;
-        walk->messages = messages;
+        walk->header = outer.header;
+        walk->messages = outer.messages;
+        memcpy(walk->first, outer.first, sizeof walk->first);
     }
     if (status == CKPT_OK && object->kind != HDF5_NAMED_TYPE)
         status = walk->host->fail(

@@ -222,7 +222,7 @@ template_fits(const struct onnx_templating *t)
         return CKPT_OK;
     return t->host->fail(t->host, CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
                          "a model of %" PRIu64 " bytes, where readers take at "
-                         "most %" PRIu64 "; -o external=FILE makes it smaller",
+                         "most %" PRIu64,
                          size_bytes, ONNX_MESSAGE_MAX);
 }
 

@@ -10,11 +10,25 @@
 
 #include "torch_dcp_graph.h"
 
-/* The file .metadata itself: its pickle begins with the name of a module. */
+static bool
+is_part(const char *name)
+{
+    size_t size = strlen(name);
+
+    return size > 7 && strcmp(name + size - 7, ".distcp") == 0;
+}
+
+/* The file .metadata itself: its pickle begins with the name of a module. Of
+ * the other files it is known here that they are not to be read alone. */
 static int
 probe_file(const struct ckpt_host *host, const struct ckpt_source *source,
            struct ckpt_evidence *evidence)
 {
+    if (is_part(host->source_name(host, source))) {
+        evidence->level = CKPT_EVIDENCE_STRUCTURE;
+        snprintf(evidence->how, sizeof evidence->how, "zip named .distcp");
+        return CKPT_OK;
+    }
     if (strcmp(host->source_name(host, source), ".metadata") != 0)
         return CKPT_OK;
     evidence->level = CKPT_EVIDENCE_STRUCTURE;
@@ -35,11 +49,8 @@ torch_dcp_probe(const struct ckpt_host *host, const struct ckpt_source *source,
         return probe_file(host, source, evidence);
     status = host->source_list(host, source, &names);
     for (; status == CKPT_OK && *names != NULL; names++) {
-        size_t size = strlen(*names);
-
         metadata = metadata || strcmp(*names, ".metadata") == 0;
-        files =
-            files || (size > 7 && strcmp(*names + size - 7, ".distcp") == 0);
+        files = files || is_part(*names);
     }
     if (status != CKPT_OK || !metadata)
         return status;
@@ -56,6 +67,14 @@ torch_dcp_open(const struct ckpt_host *host, const struct ckpt_source *source,
     struct torch_dcp *made;
 
     (void)options;
+    if (!host->source_is_folder(host, source) &&
+        is_part(host->source_name(host, source))) {
+        if (host->remedy != NULL)
+            host->remedy(host, "read the folder that it is in");
+        return host->fail(host, CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
+                          "this is one file of a checkpoint, without its "
+                          ".metadata");
+    }
     made = host->allocate(host, sizeof *made);
     if (made == NULL)
         return CKPT_MEMORY;
@@ -102,15 +121,20 @@ torch_dcp_verify_callback(const struct ckpt_host *host, void *self)
     return torch_dcp_verify(host, self);
 }
 
-/* Of .metadata: behind the head of protocol 4, and of protocol 2. */
+/* Of .metadata: behind the head of protocol 4, and of protocol 2; and of the
+ * files beside it. */
 static const struct ckpt_magic magics[] = {{13, "torch.distributed.", 18},
                                            {3, "torch.distributed.", 18},
+                                           {0, "PK\3\4", 4},
                                            {0, NULL, 0}};
+
+static const char *const suffixes[] = {".distcp", NULL};
 
 static const struct ckpt_reader torch_dcp_reader = {
     .size = sizeof torch_dcp_reader,
     .id = "torch-dcp",
     .summary = "distributed checkpoint (torch.distributed.checkpoint)",
+    .suffixes = suffixes,
     .magics = magics,
     .capabilities = CKPT_READS_FOLDERS,
     .threads = CKPT_THREADS_INSTANCE,

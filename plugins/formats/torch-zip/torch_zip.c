@@ -20,6 +20,15 @@ struct torch_zip {
     struct sdk_torch_records records;
 };
 
+/* It is for the reader of folders to say what that is. */
+static bool
+is_distcp(const char *name)
+{
+    size_t length = strlen(name);
+
+    return length > 7 && strcmp(name + length - 7, ".distcp") == 0;
+}
+
 static int
 torch_zip_probe(const struct ckpt_host *host, const struct ckpt_source *source,
                 struct ckpt_evidence *evidence)
@@ -28,7 +37,8 @@ torch_zip_probe(const struct ckpt_host *host, const struct ckpt_source *source,
     enum sdk_torch_archive archive;
     int status = sdk_torch_archive_of(host, source, &archive);
 
-    if (status != CKPT_OK || archive == SDK_TORCH_BROKEN)
+    if (status != CKPT_OK || archive == SDK_TORCH_BROKEN ||
+        is_distcp(host->source_name(host, source)))
         return status;
     if (archive == SDK_TORCH_SAVED) {
         evidence->level = CKPT_EVIDENCE_STRUCTURE;

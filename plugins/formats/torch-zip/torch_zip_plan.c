@@ -406,6 +406,15 @@ plan_shards(const struct ckpt_host *host, struct torch_zip_writer *writer,
 }
 
 static int
+fail_index(const struct ckpt_host *host)
+{
+    if (host->remedy != NULL)
+        host->remedy(host, "say how large they may be: -o shard-size=SIZE");
+    return host->fail(host, CKPT_OPTION, NULL, CKPT_NOWHERE,
+                      "this is the name of an index, of several files");
+}
+
+static int
 torch_zip_plan_plan(const struct ckpt_host *host, void *self,
                     const struct ckpt_graph *graph, struct ckpt_plan *output)
 {
@@ -414,7 +423,9 @@ torch_zip_plan_plan(const struct ckpt_host *host, void *self,
     struct torch_zip_split split = {.count = 1};
     int status = CKPT_OK;
 
-    if (writer->shard_bytes > 0)
+    if (writer->shard_bytes == 0 && torch_zip_index_suffix(name) != NULL)
+        status = fail_index(host);
+    else if (writer->shard_bytes > 0)
         status =
             torch_zip_split(host, graph, name, writer->shard_bytes, &split);
     if (status == CKPT_OK) {
@@ -424,7 +435,7 @@ torch_zip_plan_plan(const struct ckpt_host *host, void *self,
     }
     if (status == CKPT_OK) {
         writer->plan_count = split.count;
-        status = split.count > 1
+        status = split.count > 1 || split.index_named
                      ? plan_shards(host, writer, graph, &split, output)
                      : plan_archive(host, writer, writer->plans, graph, NULL,
                                     name, output);
@@ -508,8 +519,16 @@ torch_zip_plan_late(const struct ckpt_host *host, void *self,
     return CKPT_OK;
 }
 
-static const char *const torch_zip_plan_suffixes[] = {
-    ".pt", ".pth", ".bin", ".ckpt", ".th", ".pth.tar", NULL};
+static const char *const torch_zip_plan_suffixes[] = {".pt",
+                                                      ".pth",
+                                                      ".bin",
+                                                      ".ckpt",
+                                                      ".th",
+                                                      ".pth.tar",
+                                                      ".bin.index.json",
+                                                      ".pt.index.json",
+                                                      ".pth.index.json",
+                                                      NULL};
 
 static const struct ckpt_option torch_zip_plan_options[] = {
     {"torch", CKPT_OPTION_CHOICE, NULL,

@@ -91,18 +91,54 @@ deal(const struct ckpt_host *host, const struct ckpt_graph *graph,
     return status;
 }
 
+/* The suffix of the files that an index of this name belongs to, or NULL. */
+const char *
+torch_zip_index_suffix(const char *file)
+{
+    static const char *const suffixes[] = {".bin", ".pt", ".pth"};
+    size_t i, length = strlen(file), own = strlen(INDEX_SUFFIX);
+
+    if (length <= own || strcmp(file + length - own, INDEX_SUFFIX) != 0)
+        return NULL;
+    length -= own;
+    for (i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        size_t size = strlen(suffixes[i]);
+
+        if (length > size &&
+            memcmp(file + length - size, suffixes[i], size) == 0)
+            return suffixes[i];
+    }
+    return NULL;
+}
+
+/* "x.bin" and "x.bin.index.json" name the same set. */
+static void
+split_name(struct torch_zip_split *split, const char *file)
+{
+    const char *dot = strrchr(file, '.'), *suffix;
+
+    suffix = torch_zip_index_suffix(file);
+    split->stem.data = file;
+    if (suffix != NULL) {
+        split->index_named = true;
+        split->suffix = suffix;
+        split->stem.size_bytes =
+            strlen(file) - strlen(INDEX_SUFFIX) - strlen(suffix);
+        return;
+    }
+    split->suffix = dot != NULL && dot != file ? dot : ".bin";
+    split->stem.size_bytes =
+        dot != NULL && dot != file ? (size_t)(dot - file) : strlen(file);
+}
+
 int
 torch_zip_split(const struct ckpt_host *host, const struct ckpt_graph *graph,
                 const char *file, uint64_t shard_bytes,
                 struct torch_zip_split *split)
 {
-    const char *dot = strrchr(file, '.');
     int status = check_root(host, graph->root);
 
-    split->suffix = dot != NULL && dot != file ? dot : ".bin";
-    split->stem.data = file;
-    split->stem.size_bytes =
-        dot != NULL && dot != file ? (size_t)(dot - file) : strlen(file);
+    split_name(split, file);
     return status == CKPT_OK ? deal(host, graph, shard_bytes, split) : status;
 }
 

@@ -13,9 +13,14 @@ struct torch_zip_split {
     uint32_t count;
     struct ckpt_text stem; /* of the names of the files */
     const char *suffix;
+    bool index_named; /* the user named the index, so that there is one */
     struct sdk_buffer name, text;
     uint64_t total_bytes; /* of all storages */
 };
+
+/* The suffix of the files that belong to an index of this name; NULL if the
+ * name is not that of an index. */
+const char *torch_zip_index_suffix(const char *file);
 
 /* Deals the tensors of the root, a map of nothing else, out to files of
  * `shard_bytes` at most. Those on one storage stay together; storages are

@@ -102,10 +102,14 @@ list_records(const struct ckpt_host *host, struct sdk_torch_records *records,
         const struct sdk_zip_member *member = &records->zip.members[i];
         const char *name = member->name + records->prefix_bytes;
         size_t size = member->name_bytes - records->prefix_bytes;
-        enum group group = group_of(name, size);
-        bool listed = group == GROUP_CODE || group == GROUP_EXTRA ||
-                      (group == GROUP_MORE && !records->used[i]);
+        enum group group;
+        bool listed;
 
+        if (!sdk_torch_records_holds(records, member))
+            continue;
+        group = group_of(name, size);
+        listed = group == GROUP_CODE || group == GROUP_EXTRA ||
+                 (group == GROUP_MORE && !records->used[i]);
         if (listed)
             status = list_add(&lists[group], name, size);
         if (group != GROUP_NONE)

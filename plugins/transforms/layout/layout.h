@@ -357,6 +357,8 @@ int layout_named_read(struct layout_run *run);
 /* `*exact`: the option has the very name, and no pattern. */
 const struct layout_class *layout_option_class(struct layout_run *run,
                                                const char *name, bool *exact);
+/* What the option says that the layer is without. */
+void layout_option_facts(struct layout_run *run, struct layout_layer *layer);
 void layout_option_flat(struct layout_run *run, const char *name,
                         struct layout_layer *layer);
 void layout_named_unused(struct layout_run *run);

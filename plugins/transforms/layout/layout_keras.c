@@ -125,8 +125,10 @@ item_place(struct finding *finding, struct layout_item *item)
     bool numbered;
     int status;
 
+    if (item->tensor == NULL)
+        return CKPT_OK;
     item->leaf = last_part(item->name.data, item->name.size_bytes);
-    if (item->tensor == NULL || item->leaf == 0)
+    if (item->leaf == 0)
         return CKPT_OK;
     if (is_optimizer(&item->name) || is_seed(&item->name)) {
         if (finding->keras->optimizer_count++ == 0)

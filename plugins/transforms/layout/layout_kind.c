@@ -367,6 +367,7 @@ static int
 class_take(struct layout_run *run, struct layout_layer *layer)
 {
     layer->class = class_told(run, layer);
+    layout_option_facts(run, layer);
     if (layer->class == NULL)
         return CKPT_OK;
     layer->kind = layer->class->kind;
@@ -437,7 +438,11 @@ layout_kind_tell(struct layout_run *run, struct layout_layer *layer)
         good = roles_by_number(layer, part);
     if (!good && (layer->kind == LAYOUT_BATCH || layer->kind == LAYOUT_NORM))
         return kind_unknown(
-            run, layer, "whether it has a scale or a shift is in its config");
+            run, layer,
+            layout_printf(run,
+                          "whether it has a scale or a shift cannot be told: "
+                          "say class=%s=%s:no-scale, or :no-center",
+                          layer->name, layer->class->name));
     if (!good || layer->kind == LAYOUT_UNKNOWN)
         return kind_unknown(run, layer, NULL);
     roles_settle(layer);

@@ -267,6 +267,7 @@ struct layout_named {
     struct layout_named *next;
     char *pattern;
     const struct layout_class *class;
+    bool no_scale, no_center;
     uint64_t flat[4];
     uint32_t flat_count;
     bool used;
@@ -296,6 +297,19 @@ sizes_read(const char *text, struct layout_named *named)
     }
 }
 
+/* "BatchNormalization", "BatchNormalization:no-scale". */
+static bool
+class_read(const char *text, struct layout_named *named)
+{
+    size_t length = strcspn(text, ":");
+
+    named->class = layout_class_find(text, length, false);
+    named->no_scale = strcmp(text + length, ":no-scale") == 0;
+    named->no_center = strcmp(text + length, ":no-center") == 0;
+    return named->class != NULL &&
+           (text[length] == '\0' || named->no_scale || named->no_center);
+}
+
 static int
 named_add(struct layout_run *run, const char *text, size_t length,
           bool is_class)
@@ -315,9 +329,7 @@ named_add(struct layout_run *run, const char *text, size_t length,
                           "'%.200s' is not NAME=%s", named->pattern,
                           is_class ? "CLASS" : "HxWxC");
     *equals++ = '\0';
-    named->class =
-        is_class ? layout_class_find(equals, strlen(equals), false) : NULL;
-    if (is_class && named->class == NULL)
+    if (is_class && !class_read(equals, named))
         return host->fail(host, CKPT_OPTION, NULL, CKPT_NOWHERE,
                           "'%.200s' is no class of layers", equals);
     if (!is_class && !sizes_read(equals, named))
@@ -376,6 +388,17 @@ layout_option_class(struct layout_run *run, const char *name, bool *exact)
 
     *exact = named != NULL && strcmp(named->pattern, name) == 0;
     return named != NULL ? named->class : NULL;
+}
+
+void
+layout_option_facts(struct layout_run *run, struct layout_layer *layer)
+{
+    const struct layout_named *named = named_find(run, layer->name, true);
+
+    if (named == NULL)
+        return;
+    layer->facts.no_scale |= named->no_scale;
+    layer->facts.no_center |= named->no_center;
 }
 
 void

@@ -326,6 +326,13 @@ struct ckpt_host {
     void (*plan_lose)(const struct ckpt_host *host, struct ckpt_plan *plan,
                       const char *tensor, const char *format, ...)
         CKPT_PRINTF(4, 5);
+
+    /* ---- Advice ---- */
+
+    /* Says what the user can do about the failure that fail tells next, in
+     * one line like its text: "drop it with -t drop:NAME". */
+    void (*remedy)(const struct ckpt_host *host, const char *format, ...)
+        CKPT_PRINTF(2, 3);
 };
 
 #endif
