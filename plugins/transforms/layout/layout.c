@@ -212,6 +212,12 @@ layers_prepare(struct layout_run *run, struct layout_keras *keras)
     for (i = 0; i < keras->sorted_count; i++) {
         layer = keras->sorted[i];
         layout_option_flat(run, layer->name, layer);
+        if (layer->facts.flattened && layer->flat_count == 0)
+            run->host->warn(run->host, NULL, CKPT_NOWHERE,
+                            "'%.200s' is behind a Flatten, and torch flattens "
+                            "channels first: where there are any, say "
+                            "flatten=%.200s=HxWxC",
+                            layer->name, layer->name);
         layer->skipped = layer->kind == LAYOUT_UNKNOWN &&
                          other_of(run) != LAYOUT_OTHER_REFUSE;
     }
