@@ -259,7 +259,6 @@ flat_packed(struct ckpt_tensor *like, uint32_t width, uint64_t *dims)
 {
     dims[0] = like->size_bytes;
     dims[1] = 1;
-    like->dtype = CKPT_UINT8;
     like->offset = like->offset * width / 8;
     like->shape = dims;
     like->strides = dims + 1;
@@ -275,21 +274,21 @@ flat_substitute(struct hub_fit *fit, struct hub_fit_entry *entry,
 {
     uint32_t d, width = ckpt_dtype_width_bits(like->dtype);
     uint32_t times = width / ckpt_dtype_width_bits(entry->dtype);
+    bool packed = width % 8 != 0;
 
+    if (packed ? !like->contiguous || like->offset * width % 8 != 0
+               : like->rank == CKPT_MAX_RANK)
+        return hub_fail(fit->report, CKPT_UNSUPPORTED, entry->name.data,
+                        CKPT_NOWHERE, "%s cannot hold %s", fit->writer->id,
+                        ckpt_dtype_name(like->dtype));
     hub_note(fit->report, CKPT_MESSAGE_LOSS, entry->name.data, CKPT_NOWHERE,
              "%s has no %s: its bits are kept as %s", fit->writer->id,
              ckpt_dtype_name(like->dtype), ckpt_dtype_name(entry->dtype));
     fit->record = true;
-    if (width % 8 != 0 && like->contiguous && like->offset * width % 8 == 0) {
+    if (packed)
         flat_packed(like, width, dims);
-        return CKPT_OK;
-    }
-    if (width % 8 != 0 || like->rank == CKPT_MAX_RANK)
-        return hub_fail(fit->report, CKPT_UNSUPPORTED, entry->name.data,
-                        CKPT_NOWHERE, "%s cannot hold %s", fit->writer->id,
-                        ckpt_dtype_name(like->dtype));
     like->dtype = entry->dtype;
-    if (times == 1)
+    if (packed || times == 1)
         return CKPT_OK;
     for (d = 0; d < like->rank; d++) {
         dims[d] = like->shape[d];
