@@ -71,23 +71,51 @@ path_allowed(const char *real, const char *folder)
            strchr(real + length + 7, '/') == NULL;
 }
 
-/* Refuses an opened file whose real path is elsewhere. */
+/* Refuses a real path that is elsewhere. */
 static int
-beside_check(struct hub_report *report, int file, const char *folder,
+beside_check(struct hub_report *report, const char *real, const char *folder,
              const char *name)
 {
-    char link[40], real[PATH_MAX], resolved[PATH_MAX];
-    ssize_t length;
+    char resolved[PATH_MAX];
 
-    snprintf(link, sizeof link, "/proc/self/fd/%d", file);
-    length = readlink(link, real, sizeof real - 1);
-    if (length < 0 || realpath(folder, resolved) == NULL)
+    if (realpath(folder, resolved) == NULL)
         return hub_fail_errno(report, errno, "cannot resolve a path");
-    real[length] = '\0';
     if (path_allowed(real, resolved))
         return CKPT_OK;
     return hub_fail(report, CKPT_FORMAT, NULL, CKPT_NOWHERE,
                     "'%s' is a link that leaves the folder of the input", name);
+}
+
+static int
+beside_check_opened(struct hub_report *report, int file, const char *folder,
+                    const char *name)
+{
+    char link[40], real[PATH_MAX];
+    ssize_t length;
+
+    snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+    length = readlink(link, real, sizeof real - 1);
+    if (length < 0)
+        return hub_fail_errno(report, errno, "cannot resolve a path");
+    real[length] = '\0';
+    return beside_check(report, real, folder, name);
+}
+
+/* Where the command is confined, a link that leaves the folder cannot be
+ * opened, and is still told as one. */
+static int
+beside_closed(struct hub_report *report, int error, const char *path,
+              const char *folder, const char *name)
+{
+    char real[PATH_MAX];
+    int status = CKPT_OK;
+
+    if (error == EACCES && realpath(path, real) != NULL)
+        status = beside_check(report, real, folder, name);
+    return status != CKPT_OK ? status
+                             : hub_fail(report, CKPT_IO, NULL, CKPT_NOWHERE,
+                                        "cannot open '%s' beside it: %s", name,
+                                        strerror(error));
 }
 
 static int
@@ -97,10 +125,8 @@ beside_open(const struct ckpt_source *source, const char *path,
     int status, file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
     if (file < 0)
-        return hub_fail(source->report, CKPT_IO, NULL, CKPT_NOWHERE,
-                        "cannot open '%s' beside it: %s", name,
-                        strerror(errno));
-    status = beside_check(source->report, file, folder, name);
+        return beside_closed(source->report, errno, path, folder, name);
+    status = beside_check_opened(source->report, file, folder, name);
     if (status == CKPT_OK)
         status = hub_source_adopt(source->budget, path, file, opened);
     if (status != CKPT_OK)

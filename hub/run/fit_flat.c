@@ -253,16 +253,31 @@ flat_dtype(const struct hub_fit *fit, uint32_t dtype)
     return CKPT_UINT8;
 }
 
+/* Elements that are no whole bytes, as the bytes that they fill together. */
+static void
+flat_packed(struct ckpt_tensor *like, uint32_t width, uint64_t *dims)
+{
+    dims[0] = like->size_bytes;
+    dims[1] = 1;
+    like->offset = like->offset * width / 8;
+    like->shape = dims;
+    like->strides = dims + 1;
+    like->rank = 1;
+}
+
 /* The tensor as the writer gets it when its own dtype is not to be had: each
- * element is a row of bytes if no type has its width. */
+ * element is a row of bytes if no type has its width, and those of less than a
+ * byte are one row. */
 static int
 flat_substitute(struct hub_fit *fit, struct hub_fit_entry *entry,
                 struct ckpt_tensor *like, uint64_t *dims)
 {
     uint32_t d, width = ckpt_dtype_width_bits(like->dtype);
     uint32_t times = width / ckpt_dtype_width_bits(entry->dtype);
+    bool packed = width % 8 != 0;
 
-    if (width % 8 != 0 || like->rank == CKPT_MAX_RANK)
+    if (packed ? !like->contiguous || like->offset * width % 8 != 0
+               : like->rank == CKPT_MAX_RANK)
         return hub_fail(fit->report, CKPT_UNSUPPORTED, entry->name.data,
                         CKPT_NOWHERE, "%s cannot hold %s", fit->writer->id,
                         ckpt_dtype_name(like->dtype));
@@ -270,8 +285,10 @@ flat_substitute(struct hub_fit *fit, struct hub_fit_entry *entry,
              "%s has no %s: its bits are kept as %s", fit->writer->id,
              ckpt_dtype_name(like->dtype), ckpt_dtype_name(entry->dtype));
     fit->record = true;
+    if (packed)
+        flat_packed(like, width, dims);
     like->dtype = entry->dtype;
-    if (times == 1)
+    if (packed || times == 1)
         return CKPT_OK;
     for (d = 0; d < like->rank; d++) {
         dims[d] = like->shape[d];

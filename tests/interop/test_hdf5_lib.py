@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Files that h5py of two ages writes, in every layout and by every filter of
 libhdf5, are read as h5py reads them, and by both walks alike."""
+import hashlib
 import json
 import math
 import os
@@ -220,6 +221,48 @@ def test_damaged(peer, tmp_path, name):
         done = tools.run("ls", "--digest", "--from", "hdf5", path)
         assert done.returncode in (0, 3, 4, 6), done.stderr
         assert done.returncode == 0 or "hdf5: " in done.stderr
+
+
+FILTER = """
+#include <H5PLextern.h>
+#include <hdf5.h>
+static size_t turn(unsigned flags, size_t n, const unsigned *values,
+                   size_t bytes, size_t *room, void **buffer)
+{
+    for (size_t i = 0; i < bytes; i++)
+        (*(unsigned char **)buffer)[i] ^= 0x5a;
+    return bytes;
+}
+static const H5Z_class2_t told = {H5Z_CLASS_T_VERS, 305, 1, 1, "turn", 0, 0,
+                                  turn};
+H5PL_type_t H5PLget_plugin_type(void) { return H5PL_TYPE_FILTER; }
+const void *H5PLget_plugin_info(void) { return &told; }
+"""
+
+
+def test_filter_plugin(tmp_path):
+    """A filter that is no part of libhdf5 is found as libhdf5 finds it."""
+    (tmp_path / "turn.c").write_text(FILTER)
+    flags = subprocess.run(["pkg-config", "--cflags", "--libs", "hdf5"],
+                           capture_output=True, text=True)
+    built = subprocess.run(
+        ["cc", "-shared", "-fPIC", tmp_path / "turn.c", "-o",
+         tmp_path / "libturn.so", *flags.stdout.split()], capture_output=True)
+    path = tmp_path / "a.h5"
+    env = {**tools.ENV, "HDF5_PLUGIN_PATH": str(tmp_path)}
+    saved = subprocess.run(
+        [conftest.python_of("old"), "-c",
+         "import h5py, sys\nwith h5py.File(sys.argv[1], 'w') as f:\n"
+         " f.create_dataset('w', data=bytearray(range(250)), chunks=(50,),"
+         " dtype='u1', compression=305)", path], env=env, capture_output=True)
+    if flags.returncode or built.returncode or saved.returncode:
+        pytest.skip(f"no filter of our own: {saved.stderr[-200:]}")
+    done = tools.run("ls", "--digest", path)
+    assert done.returncode == 4 and "(305)" in done.stderr, done.stderr
+    done = subprocess.run([tools.CKPT, "ls", "--digest", path], env=env,
+                          capture_output=True, text=True)
+    wanted = hashlib.sha256(bytes(range(250))).hexdigest()
+    assert done.stdout.split()[-1:] == [wanted], done.stderr
 
 
 def test_truncated(peer, tmp_path):

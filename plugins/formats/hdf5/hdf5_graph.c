@@ -139,8 +139,16 @@ graph_enum(const struct builder *b, const struct hdf5_type *type,
 
 /* ---- Tensors ---- */
 
+static bool
+is_keras(enum hdf5_family family)
+{
+    return family == HDF5_KERAS_3 || family == HDF5_KERAS_MODEL ||
+           family == HDF5_KERAS_WEIGHTS;
+}
+
 /* The dtype that the attribute `dtype` of opaque elements tells, as Keras 3
- * does for bfloat16; its first files did without. */
+ * does for bfloat16; its first files did without, and those in the form of
+ * Keras 2 still do. */
 static uint32_t
 form_opaque(const struct builder *b, const struct hdf5_object *object)
 {
@@ -150,7 +158,7 @@ form_opaque(const struct builder *b, const struct hdf5_object *object)
     if (attr != NULL && attr->value.texts != NULL &&
         attr->value.space.count == 1)
         dtype = ckpt_dtype_from_name(attr->value.texts[0].data);
-    else if (b->family == HDF5_KERAS_3 && size == 2 &&
+    else if (is_keras(b->family) && size == 2 &&
              object->data.type.tag[0] == '\0')
         dtype = CKPT_BFLOAT16;
     return size <= 16 && ckpt_dtype_width_bits(dtype) == 8 * size

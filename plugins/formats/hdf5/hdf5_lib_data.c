@@ -78,11 +78,16 @@ hdf5_lib_filters(const struct hdf5_lib_place *place, hid_t list)
         name[sizeof name - 1] = '\0';
         if (id < 0)
             return hdf5_lib_fail(place, "the filters cannot be read");
-        if (!filter_there(id))
+        if (!filter_there(id)) {
+            place->lib->host->remedy(
+                place->lib->host,
+                "set HDF5_PLUGIN_PATH to the folder of its plugin, or leave "
+                "the tensor out with -t drop:NAME");
             return hdf5_lib_refuse(place, CKPT_UNSUPPORTED,
                                    "its data went through filter '%s' (%d), "
                                    "for which libhdf5 has no plugin",
                                    filter_name(id, name), (int)id);
+        }
     }
     return CKPT_OK;
 }

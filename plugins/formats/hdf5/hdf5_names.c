@@ -241,10 +241,13 @@ hdf5_names_check(const struct hdf5_names *names, const struct ckpt_text *path)
     if (!hdf5_path_valid(path->data, path->size_bytes, &reason))
         return host->fail(host, CKPT_UNSUPPORTED, path->data, CKPT_NOWHERE,
                           "HDF5 cannot hold %s", reason);
-    if (names->layout == HDF5_KERAS3 && !names_is_keras3(path))
+    if (names->layout == HDF5_KERAS3 && !names_is_keras3(path)) {
+        host->remedy(host, "write these names with --to hdf5, or get those of "
+                           "Keras from torch's with -t layout:torch-to-keras,"
+                           "like=FILE.weights.h5");
         return host->fail(host, CKPT_UNSUPPORTED, path->data, CKPT_NOWHERE,
-                          "Keras 3 has tensors at PATH/vars/KEY alone; to "
-                          "write others, --to hdf5");
+                          "Keras 3 has tensors at PATH/vars/KEY alone");
+    }
     if (names->layout == HDF5_KERAS2 && names->base.size_bytes == 0 &&
         hdf5_names_layer(names, path) == 0)
         return host->fail(host, CKPT_UNSUPPORTED, path->data, CKPT_NOWHERE,

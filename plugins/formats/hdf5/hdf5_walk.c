@@ -212,9 +212,12 @@ walk_all(struct hdf5_walk *walk)
     if (status == CKPT_OK)
         status = sdk_buffer_append(host, &walk->queue, &queued, sizeof queued);
     for (; status == CKPT_OK && walk->queue.size_bytes > 0; depth++) {
-        if (depth > HDF5_DEPTH_MAX)
-            return host->fail(host, CKPT_LIMIT, NULL, CKPT_NOWHERE,
+        if (depth > HDF5_DEPTH_MAX) {
+            memcpy(&queued, walk->queue.data, sizeof queued);
+            return host->fail(host, CKPT_LIMIT, NULL,
+                              walk->base + queued.address,
                               "groups more than %d deep", HDF5_DEPTH_MAX);
+        }
         status = walk_level(walk);
     }
     if (status == CKPT_OK && walk->tree->objects[0]->kind != HDF5_GROUP)

@@ -3,9 +3,12 @@
  * The transform `layout`: names and memory layouts of Keras to those of torch,
  * and back.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "layout_cursor.h"
+
+#define MORE_BYTES 32
 
 static int
 layout_open(const struct ckpt_host *host, const char *argument,
@@ -42,6 +45,16 @@ other_of(const struct layout_run *run)
     return run->self->options[LAYOUT_OPTION_OTHER].integer;
 }
 
+/* What follows the first of so many names. */
+static const char *
+more(char text[MORE_BYTES], size_t count)
+{
+    text[0] = '\0';
+    if (count > 1)
+        snprintf(text, MORE_BYTES, " and %zu more", count - 1);
+    return text;
+}
+
 /* ---- What is left ---- */
 
 /* A key that is no string goes with its value as it is. */
@@ -62,6 +75,7 @@ others_settle(struct layout_run *run, const struct layout_items *items)
     const struct layout_item *item, *first = NULL;
     const struct ckpt_host *host = run->host;
     size_t i, count = 0;
+    char text[MORE_BYTES];
     int status = CKPT_OK;
 
     for (i = 0; i < items->count && status == CKPT_OK; i++) {
@@ -81,8 +95,8 @@ others_settle(struct layout_run *run, const struct layout_items *items)
     }
     if (count > 0)
         host->warn(host, first->name.data, CKPT_NOWHERE,
-                   "left out, as other=drop has it, and %llu more",
-                   (unsigned long long)count - 1);
+                   "left out, as other=drop has it%s%s", count > 1 ? "," : "",
+                   more(text, count));
     return status;
 }
 
@@ -90,13 +104,14 @@ others_settle(struct layout_run *run, const struct layout_items *items)
 static void
 optimizer_tell(struct layout_run *run, const struct layout_keras *keras)
 {
+    char text[MORE_BYTES];
+
     if (keras->optimizer_count > 0)
         run->host->edit_unmatched(
             run->host, run->edits,
-            "'%.200s' and %llu more are of the optimizer or of random numbers, "
-            "and left out",
-            keras->optimizer_name,
-            (unsigned long long)keras->optimizer_count - 1);
+            "states of the optimizer and of random numbers are left out: "
+            "'%.200s'%s",
+            keras->optimizer_name, more(text, keras->optimizer_count));
 }
 
 /* The items of the file that the target is to be like, in its order. */
@@ -197,6 +212,12 @@ layers_prepare(struct layout_run *run, struct layout_keras *keras)
     for (i = 0; i < keras->sorted_count; i++) {
         layer = keras->sorted[i];
         layout_option_flat(run, layer->name, layer);
+        if (layer->facts.flattened && layer->flat_count == 0)
+            run->host->warn(run->host, NULL, CKPT_NOWHERE,
+                            "'%.200s' is behind a Flatten, and torch flattens "
+                            "channels first: where there are any, say "
+                            "flatten=%.200s=HxWxC",
+                            layer->name, layer->name);
         layer->skipped = layer->kind == LAYOUT_UNKNOWN &&
                          other_of(run) != LAYOUT_OTHER_REFUSE;
     }
@@ -374,12 +395,14 @@ back_like(struct layout_run *run, const struct ckpt_graph *like,
 
 static void
 doubt_tell(struct layout_run *run, const struct layout_doubt *doubt,
-           const char *what)
+           const char *taken, const char *other)
 {
+    char text[MORE_BYTES];
+
     if (doubt->count > 0)
         run->host->warn(run->host, NULL, CKPT_NOWHERE,
-                        "'%.200s' and %llu more %s", doubt->name,
-                        (unsigned long long)doubt->count - 1, what);
+                        "taken as %s: '%.200s'%s; for %s", taken, doubt->name,
+                        more(text, doubt->count), other);
 }
 
 static void
@@ -387,17 +410,14 @@ doubts_tell(struct layout_run *run)
 {
     const struct layout_doubts *doubts = &run->doubts;
 
-    doubt_tell(run, &doubts->depthwise,
-               "are taken as convolutions in groups; for a DepthwiseConv say "
-               "class=NAME=DepthwiseConv2D");
+    doubt_tell(run, &doubts->depthwise, "convolutions in groups",
+               "a DepthwiseConv say class=NAME=DepthwiseConv2D");
     if (run->self->options[LAYOUT_OPTION_NAMES].integer ==
         LAYOUT_NAMES_KERAS3) {
-        doubt_tell(run, &doubts->transposed,
-                   "are taken as plain convolutions; for a transposed one say "
-                   "class=NAME=Conv2DTranspose");
-        doubt_tell(run, &doubts->norm,
-                   "are taken as LayerNormalization; for another say "
-                   "class=NAME=GroupNormalization");
+        doubt_tell(run, &doubts->transposed, "plain convolutions",
+                   "a transposed one say class=NAME=Conv2DTranspose");
+        doubt_tell(run, &doubts->norm, "LayerNormalization",
+                   "another say class=NAME=GroupNormalization");
     }
     if (run->counters > 0)
         run->host->warn(run->host, NULL, CKPT_NOWHERE,

@@ -112,6 +112,7 @@ struct layout_facts {
     size_t order;
     bool no_scale, no_center, no_reset_after;
     bool other_gates; /* activations of a cell that torch does not have */
+    bool flattened;   /* a Dense behind a Flatten */
 };
 
 /* ---- A layer of Keras ---- */

@@ -20,7 +20,7 @@ struct entry {
     const char *path;    /* "layers/conv2d_1"; NULL: it is in no list */
     const char *full;    /* "inner.first" */
     struct entry *inner; /* what a wrapper wraps */
-    bool no_scale, no_center, no_reset_after, other_gates;
+    bool no_scale, no_center, no_reset_after, other_gates, flattened;
     size_t order;
 };
 
@@ -293,6 +293,26 @@ entries_place(struct layout_run *run, struct layout_config *config)
     return status;
 }
 
+/* The Dense that comes next in the list of a Flatten. */
+static void
+entries_flatten(struct layout_config *config)
+{
+    const struct entry *flatten = NULL;
+    struct entry *entry;
+
+    for (entry = config->first; entry != NULL; entry = entry->next) {
+        if (entry->class_name == NULL)
+            continue;
+        if (strcmp(entry->class_name, "Flatten") == 0) {
+            flatten = entry;
+        } else if (flatten != NULL && entry->parent == flatten->parent &&
+                   strcmp(entry->class_name, "Dense") == 0) {
+            entry->flattened = true;
+            flatten = NULL;
+        }
+    }
+}
+
 static const struct ckpt_text *
 config_text(const struct ckpt_graph *graph)
 {
@@ -332,6 +352,7 @@ layout_config_read(struct layout_run *run, const struct ckpt_graph *graph)
                         "the config is not read: %s", scan.json.error);
         return CKPT_OK;
     }
+    entries_flatten(run->config);
     return entries_place(run, run->config);
 }
 
@@ -380,4 +401,5 @@ layout_config_find(const struct layout_run *run, struct layout_layer *layer)
     layer->facts.no_center = inner->no_center;
     layer->facts.no_reset_after = inner->no_reset_after;
     layer->facts.other_gates = inner->other_gates;
+    layer->facts.flattened = entry->flattened;
 }
