@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * `ckpt diff`: what two files hold that is not the same; or whether one would
+ * load into what the other is of.
+ */
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "diff.h"
+#include "escape.h"
+#include "table_out.h"
+#include "tree.h"
+
+/* The order is a promise; the last is there only if a difference has one. */
+enum diff_column {
+    DIFF_KIND,
+    DIFF_NAME,
+    DIFF_A,
+    DIFF_B,
+    DIFF_ELEMENTS,
+    DIFF_ABSOLUTE,
+    DIFF_RELATIVE,
+    DIFF_PARAMETER,
+    DIFF_COLUMN_COUNT
+};
+
+static const struct cli_column diff_columns[DIFF_COLUMN_COUNT] = {
+    [DIFF_KIND] = {"DIFFERENCE", false},
+    [DIFF_NAME] = {"NAME", false},
+    [DIFF_A] = {"A", false},
+    [DIFF_B] = {"B", false},
+    [DIFF_ELEMENTS] = {"ELEMENTS", true},
+    [DIFF_ABSOLUTE] = {"ABSOLUTE", true},
+    [DIFF_RELATIVE] = {"RELATIVE", true},
+    [DIFF_PARAMETER] = {"SLOT OF", false},
+};
+
+const char *
+cli_diff_kind(const struct cli_diff *diff, uint32_t kind)
+{
+    static const char *const words[CKPT_DIFFERENCE_KIND_COUNT] = {
+        [CKPT_DIFFERENCE_ONLY_FIRST] = "only-a",
+        [CKPT_DIFFERENCE_ONLY_SECOND] = "only-b",
+        [CKPT_DIFFERENCE_SHAPE] = "shape",
+        [CKPT_DIFFERENCE_DTYPE] = "dtype",
+        [CKPT_DIFFERENCE_VALUE] = "value",
+        [CKPT_DIFFERENCE_TIE] = "tie",
+        [CKPT_DIFFERENCE_SCALAR] = "scalar",
+    };
+    static const char *const like_words[] = {
+        [CKPT_DIFFERENCE_ONLY_FIRST] = "unexpected",
+        [CKPT_DIFFERENCE_ONLY_SECOND] = "missing",
+        [CKPT_DIFFERENCE_SHAPE] = "mismatched",
+    };
+
+    if (diff->like && kind <= CKPT_DIFFERENCE_SHAPE)
+        return like_words[kind];
+    return kind < CKPT_DIFFERENCE_KIND_COUNT ? words[kind] : "?";
+}
+
+uint64_t
+cli_diff_count(const struct cli_diff *diff, uint32_t kind)
+{
+    uint64_t count = 0;
+    size_t i;
+
+    for (i = 0; i < diff->info->difference_count; i++)
+        count += diff->info->differences[i].kind == kind;
+    return count;
+}
+
+/* ---- Differences on a screen ---- */
+
+static void
+diff_value(struct cli_out *out, const struct ckpt_value *value)
+{
+    if (value == NULL) {
+        cli_out_char(out, '-');
+    } else if (value->kind == CKPT_KIND_TENSOR) {
+        cli_out_string(out, ckpt_dtype_name(value->as.tensor->dtype));
+        cli_out_char(out, ' ');
+        cli_out_shape(out, value->as.tensor->shape, value->as.tensor->rank);
+    } else if (value->kind == CKPT_KIND_NONE) {
+        cli_out_string(out, "none");
+    } else if (value->kind == CKPT_KIND_OBJECT) {
+        struct cli_out name;
+
+        cli_out_init(&name, -1);
+        cli_object_name(&name, value->as.object);
+        cli_escape_string(out, cli_out_text(&name));
+        cli_out_fini(&name);
+    } else {
+        cli_out_value(out, value, false);
+    }
+}
+
+static void
+diff_tie(struct cli_out *out, const char *tie)
+{
+    cli_out_string(out, tie != NULL ? "tied to " : "not tied");
+    if (tie != NULL)
+        cli_escape_string(out, tie);
+}
+
+static void
+diff_side(struct cli_out *out, const struct ckpt_difference *found, bool second)
+{
+    if (found->kind == CKPT_DIFFERENCE_TIE)
+        diff_tie(out, second ? found->second_tie : found->first_tie);
+    else
+        diff_value(out, second ? found->second : found->first);
+}
+
+/* A number that only NaN would be left of is nan. */
+static void
+diff_number(struct cli_out *out, const struct ckpt_difference *found,
+            double number)
+{
+    char text[32];
+
+    if (found->kind != CKPT_DIFFERENCE_VALUE || !found->measured) {
+        cli_out_char(out, '-');
+        return;
+    }
+    if (found->nan_count == found->element_count)
+        number = NAN;
+    snprintf(text, sizeof text, "%.4g", fabs(number));
+    cli_out_string(out, text);
+}
+
+static void
+diff_cell(struct cli_out *out, const struct cli_diff *diff, size_t nth,
+          enum diff_column column)
+{
+    const struct ckpt_difference *found = &diff->info->differences[nth];
+    const struct ckpt_text *parameter = diff->parameters[nth];
+
+    switch (column) {
+    case DIFF_KIND:
+        cli_out_string(out, cli_diff_kind(diff, found->kind));
+        break;
+    case DIFF_NAME:
+        cli_escape(out, found->name.data, found->name.size_bytes);
+        break;
+    case DIFF_A:
+    case DIFF_B:
+        diff_side(out, found, column == DIFF_B);
+        break;
+    case DIFF_ELEMENTS:
+        if (found->kind == CKPT_DIFFERENCE_VALUE)
+            cli_out_u64(out, found->element_count);
+        else
+            cli_out_char(out, '-');
+        break;
+    case DIFF_ABSOLUTE:
+        diff_number(out, found, found->absolute);
+        break;
+    case DIFF_RELATIVE:
+        diff_number(out, found, found->relative);
+        break;
+    default:
+        if (parameter != NULL)
+            cli_escape(out, parameter->data, parameter->size_bytes);
+        else
+            cli_out_char(out, '-');
+    }
+}
+
+static int
+diff_table(struct cli *cli, const struct cli_diff *diff)
+{
+    enum diff_column shown[DIFF_COLUMN_COUNT];
+    struct cli_column columns[DIFF_COLUMN_COUNT];
+    struct cli_table table;
+    size_t count = 0, i, j;
+
+    if (diff->info->difference_count == 0)
+        return CKPT_OK;
+    for (i = 0; i < DIFF_COLUMN_COUNT; i++) {
+        if ((i == DIFF_PARAMETER && !diff->any_parameter) ||
+            (diff->like && i >= DIFF_ELEMENTS))
+            continue;
+        columns[count] = diff_columns[i];
+        shown[count++] = (enum diff_column)i;
+    }
+    cli_table_begin(&table, &cli->out, columns, count);
+    for (i = 0; i < diff->info->difference_count; i++) {
+        for (j = 0; j < count; j++)
+            diff_cell(cli_table_cell(&table), diff, i, shown[j]);
+        cli_table_row_end(&table);
+    }
+    return cli_table_end(&table);
+}
+
+/* ---- What it comes to ---- */
+
+static void
+diff_counted(struct cli_out *out, uint64_t count, const char *what)
+{
+    cli_out_u64(out, count);
+    cli_out_char(out, ' ');
+    cli_out_string(out, what);
+    cli_out_string(out, count == 1 ? "" : "s");
+}
+
+static void
+diff_sum(struct cli_out *out, const struct cli_diff *diff)
+{
+    const struct ckpt_diff_info *info = diff->info;
+
+    if (info->difference_count == 0)
+        cli_out_string(out, "the same: ");
+    else
+        diff_counted(out, info->difference_count, "difference");
+    if (info->difference_count != 0)
+        cli_out_string(out, "; both have ");
+    diff_counted(out, info->tensor_count, "tensor");
+    cli_out_string(out, ", ");
+    diff_counted(out, info->scalar_count, "scalar");
+    cli_out_char(out, '\n');
+}
+
+size_t
+cli_diff_cure(const struct cli_diff *diff, struct cli_out steps[2])
+{
+    const struct ckpt_diff_info *info = diff->info;
+    size_t count = 0;
+
+    if (info->cure == CKPT_CURE_NONE)
+        return 0;
+    if (info->root[0] != '\0') {
+        cli_out_init(&steps[count], -1);
+        cli_out_string(&steps[count], "root:");
+        cli_out_string(&steps[count++], info->root);
+    }
+    if (info->prefix[0] != '\0') {
+        cli_out_init(&steps[count], -1);
+        cli_out_string(&steps[count], info->cure == CKPT_CURE_STRIP
+                                          ? "strip-prefix:"
+                                          : "add-prefix:");
+        cli_out_string(&steps[count++], info->prefix);
+    }
+    return count;
+}
+
+static void
+diff_misfits(struct cli_out *out, uint64_t missing, uint64_t unexpected,
+             uint64_t mismatched)
+{
+    cli_out_u64(out, missing);
+    cli_out_string(out, " missing, ");
+    cli_out_u64(out, unexpected);
+    cli_out_string(out, " unexpected, ");
+    cli_out_u64(out, mismatched);
+    cli_out_string(out, " mismatched");
+}
+
+/* How well the names meet after the cure. */
+static void
+diff_cured(struct cli_out *out, const struct cli_diff *diff)
+{
+    const struct ckpt_diff_info *info = diff->info;
+    uint64_t met = info->cured_count + info->mismatched_count;
+    struct cli_out steps[2];
+    size_t count = cli_diff_cure(diff, steps), i;
+
+    if (count == 0)
+        return;
+    if (info->unexpected_count == 0) {
+        cli_out_string(out, "every key of A is a key of B after");
+    } else {
+        diff_counted(out, met, "key");
+        cli_out_string(out, met == 1 ? " of A is a key of B after"
+                                     : " of A are keys of B after");
+    }
+    for (i = 0; i < count; i++) {
+        cli_out_string(out, " -t ");
+        cli_escape_string(out, cli_out_text(&steps[i]));
+        cli_out_fini(&steps[i]);
+    }
+    if (info->missing_count + info->unexpected_count + info->mismatched_count >
+        0) {
+        cli_out_string(out, ": then ");
+        diff_misfits(out, info->missing_count, info->unexpected_count,
+                     info->mismatched_count);
+    } else {
+        cli_out_string(out, ", and it fits");
+    }
+    cli_out_char(out, '\n');
+}
+
+static void
+diff_fit(struct cli_out *out, const struct cli_diff *diff)
+{
+    if (diff->info->difference_count == 0) {
+        cli_out_string(out, "it fits: ");
+        diff_counted(out, diff->info->tensor_count, "tensor");
+        cli_out_char(out, '\n');
+        return;
+    }
+    cli_out_string(out, "it does not fit: ");
+    diff_misfits(out, cli_diff_count(diff, CKPT_DIFFERENCE_ONLY_SECOND),
+                 cli_diff_count(diff, CKPT_DIFFERENCE_ONLY_FIRST),
+                 cli_diff_count(diff, CKPT_DIFFERENCE_SHAPE));
+    cli_out_char(out, '\n');
+    diff_cured(out, diff);
+}
+
+/* ---- The command ---- */
+
+static bool
+diff_tolerance_number(const char *text, char **end, double *number)
+{
+    *number = strtod(text, end);
+    return *end != text && isfinite(*number) && *number >= 0 &&
+           !signbit(*number);
+}
+
+/* "ABSOLUTE[,RELATIVE]" */
+static int
+diff_tolerance(struct cli *cli, struct ckpt_comparison *comparison)
+{
+    const char *text = cli->args.tolerance;
+    struct cli_out problem;
+    char *end;
+    bool good;
+
+    if (text == NULL)
+        return CLI_DONE;
+    if (comparison->like)
+        return cli_usage(cli, "--like and --tolerance exclude each other", NULL,
+                         NULL);
+    good = diff_tolerance_number(text, &end, &comparison->absolute);
+    if (good && *end == ',')
+        good = diff_tolerance_number(end + 1, &end, &comparison->relative);
+    if (good && *end == '\0')
+        return CLI_DONE;
+    cli_out_init(&problem, -1);
+    cli_out_string(&problem, "no tolerance: ");
+    cli_escape_string(&problem, text);
+    cli_usage(cli, cli_out_text(&problem), NULL, NULL);
+    cli_out_fini(&problem);
+    return CLI_USAGE;
+}
+
+static int
+diff_open(struct cli *cli, struct cli_diff *diff)
+{
+    struct ckpt_input first = CKPT_INPUT, second = CKPT_INPUT;
+    int status;
+
+    first.path = cli->args.operands.items[0];
+    first.from = cli->args.from;
+    first.options = cli->args.input_options.items;
+    first.transforms = cli->args.steps.items;
+    second.path = cli->args.operands.items[1];
+    status = ckpt_open(cli->user, &first, &diff->files[0]);
+    if (status == CKPT_OK)
+        status = ckpt_open(cli->user, &second, &diff->files[1]);
+    return status;
+}
+
+static int
+diff_print(struct cli *cli, struct cli_diff *diff)
+{
+    int status;
+
+    diff->info = ckpt_diff_info(diff->diff);
+    status = cli_diff_parameters(diff);
+    cli_progress_clear(&cli->progress);
+    if (status != CKPT_OK)
+        return status;
+    if (cli->args.json) {
+        cli_diff_json(&cli->out, diff);
+        return CKPT_OK;
+    }
+    status = diff_table(cli, diff);
+    if (status != CKPT_OK || cli->args.quiet)
+        return status;
+    if (diff->like)
+        diff_fit(&cli->out, diff);
+    else
+        diff_sum(&cli->out, diff);
+    return CKPT_OK;
+}
+
+static int
+diff_compare(struct cli *cli, const struct ckpt_comparison *comparison)
+{
+    struct cli_diff diff = {.like = comparison->like};
+    int status = diff_open(cli, &diff), exit_status = CLI_DONE;
+
+    if (status == CKPT_OK)
+        status =
+            ckpt_compare(diff.files[0], diff.files[1], comparison, &diff.diff);
+    if (status == CKPT_OK)
+        status = diff_print(cli, &diff);
+    if (status != CKPT_OK)
+        exit_status = cli_fail(cli, status);
+    else if (diff.info->difference_count > 0)
+        exit_status = CLI_NO;
+    cli_diff_parameters_fini(&diff);
+    ckpt_diff_free(diff.diff);
+    ckpt_close(diff.files[0]);
+    ckpt_close(diff.files[1]);
+    return exit_status;
+}
+
+static int
+diff_run(struct cli *cli)
+{
+    struct ckpt_comparison comparison = CKPT_COMPARISON;
+    char spool[PATH_MAX];
+    int exit_status;
+
+    comparison.like = cli->args.like;
+    exit_status = diff_tolerance(cli, &comparison);
+    if (exit_status == CLI_DONE)
+        exit_status = cli_transforms_take(cli);
+    if (exit_status != CLI_DONE)
+        return exit_status;
+    /* Decoded bytes may have to be laid down first. */
+    snprintf(spool, sizeof spool, "%s/spool", ckpt_temporary_folder());
+    exit_status = cli_confine(cli, cli->args.operands.items, 2, spool);
+    if (exit_status != CLI_DONE)
+        return exit_status;
+    return diff_compare(cli, &comparison);
+}
+
+static const struct cli_option diff_options[] = {
+    {"like", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, like),
+     "whether A would load into what B is of"},
+    {"tolerance", 0, "ABS[,REL]", CLI_OPTION_TEXT,
+     offsetof(struct cli_args, tolerance),
+     "numbers this near are the same (default 0,0)"},
+    {"json", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, json),
+     "one JSON document"},
+    CLI_TRANSFORM_OPTIONS,
+    {"from", 0, "FORMAT", CLI_OPTION_TEXT, offsetof(struct cli_args, from),
+     "read A as this format"},
+    {"in-option", 0, "KEY=VALUE", CLI_OPTION_LIST,
+     offsetof(struct cli_args, input_options),
+     "an option of the reader of A; may be repeated"},
+    {NULL, 0, NULL, CLI_OPTION_END, 0, NULL},
+};
+
+const struct cli_command cli_diff = {
+    .name = "diff",
+    .operands = "A B",
+    .summary = "what two files hold that is not the same",
+    .about =
+        "Compares the tensors of the same name, whatever the formats, and the\n"
+        "other values. A line for each difference tells its kind (only-a,\n"
+        "only-b, shape, dtype, value, tie, scalar), the name, what A and B\n"
+        "have there, and of values: how many elements differ, the largest\n"
+        "|a-b|, and the largest |a-b| divided by the larger of |a| and |b|.\n"
+        "Where it is the slot of an optimizer and its parameter is known,\n"
+        "that stands last. With --tolerance, |a-b| may be ABS plus REL times\n"
+        "the larger one. -0 is 0, and NaN is NaN if the bits are the same or\n"
+        "the dtypes are not. Devices, strides, attributes and order are not\n"
+        "compared. Transforms are done to A alone.\n"
+        "With --like only names and shapes count, as for a strict\n"
+        "load_state_dict of A into the model of B: missing, unexpected,\n"
+        "mismatched, and which transforms of A would make names meet.\n"
+        "The exit status is 0 if there is no difference, 1 if there is one.\n",
+    .options = diff_options,
+    .operand_min = 2,
+    .operand_max = 2,
+    .run = diff_run,
+};
