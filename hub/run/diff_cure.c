@@ -95,12 +95,12 @@ cure_side(struct cure *cure)
     int status =
         hub_names_init(&cure->names, &cure->diff->arena, cure->shorter);
     size_t count = cure->shorter->count, probe, i;
+    size_t probes = count < PROBES ? count : PROBES;
     struct ckpt_text prefix;
 
-    for (probe = 0; probe < PROBES && probe < count && status == CKPT_OK;
-         probe++) {
+    for (probe = 0; probe < probes && status == CKPT_OK; probe++) {
         const struct ckpt_text *end =
-            &cure->shorter->first[probe * count / PROBES].name;
+            &cure->shorter->first[probe * count / probes].name;
 
         for (i = 0; i < cure->longer->count; i++)
             if (cure_prefix(&cure->longer->first[i].name, end, &prefix))

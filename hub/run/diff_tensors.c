@@ -98,74 +98,138 @@ diff_step(struct ckpt_diff *diff, uint64_t size_bytes)
     if (settings->cancelled == NULL || !settings->cancelled(settings->user))
         return CKPT_OK;
     diff->user->report.file = NULL;
+    diff->user->report.tensor = NULL;
     return hub_fail(&diff->user->report, CKPT_CANCELLED, NULL, CKPT_NOWHERE,
                     "stopped");
 }
 
-static uint64_t
-diff_bytes(uint32_t dtype, uint64_t count)
-{
-    return (count * ckpt_dtype_width_bits(dtype) + 7) / 8;
-}
-
-/* Elements for a window of each; whole bytes, whatever the width. */
-static uint64_t
-diff_part(const struct hub_values *values, uint64_t left)
-{
-    uint32_t a = ckpt_dtype_width_bits(values->first_dtype);
-    uint32_t b = ckpt_dtype_width_bits(values->second_dtype);
-    uint64_t room = HUB_WINDOW_BYTES * 8 / (a > b ? a : b) / 8 * 8;
-
-    return left < room ? left : room;
-}
+/* One of both, with bytes that are to be compared next. */
+struct diff_side {
+    const struct ckpt_file *file;
+    struct hub_stream stream;
+    unsigned char *window;
+    size_t filled_bytes;
+    uint32_t width_bits;
+    bool ended;
+};
 
 static int
-diff_streams(struct ckpt_diff *diff, struct hub_stream streams[2],
-             uint64_t count, struct hub_values *values)
+side_fill(struct ckpt_diff *diff, struct diff_side *side)
 {
-    uint32_t dtypes[2] = {values->first_dtype, values->second_dtype};
     int status = CKPT_OK;
-    uint64_t part;
-    size_t i;
+    size_t filled;
 
-    for (; count > 0 && status == CKPT_OK; count -= part) {
-        part = diff_part(values, count);
-        for (i = 0; i < 2 && status == CKPT_OK; i++) {
-            diff->user->report.file = diff->files[i]->reading.path;
-            status = hub_stream_read(&streams[i], diff->windows[i],
-                                     diff_bytes(dtypes[i], part));
+    diff->user->report.file = side->file->reading.path;
+    while (!side->ended && HUB_WINDOW_BYTES - side->filled_bytes >= 16) {
+        status =
+            hub_stream_fill(&side->stream, side->window + side->filled_bytes,
+                            HUB_WINDOW_BYTES - side->filled_bytes, &filled);
+        if (status == CKPT_END) {
+            side->ended = true;
+            return CKPT_OK;
         }
         if (status != CKPT_OK)
             return status;
-        hub_values_compare(values, diff->windows[0], diff->windows[1],
-                           (size_t)part);
-        status = diff_step(diff, diff_bytes(dtypes[0], part));
+        side->filled_bytes += filled;
     }
     return status;
+}
+
+/* The whole elements that are there; but for the last, they fill bytes. */
+static uint64_t
+side_count(const struct diff_side *side, uint64_t left)
+{
+    uint64_t count = (uint64_t)side->filled_bytes * 8 / side->width_bits;
+
+    return count < left ? count / 8 * 8 : left;
+}
+
+static void
+side_take(struct diff_side *side, uint64_t count)
+{
+    size_t taken = (size_t)((count * side->width_bits + 7) / 8);
+
+    side->filled_bytes -= taken;
+    memmove(side->window, side->window + taken, side->filled_bytes);
+}
+
+static int
+side_wrong(struct ckpt_diff *diff, const struct diff_side *side,
+           const char *than)
+{
+    diff->user->report.file = side->file->reading.path;
+    return hub_fail(&diff->user->report, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
+                    "a tensor has %s bytes than it should", than);
+}
+
+/* Both must end with the last element. */
+static int
+diff_ends(struct ckpt_diff *diff, struct diff_side sides[2])
+{
+    int status = CKPT_OK;
+    size_t i;
+
+    for (i = 0; i < 2 && status == CKPT_OK; i++) {
+        status = side_fill(diff, &sides[i]);
+        if (status == CKPT_OK && sides[i].filled_bytes > 0)
+            status = side_wrong(diff, &sides[i], "more");
+    }
+    return status;
+}
+
+static int
+diff_streams(struct ckpt_diff *diff, struct diff_side sides[2], uint64_t left,
+             struct hub_values *values)
+{
+    uint64_t part, other;
+    int status = CKPT_OK;
+    size_t i;
+
+    for (; left > 0 && status == CKPT_OK; left -= part) {
+        for (i = 0; i < 2 && status == CKPT_OK; i++)
+            status = side_fill(diff, &sides[i]);
+        if (status != CKPT_OK)
+            return status;
+        part = side_count(&sides[0], left);
+        other = side_count(&sides[1], left);
+        if (part == 0 || other == 0)
+            return side_wrong(diff, &sides[part != 0], "fewer");
+        part = part < other ? part : other;
+        hub_values_compare(values, sides[0].window, sides[1].window,
+                           (size_t)part);
+        side_take(&sides[0], part);
+        side_take(&sides[1], part);
+        status = diff_step(diff, (part * sides[0].width_bits + 7) / 8);
+    }
+    return status == CKPT_OK ? diff_ends(diff, sides) : status;
 }
 
 static int
 diff_elements(struct ckpt_diff *diff, const struct ckpt_tensor *a,
               const struct ckpt_tensor *b, struct hub_values *values)
 {
-    struct hub_stream streams[2] = {{.spool = NULL}, {.spool = NULL}};
-    struct hub_spool *spools[2] = {&diff->files[0]->spool,
-                                   &diff->files[1]->spool};
-    int status;
+    const struct ckpt_tensor *tensors[2] = {a, b};
+    struct hub_spool *second = &diff->files[1]->spool;
+    struct diff_side sides[2];
+    int status = CKPT_OK;
+    size_t i;
 
-    diff->user->report.file = diff->files[0]->reading.path;
-    status = hub_stream_tensor(&streams[0], spools[0], a);
+    memset(sides, 0, sizeof sides);
     /* Both gather at the same time: the second one gets what is left. */
-    spools[1]->gather_count++;
-    if (status == CKPT_OK) {
-        diff->user->report.file = diff->files[1]->reading.path;
-        status = hub_stream_tensor(&streams[1], spools[1], b);
+    second->gather_count++;
+    for (i = 0; i < 2 && status == CKPT_OK; i++) {
+        sides[i].file = diff->files[i];
+        sides[i].window = diff->windows[i];
+        sides[i].width_bits = ckpt_dtype_width_bits(tensors[i]->dtype);
+        diff->user->report.file = diff->files[i]->reading.path;
+        status = hub_stream_tensor(&sides[i].stream, &diff->files[i]->spool,
+                                   tensors[i]);
     }
     if (status == CKPT_OK)
-        status = diff_streams(diff, streams, a->element_count, values);
-    spools[1]->gather_count--;
-    hub_stream_fini(&streams[0]);
-    hub_stream_fini(&streams[1]);
+        status = diff_streams(diff, sides, a->element_count, values);
+    hub_stream_fini(&sides[0].stream);
+    hub_stream_fini(&sides[1].stream);
+    second->gather_count--;
     return status;
 }
 
