@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Makes the checkpoints that bench/run measures with, each as NAME.pt (torch
 zip) and NAME.safetensors, the largest also as NAME.legacy.pt (the stream of
-torch before 1.6) and as NAME.onnx with NAME.onnx.data and NAME.h5, in the
+torch before 1.6), as NAME.onnx with NAME.onnx.data, and as NAME.h5, in the
 folder given. What is there already, and as large as it must be, is left alone;
 a file appears only when it is whole."""
 

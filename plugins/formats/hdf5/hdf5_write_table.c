@@ -15,13 +15,19 @@ struct hdf5_writer {
     int gzip_level;
     struct hdf5_names names; /* of the graph as it was read, once asked for */
     bool asked;
+    struct sdk_table counts; /* of paths: how many attributes they have */
+    bool counted;
 };
+
+/* libhdf5 looks through all attributes of an object for each new one; of more
+ * than this only lists are kept, which Keras needs. */
+#define ATTRS_MAX 1000
 
 /* `gzip`, or `gzip:LEVEL`. */
 static int
 writer_compress(const struct ckpt_host *host, const char *text, int *level)
 {
-    const char *digit = text + 5;
+    const char *digit = text != NULL ? text + 5 : NULL;
 
     *level = 0;
     if (text == NULL)
@@ -98,24 +104,70 @@ hdf5_name(const struct ckpt_host *host, void *self,
     return status;
 }
 
+/* Counts the attributes of each group of the output, once. */
+static bool
+writer_count(const struct ckpt_host *host, struct hdf5_writer *writer,
+             const struct ckpt_graph *graph)
+{
+    const struct ckpt_attr *attr = graph->attrs;
+    const char *own;
+    uint64_t *count;
+    bool added;
+
+    for (; attr != NULL && !writer->counted; attr = attr->next) {
+        count = sdk_table_add(host, &writer->counts, attr->name,
+                              hdf5_attr_path(attr->name, &own), &added);
+        if (count == NULL)
+            return false;
+        ++*count;
+    }
+    writer->counted = true;
+    return true;
+}
+
+/* Whether the owner of an attribute of the graph has few enough. */
+static bool
+writer_few(const struct ckpt_host *host, struct hdf5_writer *writer,
+           const struct ckpt_graph *graph, const char *name)
+{
+    const uint64_t *count;
+    const char *own;
+
+    if (!writer_count(host, writer, graph))
+        return false;
+    count = sdk_table_find(&writer->counts, name, hdf5_attr_path(name, &own));
+    return count == NULL || *count <= ATTRS_MAX;
+}
+
+static bool
+tensor_few(const struct ckpt_attr *attr)
+{
+    size_t count = 0;
+
+    for (; attr != NULL && count <= ATTRS_MAX; attr = attr->next)
+        count++;
+    return count <= ATTRS_MAX;
+}
+
 static bool
 hdf5_keeps(const struct ckpt_host *host, void *self,
            const struct ckpt_graph *graph, size_t index,
            const struct ckpt_attr *attr)
 {
-    const struct ckpt_tensor *tensor;
+    const struct ckpt_value *value;
     const char *own = attr->name;
 
-    (void)host;
-    (void)self;
     if (index == SIZE_MAX) {
         hdf5_attr_path(attr->name, &own);
-        return hdf5_attr_holds(own, attr->value);
+        return hdf5_attr_holds(own, attr->value) &&
+               (attr->value->kind == CKPT_KIND_LIST ||
+                writer_few(host, self, graph, attr->name));
     }
-    tensor = graph->entries[index].value->as.tensor;
-    if (hdf5_dtype_is_named(tensor->dtype) && strcmp(own, HDF5_DTYPE_ATTR) == 0)
+    value = graph->entries[index].value;
+    if (hdf5_dtype_is_named(value->as.tensor->dtype) &&
+        strcmp(own, HDF5_DTYPE_ATTR) == 0)
         return false;
-    return hdf5_attr_holds(own, attr->value);
+    return hdf5_attr_holds(own, attr->value) && tensor_few(value->attrs);
 }
 
 static int
@@ -154,6 +206,7 @@ hdf5_close_writer(const struct ckpt_host *host, void *self)
     struct hdf5_writer *writer = self;
 
     hdf5_names_fini(&writer->names);
+    sdk_table_fini(host, &writer->counts);
     host->release(host, writer);
 }
 
