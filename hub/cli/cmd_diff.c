@@ -23,7 +23,7 @@ enum diff_column {
     DIFF_ELEMENTS,
     DIFF_ABSOLUTE,
     DIFF_RELATIVE,
-    DIFF_PARAMETER,
+    DIFF_SLOT,
     DIFF_COLUMN_COUNT
 };
 
@@ -35,7 +35,7 @@ static const struct cli_column diff_columns[DIFF_COLUMN_COUNT] = {
     [DIFF_ELEMENTS] = {"ELEMENTS", true},
     [DIFF_ABSOLUTE] = {"ABSOLUTE", true},
     [DIFF_RELATIVE] = {"RELATIVE", true},
-    [DIFF_PARAMETER] = {"SLOT OF", false},
+    [DIFF_SLOT] = {"SLOT OF", false},
 };
 
 const char *
@@ -131,12 +131,31 @@ diff_number(struct cli_out *out, const struct ckpt_difference *found,
     cli_out_string(out, text);
 }
 
+/* Its parameter on both sides, if it is known. */
+static void
+diff_slot(struct cli_out *out, const struct ckpt_text *a,
+          const struct ckpt_text *b)
+{
+    bool same = a != NULL && b != NULL && a->size_bytes == b->size_bytes &&
+                memcmp(a->data, b->data, a->size_bytes) == 0;
+
+    if (a != NULL)
+        cli_escape(out, a->data, a->size_bytes);
+    if (a != NULL && b != NULL && !same)
+        cli_out_string(out, " in A, ");
+    if (b != NULL && !same)
+        cli_escape(out, b->data, b->size_bytes);
+    if (a != NULL && b != NULL && !same)
+        cli_out_string(out, " in B");
+    if (a == NULL && b == NULL)
+        cli_out_char(out, '-');
+}
+
 static void
 diff_cell(struct cli_out *out, const struct cli_diff *diff, size_t nth,
           enum diff_column column)
 {
     const struct ckpt_difference *found = &diff->info->differences[nth];
-    const struct ckpt_text *parameter = diff->parameters[nth];
 
     switch (column) {
     case DIFF_KIND:
@@ -162,10 +181,7 @@ diff_cell(struct cli_out *out, const struct cli_diff *diff, size_t nth,
         diff_number(out, found, found->relative);
         break;
     default:
-        if (parameter != NULL)
-            cli_escape(out, parameter->data, parameter->size_bytes);
-        else
-            cli_out_char(out, '-');
+        diff_slot(out, diff->slots[0][nth], diff->slots[1][nth]);
     }
 }
 
@@ -180,7 +196,7 @@ diff_table(struct cli *cli, const struct cli_diff *diff)
     if (diff->info->difference_count == 0)
         return CKPT_OK;
     for (i = 0; i < DIFF_COLUMN_COUNT; i++) {
-        if ((i == DIFF_PARAMETER && !diff->any_parameter) ||
+        if ((i == DIFF_SLOT && !diff->any_slot) ||
             (diff->like && i >= DIFF_ELEMENTS))
             continue;
         columns[count] = diff_columns[i];
@@ -369,7 +385,7 @@ diff_print(struct cli *cli, struct cli_diff *diff)
     int status;
 
     diff->info = ckpt_diff_info(diff->diff);
-    status = cli_diff_parameters(diff);
+    status = cli_diff_slots(diff);
     cli_progress_clear(&cli->progress);
     if (status != CKPT_OK)
         return status;
@@ -402,7 +418,7 @@ diff_compare(struct cli *cli, const struct ckpt_comparison *comparison)
         exit_status = cli_fail(cli, status);
     else if (diff.info->difference_count > 0)
         exit_status = CLI_NO;
-    cli_diff_parameters_fini(&diff);
+    cli_diff_slots_fini(&diff);
     ckpt_diff_free(diff.diff);
     ckpt_close(diff.files[0]);
     ckpt_close(diff.files[1]);

@@ -17,8 +17,8 @@ struct cli_diff {
     struct cli_walk walks[2];
     struct cli_optimizers optimizers[2];
     /* By difference: the parameter whose slot it is in, or NULL. */
-    const struct ckpt_text **parameters;
-    bool any_parameter;
+    const struct ckpt_text **slots[2];
+    bool any_slot;
 };
 
 /* "only-a", "missing", ... */
@@ -34,8 +34,8 @@ size_t cli_diff_cure(const struct cli_diff *diff, struct cli_out steps[2]);
 /* ---- diff_optimizer.c ---- */
 
 /* Finds the parameters of all differences. CKPT_OK or CKPT_MEMORY. */
-int cli_diff_parameters(struct cli_diff *diff);
-void cli_diff_parameters_fini(struct cli_diff *diff);
+int cli_diff_slots(struct cli_diff *diff);
+void cli_diff_slots_fini(struct cli_diff *diff);
 
 /* ---- diff_json.c ---- */
 

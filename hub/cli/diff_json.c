@@ -40,12 +40,16 @@ json_object(struct cli_json *json, const struct ckpt_object *object)
     cli_out_fini(&name);
 }
 
-/* What is there under the name; `tie` is of the kind alone. */
+/* What a side has under the name of a difference. */
 static void
-json_value(struct cli_json *json, const char *key,
-           const struct ckpt_value *value, bool tied, const char *tie)
+json_value(struct cli_json *json, const struct cli_diff *diff, size_t nth,
+           size_t side)
 {
-    cli_json_key(json, key);
+    const struct ckpt_difference *found = &diff->info->differences[nth];
+    const struct ckpt_value *value = side ? found->second : found->first;
+    const struct ckpt_text *slot = diff->slots[side][nth];
+
+    cli_json_key(json, side ? "b" : "a");
     if (value == NULL) {
         cli_json_string(json, NULL);
         return;
@@ -53,9 +57,9 @@ json_value(struct cli_json *json, const char *key,
     cli_json_open(json, '{');
     if (value->kind == CKPT_KIND_TENSOR) {
         json_tensor(json, value->as.tensor);
-        if (tied) {
+        if (found->kind == CKPT_DIFFERENCE_TIE) {
             cli_json_key(json, "tied_to");
-            cli_json_string(json, tie);
+            cli_json_string(json, side ? found->second_tie : found->first_tie);
         }
     } else {
         cli_json_key(json, "type");
@@ -65,6 +69,10 @@ json_value(struct cli_json *json, const char *key,
             json_object(json, value->as.object);
         else
             cli_json_scalar(json, value);
+    }
+    if (slot != NULL) {
+        cli_json_key(json, "slot_of");
+        cli_json_text(json, slot->data, slot->size_bytes);
     }
     cli_json_close(json, '}');
 }
@@ -89,11 +97,9 @@ json_elements(struct cli_json *json, const struct ckpt_difference *found)
 }
 
 static void
-json_difference(struct cli_json *json, const struct cli_diff *diff,
-                const struct ckpt_difference *found,
-                const struct ckpt_text *parameter)
+json_difference(struct cli_json *json, const struct cli_diff *diff, size_t nth)
 {
-    bool tied = found->kind == CKPT_DIFFERENCE_TIE;
+    const struct ckpt_difference *found = &diff->info->differences[nth];
 
     cli_json_break(json);
     cli_json_open(json, '{');
@@ -101,14 +107,10 @@ json_difference(struct cli_json *json, const struct cli_diff *diff,
     cli_json_string(json, cli_diff_kind(diff, found->kind));
     cli_json_key(json, "name");
     cli_json_text(json, found->name.data, found->name.size_bytes);
-    json_value(json, "a", found->first, tied, found->first_tie);
-    json_value(json, "b", found->second, tied, found->second_tie);
+    json_value(json, diff, nth, 0);
+    json_value(json, diff, nth, 1);
     if (found->kind == CKPT_DIFFERENCE_VALUE)
         json_elements(json, found);
-    if (parameter != NULL) {
-        cli_json_key(json, "parameter");
-        cli_json_text(json, parameter->data, parameter->size_bytes);
-    }
     cli_json_close(json, '}');
 }
 
@@ -164,8 +166,7 @@ cli_diff_json(struct cli_out *out, const struct cli_diff *diff)
     cli_json_key(&json, "differences");
     cli_json_open(&json, '[');
     for (i = 0; i < info->difference_count; i++)
-        json_difference(&json, diff, &info->differences[i],
-                        diff->parameters[i]);
+        json_difference(&json, diff, i);
     cli_json_break(&json);
     cli_json_close(&json, ']');
     if (diff->like)

@@ -66,27 +66,26 @@ diff_optimizer(struct cli_diff *diff, size_t side,
     cli_walk_path(&diff->walks[side], &path, &optimizer->step);
     for (i = 0; i < diff->info->difference_count; i++) {
         found = &diff->info->differences[i];
-        if (diff->parameters[i] == NULL &&
-            (side == 0 ? found->first : found->second) != NULL &&
+        if ((side == 0 ? found->first : found->second) != NULL &&
             diff_slot(&found->name, &path, &number))
-            diff->parameters[i] = diff_slot_name(optimizer, number);
-        if (diff->parameters[i] != NULL)
-            diff->any_parameter = true;
+            diff->slots[side][i] = diff_slot_name(optimizer, number);
+        if (diff->slots[side][i] != NULL)
+            diff->any_slot = true;
     }
     cli_out_fini(&path);
 }
 
 int
-cli_diff_parameters(struct cli_diff *diff)
+cli_diff_slots(struct cli_diff *diff)
 {
     size_t side, i;
     int status = CKPT_OK;
 
-    diff->parameters =
-        calloc(diff->info->difference_count + 1, sizeof *diff->parameters);
-    if (diff->parameters == NULL)
-        return CKPT_MEMORY;
     for (side = 0; side < 2 && status == CKPT_OK; side++) {
+        diff->slots[side] =
+            calloc(diff->info->difference_count + 1, sizeof *diff->slots[side]);
+        if (diff->slots[side] == NULL)
+            return CKPT_MEMORY;
         status = cli_walk_init(&diff->walks[side],
                                ckpt_file_graph(diff->files[side]));
         if (status == CKPT_OK)
@@ -99,13 +98,13 @@ cli_diff_parameters(struct cli_diff *diff)
 }
 
 void
-cli_diff_parameters_fini(struct cli_diff *diff)
+cli_diff_slots_fini(struct cli_diff *diff)
 {
     size_t side;
 
     for (side = 0; side < 2; side++) {
         cli_optimizers_fini(&diff->optimizers[side]);
         cli_walk_fini(&diff->walks[side]);
+        free(diff->slots[side]);
     }
-    free(diff->parameters);
 }

@@ -266,8 +266,8 @@ struct ckpt_difference {
     uint32_t kind; /* enum ckpt_difference_kind */
     struct ckpt_text name;
     const struct ckpt_value *first, *second; /* NULL where it is lacking */
-    /* TIE: the first tensor that begins at the same byte of the same storage;
-     * NULL: there is none. */
+    /* TIE: the first tensor whose bytes overlap in the same storage, among
+     * those that both have; NULL: there is none. */
     const char *first_tie, *second_tie;
     /* VALUE of a tensor. A difference is |a - b|; a relative one is that
      * divided by the larger of |a| and |b|. */

@@ -1,53 +1,100 @@
 /* SPDX-License-Identifier: MIT
  *
- * Ties: tensors that begin at the same byte of the same storage, among those
- * that both sides have.
+ * Ties: tensors that overlap in their storage, among those that both sides
+ * have. What lies between the first and the last byte of a view counts as its
+ * own; that two views interleave without a common byte is not seen.
  */
+#include <stdlib.h>
+
 #include "hub/run/diff.h"
 
-/* Of each side: where a tensor begins -> 1 + the first entry that does. */
-struct ties {
-    struct hub_table table;
-    const struct ckpt_entry **earlier; /* by entry of the first; or NULL */
+/* Where the elements of an entry of the first, or what it is paired with,
+ * lie; in bits. */
+struct tie_extent {
+    uint64_t storage, first, end;
+    size_t number;
 };
 
-static int
-ties_init(struct ties *ties, struct hub_arena *arena, size_t count)
+static void
+tie_measure(struct tie_extent *extent, const struct ckpt_tensor *tensor)
 {
-    ties->table = (struct hub_table){.arena = arena};
-    ties->earlier =
-        hub_arena_allocate(arena, (count + 1) * sizeof *ties->earlier);
-    return ties->earlier != NULL ? CKPT_OK : arena->budget->report->status;
+    uint64_t width = ckpt_dtype_width_bits(tensor->dtype);
+    uint64_t last = tensor->offset;
+    uint32_t i;
+
+    /* That a view lies within its storage has been checked: no overflow. */
+    for (i = 0; i < tensor->rank; i++)
+        last += (tensor->shape[i] - 1) * tensor->strides[i];
+    extent->storage = tensor->storage->id;
+    extent->first = tensor->offset * width;
+    extent->end = (last + 1) * width;
 }
 
-/* Finds the tensor that begins there too, of those before; `number` is its
- * entry on the first side. */
 static int
-ties_meet(struct ties *ties, const struct hub_entries *first, size_t number,
-          const struct ckpt_value *value)
+tie_order(const void *left, const void *right)
 {
-    const struct ckpt_tensor *tensor = value->as.tensor;
-    struct hub_arena *arena = ties->table.arena;
-    uint64_t words[2] = {tensor->storage->id, 0}, *key, *slot;
-    bool added;
+    const struct tie_extent *a = left, *b = right;
 
-    if (tensor->element_count == 0)
-        return CKPT_OK;
-    words[1] = tensor->offset * ckpt_dtype_width_bits(tensor->dtype);
-    slot = hub_table_find(&ties->table, words, sizeof words);
-    if (slot != NULL) {
-        ties->earlier[number] = &first->first[*slot - 1];
-        return CKPT_OK;
+    if (a->storage != b->storage)
+        return a->storage < b->storage ? -1 : 1;
+    if (a->first != b->first)
+        return a->first < b->first ? -1 : 1;
+    return a->number < b->number ? -1 : a->number > b->number;
+}
+
+/* Of each entry, the first one that it is tied to, or itself. */
+static void
+tie_groups(struct tie_extent *extents, size_t count, size_t *tied_to)
+{
+    size_t from, to, i, least;
+    uint64_t end;
+
+    qsort(extents, count, sizeof *extents, tie_order);
+    for (from = 0; from < count; from = to) {
+        end = extents[from].end;
+        least = extents[from].number;
+        for (to = from + 1; to < count; to++) {
+            if (extents[to].storage != extents[from].storage ||
+                extents[to].first >= end)
+                break;
+            if (extents[to].end > end)
+                end = extents[to].end;
+            if (extents[to].number < least)
+                least = extents[to].number;
+        }
+        for (i = from; i < to; i++)
+            tied_to[extents[i].number] = least;
     }
-    key = hub_arena_allocate(arena, sizeof words);
-    if (key == NULL)
+}
+
+static int
+tie_side(struct hub_arena *arena, const struct hub_entries *first,
+         const struct hub_entries *second, const struct hub_pairs *pairs,
+         size_t **tied_to)
+{
+    struct tie_extent *extents =
+        hub_arena_large(arena, NULL, (first->count + 1) * sizeof *extents);
+    size_t count = 0, i;
+
+    *tied_to =
+        hub_arena_large(arena, NULL, (first->count + 1) * sizeof **tied_to);
+    if (extents == NULL || *tied_to == NULL)
         return arena->budget->report->status;
-    key[0] = words[0];
-    key[1] = words[1];
-    slot = hub_table_add(&ties->table, key, sizeof words, &added);
-    if (slot == NULL)
-        return arena->budget->report->status;
-    *slot = number + 1;
+    for (i = 0; i < first->count; i++) {
+        const struct ckpt_value *value = first->first[i].value;
+
+        (*tied_to)[i] = i;
+        if (pairs->second_of[i] == HUB_UNPAIRED)
+            continue;
+        if (second != NULL)
+            value = second->first[pairs->second_of[i]].value;
+        if (value->as.tensor->element_count == 0)
+            continue;
+        extents[count].number = i;
+        tie_measure(&extents[count++], value->as.tensor);
+    }
+    tie_groups(extents, count, *tied_to);
+    hub_arena_large_free(arena, extents);
     return CKPT_OK;
 }
 
@@ -55,30 +102,22 @@ int
 hub_diff_ties(struct ckpt_diff *diff, const struct hub_entries *first,
               const struct hub_entries *second, const struct hub_pairs *pairs)
 {
-    struct ties ties[2];
-    int status = ties_init(&ties[0], &diff->arena, first->count);
-    size_t i, other;
+    size_t *tied_to[2], i;
+    int status = tie_side(&diff->arena, first, NULL, pairs, &tied_to[0]);
 
     if (status == CKPT_OK)
-        status = ties_init(&ties[1], &diff->arena, first->count);
+        status = tie_side(&diff->arena, first, second, pairs, &tied_to[1]);
     for (i = 0; i < first->count && status == CKPT_OK; i++) {
         struct ckpt_difference found = {.kind = CKPT_DIFFERENCE_TIE};
+        size_t a = tied_to[0][i], b = tied_to[1][i];
 
-        other = pairs->second_of[i];
-        if (other == HUB_UNPAIRED)
+        if (a == b)
             continue;
         found.name = first->first[i].name;
         found.first = first->first[i].value;
-        found.second = second->first[other].value;
-        status = ties_meet(&ties[0], first, i, found.first);
-        if (status == CKPT_OK)
-            status = ties_meet(&ties[1], first, i, found.second);
-        if (status != CKPT_OK || ties[0].earlier[i] == ties[1].earlier[i])
-            continue;
-        if (ties[0].earlier[i] != NULL)
-            found.first_tie = ties[0].earlier[i]->name.data;
-        if (ties[1].earlier[i] != NULL)
-            found.second_tie = ties[1].earlier[i]->name.data;
+        found.second = second->first[pairs->second_of[i]].value;
+        found.first_tie = a != i ? first->first[a].name.data : NULL;
+        found.second_tie = b != i ? first->first[b].name.data : NULL;
         status = hub_diff_add(diff, &found);
     }
     return status;

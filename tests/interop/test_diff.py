@@ -188,6 +188,38 @@ def test_tolerance(tmp_path):
         assert got == beyond
 
 
+def test_overlap(tmp_path):
+    """Views are tied by their bytes, not by their storage."""
+    base = torch.arange(60.).reshape(6, 10)
+    torch.save({"x": base[:3], "y": base[3:], "z": base[2:4, 1:],
+                "t": base[:3].t()}, tmp_path / "a.pt")
+    torch.save({"x": base[:3].clone(), "y": base[3:], "z": base[2:4, 1:],
+                "t": base[:3].t().contiguous()}, tmp_path / "b.pt")
+    told = diff(tmp_path / "a.pt", tmp_path / "b.pt")
+    ties = {found["name"]: (found["a"]["tied_to"], found["b"]["tied_to"])
+            for found in told["differences"]}
+    assert ties == {"y": ("x", None), "z": ("x", "y"), "t": ("x", None)}
+
+
+def test_slots_of_others(tmp_path):
+    """A slot of the same number need not be of the same parameter."""
+    model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Linear(3, 4))
+    for name, chosen in (("a", list(model.parameters())),
+                         ("b", list(model.parameters())[2:])):
+        adam = torch.optim.Adam(chosen)
+        model(torch.ones(2, 4)).sum().backward()
+        adam.step()
+        torch.save({"model": model.state_dict(),
+                    "optimizer": adam.state_dict()}, tmp_path / f"{name}.pt")
+    told = diff(tmp_path / "a.pt", tmp_path / "b.pt")
+    found = {found["name"]: found for found in told["differences"]}
+    slot = found["optimizer.state.0.exp_avg"]
+    assert slot["a"]["slot_of"] == "0.weight"
+    assert slot["b"]["slot_of"] == "1.weight"
+    done = tools.run("diff", tmp_path / "a.pt", tmp_path / "b.pt")
+    assert "\t0.weight in A, 1.weight in B\n" in done.stdout
+
+
 def test_training(tmp_path):
     """Scalars and slots of an optimizer, with the names of parameters."""
     torch.manual_seed(0)
@@ -209,7 +241,7 @@ def test_training(tmp_path):
     for name, value in model.state_dict().items():
         apart = (value.double() - before[name].double()).abs().max().item()
         assert found[f"model.{name}"]["absolute"] == apart
-    slots = {re.sub(r"\D", "", name): entry["parameter"]
+    slots = {re.sub(r"\D", "", name): entry["a"]["slot_of"]
              for name, entry in found.items()
              if re.fullmatch(r"optimizer\.state\.\d\.exp_avg", name)}
     assert slots == {str(i): name for i, name
