@@ -4,10 +4,12 @@ load_state_dict(strict=True) says of a file."""
 import json
 import math
 import re
+import subprocess
 
 import pytest
 import torch
 
+import test_corpus
 import tools
 
 
@@ -305,3 +307,67 @@ def test_like_data_parallel(tmp_path):
                 "scale": torch.ones(1)}, training)
     assert cured(training, plain) == ["root:state_dict",
                                       "strip-prefix:module."]
+
+
+@pytest.mark.parametrize("name", test_corpus.FILES + [test_corpus.ONNX])
+@pytest.mark.skipif(not test_corpus.CORPUS.is_dir(), reason="no corpus")
+@pytest.mark.parametrize("other", ["out.safetensors", "out.pt", "out.h5",
+                                   "out.onnx"])
+def test_corpus_converted(name, other, tmp_path):
+    """Real files are what they were after a conversion to any format."""
+    done = tools.run("convert", test_corpus.CORPUS / name, tmp_path / other)
+    if done.returncode == 4:
+        pytest.skip(done.stderr)
+    assert done.returncode == 0, done.stderr
+    told = diff(test_corpus.CORPUS / name, tmp_path / other)
+    assert told["differences"] == []
+    assert told["tensors"] == len(
+        tools.ls(test_corpus.CORPUS / name)["tensors"])
+
+
+# Files of a real architecture, and what strict loading says of them.
+ZOO = """
+import json, sys, torch, torchvision
+folder = sys.argv[1]
+torch.manual_seed(0)
+def model(**options):
+    return torchvision.models.resnet18(weights=None, **options)
+first, second = model(), model(num_classes=21)
+parallel = torch.nn.DataParallel(first)
+torch.save({"epoch": 1, "state_dict": parallel.state_dict()},
+           folder + "/training.pt")
+torch.save(first.state_dict(), folder + "/first.pt",
+           _use_new_zipfile_serialization=False)
+torch.save(second.state_dict(), folder + "/second.pt")
+apart = {}
+for name, value in second.state_dict().items():
+    other = first.state_dict()[name]
+    if other.shape == value.shape and not torch.equal(other, value):
+        wide = other.double() - value.double()
+        apart[name] = [int((other != value).sum()), wide.abs().max().item()]
+try:
+    second.load_state_dict(first.state_dict())
+except RuntimeError as error:
+    told = str(error)
+print(json.dumps([apart, told]))
+"""
+
+
+def test_torchvision(peer, tmp_path):
+    done = subprocess.run([peer.python, "-c", ZOO, tmp_path],
+                          capture_output=True, text=True)
+    if "No module named 'torchvision'" in done.stderr:
+        pytest.skip("no torchvision")
+    assert done.returncode == 0, done.stderr
+    apart, told = json.loads(done.stdout)
+    first, second = tmp_path / "first.pt", tmp_path / "second.pt"
+    found = {found["name"]: [found["elements"], found["absolute"]]
+             for found in diff(first, second)["differences"]
+             if found["kind"] == "value"}
+    assert found == apart
+    like = diff(first, second, like=True)
+    assert kinds(like) == [("mismatched", name) for name in
+                           sorted(re.findall(r"size mismatch for (\S+):",
+                                             told))]
+    assert cured(tmp_path / "training.pt", first) == [
+        "root:state_dict", "strip-prefix:module."]
