@@ -33,7 +33,9 @@ const struct cli_command cli_scan = {
     .about =
         "Lists every import and every call that an unguarded loader would\n"
         "make, wherever in the file it hides, and what was looked at. Nothing\n"
-        "is imported, called or run. Each line is of one severity:\n"
+        "is imported, called or run. A file that stands for others, as an\n"
+        "index of shards does, is looked at with those. Each line is of one\n"
+        "severity:\n"
         "  note        looked at, or allowed by the loader's own guard\n"
         "  suspicious  nobody here can say that it is harmless: an import\n"
         "              that the guard would refuse, a part that is damaged,\n"

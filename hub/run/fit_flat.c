@@ -262,14 +262,14 @@ flat_substitute(struct hub_fit *fit, struct hub_fit_entry *entry,
     uint32_t d, width = ckpt_dtype_width_bits(like->dtype);
     uint32_t times = width / ckpt_dtype_width_bits(entry->dtype);
 
-    hub_note(fit->report, CKPT_MESSAGE_LOSS, entry->name.data, CKPT_NOWHERE,
-             "%s has no %s: its bits are kept as %s", fit->writer->id,
-             ckpt_dtype_name(like->dtype), ckpt_dtype_name(entry->dtype));
-    fit->record = true;
     if (width % 8 != 0 || like->rank == CKPT_MAX_RANK)
         return hub_fail(fit->report, CKPT_UNSUPPORTED, entry->name.data,
                         CKPT_NOWHERE, "%s cannot hold %s", fit->writer->id,
                         ckpt_dtype_name(like->dtype));
+    hub_note(fit->report, CKPT_MESSAGE_LOSS, entry->name.data, CKPT_NOWHERE,
+             "%s has no %s: its bits are kept as %s", fit->writer->id,
+             ckpt_dtype_name(like->dtype), ckpt_dtype_name(entry->dtype));
+    fit->record = true;
     like->dtype = entry->dtype;
     if (times == 1)
         return CKPT_OK;

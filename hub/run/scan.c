@@ -182,19 +182,65 @@ scan_folder(struct scan *scan, const struct ckpt_source *folder)
     return status;
 }
 
-/* For whoever reads the result; nothing hangs on it. */
-static void
+/* The files that a reader opened besides the one that it was given, in that
+ * order; the list has the newest first. */
+static int
+scan_opened(struct scan *scan, const struct hub_reading *reading)
+{
+    const struct ckpt_source *source;
+    int status = CKPT_OK;
+    size_t i, k;
+
+    for (i = reading->host.source_count; i > 0 && status == CKPT_OK; i--) {
+        for (source = reading->host.sources, k = 1; k < i; k++)
+            source = source->next;
+        if (source == reading->source || source->origin == NULL ||
+            source->folder)
+            continue;
+        scan->judgement->found.part = source->name;
+        status = scan_source(scan, source);
+        scan->judgement->found.part = NULL;
+    }
+    return status;
+}
+
+/* A file that stands for others, as an index of shards does: whoever loads it
+ * loads those. Where its reader stops, they are not all looked at. */
+static int
+scan_others(struct scan *scan)
+{
+    struct hub_reading reading = {0};
+    int read = hub_reading_init(&reading, scan->user, scan->input);
+    int status = read == CKPT_OK ? CKPT_OK : scan_unknown(scan, read);
+
+    scan->user->report.file = scan->judgement->info.path;
+    if (status == CKPT_OK)
+        status = scan_opened(scan, &reading);
+    hub_reading_fini(&reading);
+    scan->user->report.file = scan->judgement->info.path;
+    return status;
+}
+
+/* For whoever reads the result, and to know whether other files belong to it.
+ */
+static bool
 scan_tell_format(struct scan *scan, const struct ckpt_source *source)
 {
     struct hub_format *format = NULL;
     struct ckpt_evidence evidence;
+    bool others = false;
 
     /* Leading bytes alone are too little to tell a stranger's file by. */
     if (hub_detect(&scan->user->registry, &scan->host, source, &format,
                    &evidence) == CKPT_OK &&
-        evidence.level >= CKPT_EVIDENCE_STRUCTURE)
+        evidence.level >= CKPT_EVIDENCE_STRUCTURE) {
         scan->judgement->info.format = format->info.id;
+        others = !source->folder &&
+                 (format->capabilities & CKPT_READS_FOLDERS) != 0 &&
+                 (format->capabilities & CKPT_READS_INERT) == 0;
+    }
     hub_report_clear(&scan->user->report);
+    return others;
 }
 
 static int
@@ -202,6 +248,7 @@ scan_run(struct scan *scan)
 {
     struct hub_report *report = &scan->user->report;
     const struct ckpt_source *source;
+    bool others = false;
     int status;
 
     hub_host_init(&scan->host, &scan->user->budget);
@@ -211,11 +258,13 @@ scan_run(struct scan *scan)
     report->file = scan->judgement->info.path;
     status = hub_host_open(&scan->host, scan->input->path, &source);
     if (status == CKPT_OK) {
-        scan_tell_format(scan, source);
+        others = scan_tell_format(scan, source);
         report->file = scan->judgement->info.path;
         status = source->folder ? scan_folder(scan, source)
                                 : scan_source(scan, source);
     }
+    if (status == CKPT_OK && others)
+        status = scan_others(scan);
     if (status == CKPT_OK)
         status = hub_host_unchanged(&scan->host);
     hub_host_fini(&scan->host);

@@ -31,7 +31,8 @@ struct known {
 };
 
 /* Modules of one word, in the order of their bytes: also when they are reached
- * as an attribute of another module. */
+ * as an attribute of another module. So are methods that harm by whatever
+ * class they are reached. */
 static const struct known modules[] = {
     {"IPython", CODE},
     {"SocketServer", NETWORK},
@@ -54,6 +55,7 @@ static const struct known modules[] = {
     {"_ssl", NETWORK},
     {"_thread", PROCESS},
     {"_winapi", PROGRAMS},
+    {"_write_file", FILES},
     {"aiohttp", NETWORK},
     {"asyncio", NETWORK},
     {"atexit", PROCESS},
@@ -82,6 +84,8 @@ static const struct known modules[] = {
     {"fickling", SCANNERS},
     {"filecmp", FILES},
     {"fileinput", FILES},
+    {"from_file", FILES},
+    {"fromfile", FILES},
     {"ftplib", NETWORK},
     {"functools", REACHES},
     {"gc", REACHES},
@@ -153,15 +157,19 @@ static const struct known modules[] = {
     {"thread", PROCESS},
     {"threading", PROCESS},
     {"timeit", CODE},
+    {"tofile", FILES},
     {"trace", CODE},
     {"types", CODE},
     {"unittest", CODE},
+    {"unlink", FILES},
     {"urllib", NETWORK},
     {"urllib2", NETWORK},
     {"urllib3", NETWORK},
     {"uuid", PROGRAMS},
     {"venv", PROGRAMS},
     {"webbrowser", NETWORK},
+    {"write_bytes", FILES},
+    {"write_text", FILES},
     {"xmlrpc", NETWORK},
     {"xmlrpclib", NETWORK},
     {"zipfile", FILES},
@@ -241,7 +249,6 @@ static const struct known names[] = {
     {"io.open_code", FILES},
     {"keras.models.load_model", LOADS},
     {"keras.saving.load_model", LOADS},
-    {"numpy.fromfile", FILES},
     {"numpy.genfromtxt", FILES},
     {"numpy.load", LOADS},
     {"numpy.loadtxt", FILES},
@@ -251,11 +258,9 @@ static const struct known names[] = {
     {"numpy.savez", FILES},
     {"pandas.eval", CODE},
     {"pandas.read_pickle", LOADS},
-    {"pathlib.Path.write_text", FILES},
     {"torch._classes._Classes.load_library", NATIVE},
     {"torch._ops._Ops.load_library", NATIVE},
     {"torch.classes.load_library", NATIVE},
-    {"torch.from_file", FILES},
     {"torch.load", LOADS},
     {"torch.ops.load_library", NATIVE},
     {"torch.save", FILES},
