@@ -21,21 +21,23 @@ struct cli_diff {
     bool any_slot;
 };
 
-/* "only-a", "missing", ... */
-const char *cli_diff_kind(const struct cli_diff *diff, uint32_t kind);
-
-/* The counts of what does not fit. */
-uint64_t cli_diff_count(const struct cli_diff *diff, uint32_t kind);
-
-/* The transforms that would cure the names, at most two: each in its output.
- * Returns how many there are. */
-size_t cli_diff_cure(const struct cli_diff *diff, struct cli_out steps[2]);
-
 /* ---- diff_optimizer.c ---- */
 
 /* Finds the parameters of all differences. CKPT_OK or CKPT_MEMORY. */
 int cli_diff_slots(struct cli_diff *diff);
 void cli_diff_slots_fini(struct cli_diff *diff);
+
+/* ---- diff_screen.c ---- */
+
+/* "only-a", "missing", ... */
+const char *cli_diff_kind(const struct cli_diff *diff, uint32_t kind);
+
+/* The transforms that would cure the names, at most two: each in its output.
+ * Returns how many there are. */
+size_t cli_diff_cure(const struct cli_diff *diff, struct cli_out steps[2]);
+
+/* Prints all. CKPT_OK or CKPT_MEMORY. */
+int cli_diff_screen(struct cli *cli, const struct cli_diff *diff);
 
 /* ---- diff_json.c ---- */
 
