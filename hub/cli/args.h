@@ -29,12 +29,12 @@ struct cli_args {
     struct cli_list recipes;
     struct cli_list steps; /* of the recipes, our own; then the transforms */
     size_t step_own_count;
-    const char *from, *to, *template;
+    const char *from, *to, *template, *tolerance;
     char *template_option; /* it as an option of the writer, our own */
     uint64_t memory_max_bytes;
     unsigned verbose;
     bool quiet, no_sandbox, help, version;
-    bool json, tree, digest, index, optimizer, source;
+    bool json, tree, digest, index, optimizer, source, like;
     bool strict, dry_run, force, sync;
 };
 

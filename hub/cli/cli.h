@@ -47,8 +47,8 @@ struct cli_command {
 };
 
 extern const struct cli_command *const cli_commands[]; /* NULL-ended */
-extern const struct cli_command cli_info, cli_ls, cli_convert, cli_verify,
-    cli_scan, cli_plugins, cli_help;
+extern const struct cli_command cli_info, cli_ls, cli_convert, cli_diff,
+    cli_verify, cli_scan, cli_plugins, cli_help;
 
 /* ---- main.c ---- */
 
@@ -75,13 +75,18 @@ void cli_message(void *user, enum ckpt_message_level level, const char *text);
 /* ---- transforms.c ---- */
 
 /* The options of the commands that edit what they read. */
-#define CLI_TRANSFORM_OPTIONS                                              \
-    {"transform", 't', "NAME[:ARG]", CLI_OPTION_LIST,                      \
-     offsetof(struct cli_args, transforms),                                \
-     "edit what was read; may be repeated, done in order"},                \
-        {"recipe", 0, "FILE", CLI_OPTION_LIST,                             \
-         offsetof(struct cli_args, recipes),                               \
-         "a YAML list of transforms, done before those of -t"}
+#define CLI_TRANSFORM_OPTIONS                                    \
+    {"transform",                                                \
+     't',                                                        \
+     "NAME[:ARG]",                                               \
+     CLI_OPTION_LIST,                                            \
+     offsetof(struct cli_args, transforms),                      \
+     "edit what was read; may be repeated, done in order"},      \
+    {                                                            \
+        "recipe", 0, "FILE", CLI_OPTION_LIST,                    \
+            offsetof(struct cli_args, recipes),                  \
+            "a YAML list of transforms, done before those of -t" \
+    }
 
 /* Lists the transforms in `cli->args.steps`, before the sandbox is entered:
  * CLI_DONE, or says what is wrong with a recipe, or which transform is

@@ -13,7 +13,7 @@
 #include "cli.h"
 
 const struct cli_command *const cli_commands[] = {
-    &cli_info, &cli_ls,      &cli_convert, &cli_verify,
+    &cli_info, &cli_ls,      &cli_convert, &cli_diff, &cli_verify,
     &cli_scan, &cli_plugins, &cli_help,    NULL,
 };
 

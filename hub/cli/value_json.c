@@ -20,8 +20,6 @@ json_wide(struct cli_json *json, const struct ckpt_text *wide)
     cli_out_string(out, " bytes\"");
 }
 
-static void json_scalar(struct cli_json *json, const struct ckpt_value *value);
-
 static void
 json_size(struct cli_json *json, const struct ckpt_value *value)
 {
@@ -30,12 +28,12 @@ json_size(struct cli_json *json, const struct ckpt_value *value)
     cli_json_open(json, '[');
     for (i = 0; i < value->as.list.count; i++)
         if (value->as.list.items[i]->kind == CKPT_KIND_INT)
-            json_scalar(json, value->as.list.items[i]);
+            cli_json_scalar(json, value->as.list.items[i]);
     cli_json_close(json, ']');
 }
 
-static void
-json_scalar(struct cli_json *json, const struct ckpt_value *value)
+void
+cli_json_scalar(struct cli_json *json, const struct ckpt_value *value)
 {
     const struct ckpt_text *text = &value->as.text;
 
@@ -156,7 +154,7 @@ values_line(struct cli_json *json, const struct cli_walk *walk,
     else if (value->kind == CKPT_KIND_TENSOR)
         json_bare_tensor(json, value->as.tensor);
     else
-        json_scalar(json, value);
+        cli_json_scalar(json, value);
     if (strcmp(type, "same") != 0 && cli_is_container(value))
         values_class(json, value);
     cli_json_close(json, '}');
@@ -265,7 +263,7 @@ json_nested(struct cli_json *json, struct cli_walk *walk,
     if (value->kind == CKPT_KIND_TENSOR) {
         json_bare_tensor(json, value->as.tensor);
     } else if (!cli_is_container(value)) {
-        json_scalar(json, value);
+        cli_json_scalar(json, value);
     } else if (depth >= CLI_DEPTH_MAX) {
         cli_json_string(json, "too deep");
     } else if (cli_walk_enter(walk, value, step)) {

@@ -226,6 +226,95 @@ CKPT_API const struct ckpt_judgement_info *
 ckpt_judgement_info(const struct ckpt_judgement *judgement);
 CKPT_API void ckpt_judgement_free(struct ckpt_judgement *judgement);
 
+/* ---- Comparing ---- */
+
+struct ckpt_diff;
+
+struct ckpt_comparison {
+    size_t size;
+    /* Numbers that differ by no more than absolute + relative * the larger of
+     * both are the same. */
+    double absolute, relative;
+    /* Ask only whether the first would load into what the second is of: names
+     * and shapes of tensors, and whether a prefix is in the way. */
+    bool like;
+};
+
+static inline struct ckpt_comparison
+ckpt_comparison_zero(void)
+{
+    struct ckpt_comparison comparison;
+
+    memset(&comparison, 0, sizeof comparison);
+    comparison.size = sizeof comparison;
+    return comparison;
+}
+#define CKPT_COMPARISON ckpt_comparison_zero()
+
+enum ckpt_difference_kind {
+    CKPT_DIFFERENCE_ONLY_FIRST = 1, /* a tensor that the second lacks */
+    CKPT_DIFFERENCE_ONLY_SECOND,
+    CKPT_DIFFERENCE_SHAPE,
+    CKPT_DIFFERENCE_DTYPE,  /* the values are compared all the same */
+    CKPT_DIFFERENCE_VALUE,  /* of elements */
+    CKPT_DIFFERENCE_TIE,    /* to another tensor */
+    CKPT_DIFFERENCE_SCALAR, /* a value that is no tensor, or its lack */
+    CKPT_DIFFERENCE_KIND_COUNT
+};
+
+struct ckpt_difference {
+    uint32_t kind; /* enum ckpt_difference_kind */
+    struct ckpt_text name;
+    const struct ckpt_value *first, *second; /* NULL where it is lacking */
+    /* TIE: the first tensor whose bytes overlap in the same storage, among
+     * those that both have; NULL: there is none. */
+    const char *first_tie, *second_tie;
+    /* VALUE of a tensor. A difference is |a - b|; a relative one is that
+     * divided by the larger of |a| and |b|. */
+    uint64_t element_count; /* that differ by more than is tolerated */
+    uint64_t nan_count;     /* of these, NaN on one side, or another NaN */
+    bool measured; /* else the bits differ, and are no numbers, or are not
+                      there */
+    double absolute, relative; /* the largest; NaN left out */
+};
+
+/* What stands between the names of tensors on both sides. */
+enum ckpt_cure {
+    CKPT_CURE_NONE = 0,
+    CKPT_CURE_STRIP, /* names of the first have a prefix too much */
+    CKPT_CURE_ADD    /* they lack one */
+};
+
+struct ckpt_diff_info {
+    const struct ckpt_difference *differences; /* in the first's order; then
+                                                  what it lacks */
+    size_t difference_count;
+    uint64_t tensor_count; /* whose name is on both sides */
+    uint64_t scalar_count; /* likewise */
+    /* Of `like` alone. The prefix is that of all names from the root: behind
+     * `root`, which leads to a map, or is empty, `prefix` is left. */
+    uint32_t cure; /* enum ckpt_cure */
+    const char *root, *prefix;
+    /* After the cure: names of the first that the second has, with the same
+     * shape and with another one; and those that are left on each side. */
+    uint64_t cured_count, mismatched_count, unexpected_count, missing_count;
+};
+
+/* Compares what two files of the same user hold: tensors of the same name by
+ * shape, dtype and elements, ties among them, and the other values of the tree.
+ * Equal are numbers, not bits: -0.0 is 0.0, and NaN is NaN if its bits are the
+ * same or the dtypes are not. Devices, strides, roles, attributes and the
+ * order of names are not compared. Views that both files have twice are
+ * compared once; what is the same place of the same file is not read. */
+CKPT_API int ckpt_compare(struct ckpt_file *first, struct ckpt_file *second,
+                          const struct ckpt_comparison *comparison,
+                          struct ckpt_diff **diff);
+
+/* Lives until the diff is freed or one of its files is closed. */
+CKPT_API const struct ckpt_diff_info *
+ckpt_diff_info(const struct ckpt_diff *diff);
+CKPT_API void ckpt_diff_free(struct ckpt_diff *diff);
+
 /* ---- Converting ---- */
 
 struct ckpt_conversion {

@@ -9,14 +9,7 @@
 
 #include "hub/io/check.h"
 #include "hub/io/unpack.h"
-#include "hub/run/reading.h"
-
-struct ckpt_file {
-    struct hub_reading reading;
-    struct hub_spool spool;
-    struct ckpt_file_info info;
-    char plugin[80];
-};
+#include "hub/run/file.h"
 
 static void
 file_fill_info(struct ckpt_file *file)
