@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 #
-# ckpt_add_plugin(NAME SOURCES file... [PACKAGES package...])
+# ckpt_add_plugin(NAME SOURCES file... [PACKAGES package...] [STAYS])
 #
 # All that the CMakeLists.txt of a plugin's folder holds. The packages are
-# those of pkg-config that the plugin, and nothing else, links with. It makes
+# those of pkg-config that the plugin, and nothing else, links with. STAYS: once
+# loaded it is not unloaded, as its library would not survive that. It makes
 #   NAME            the module NAME.so, in lib/ckpt/plugins of the build tree
 #   NAME.plugin     its description, by which the hub tells whether to load it
 #   NAME-static     the same, to be linked into test programs
@@ -19,7 +20,7 @@ if(CKPT_FUZZ)
 endif()
 
 function(ckpt_add_plugin NAME)
-    cmake_parse_arguments(ARG "" "" "SOURCES;PACKAGES" ${ARGN})
+    cmake_parse_arguments(ARG "STAYS" "" "SOURCES;PACKAGES" ${ARGN})
     set(libraries ckpt-sdk ckpt-support)
     foreach(package ${ARG_PACKAGES})
         pkg_check_modules(${package} REQUIRED IMPORTED_TARGET ${package})
@@ -33,6 +34,9 @@ function(ckpt_add_plugin NAME)
     set_target_properties(${NAME} PROPERTIES PREFIX ""
                           LIBRARY_OUTPUT_DIRECTORY ${plugin_dir})
     target_link_libraries(${NAME} PRIVATE ${libraries})
+    if(ARG_STAYS)
+        target_link_options(${NAME} PRIVATE LINKER:-z,nodelete)
+    endif()
     add_custom_command(TARGET ${NAME} POST_BUILD
         COMMAND ckpt-describe-plugin $<TARGET_FILE:${NAME}>
                 ${plugin_dir}/${NAME}.plugin
