@@ -4,7 +4,6 @@ libhdf5, are read as h5py reads them, and by both walks alike."""
 import hashlib
 import json
 import math
-import os
 import pathlib
 import random
 import subprocess
