@@ -8,7 +8,10 @@
 
 #include <string.h>
 
+#include "endian.h"
 #include "quiet_host.h"
+
+#define LOCAL_BYTES 30 /* of a local header, before its name */
 
 /* Records that tell, by the bit that they set. */
 enum seen {
@@ -96,25 +99,58 @@ judge(unsigned seen)
     return SDK_TORCH_OTHER;
 }
 
+/* The file up to `more` bytes into its first member, which begins at `*at`, if
+ * that is a data.pkl; it must be stored if any of its bytes are wanted. */
+static bool
+first_pickle(const struct ckpt_host *host, const struct ckpt_source *source,
+             size_t more, struct ckpt_span *span, size_t *at)
+{
+    struct sdk_zip_member first = {0};
+    uint64_t size = host->source_size(host, source);
+    size_t extra;
+
+    if (size < LOCAL_BYTES ||
+        host->source_peek(host, source, 0, LOCAL_BYTES, span) != CKPT_OK ||
+        memcmp(span->data, "PK\3\4", 4) != 0)
+        return false;
+    first.name_bytes = sdk_load_le16(span->data + 26);
+    extra = more > 0 ? sdk_load_le16(span->data + 28) : 0;
+    if (more > 0 && sdk_load_le16(span->data + 8) != 0)
+        return false;
+    *at = LOCAL_BYTES + first.name_bytes + extra;
+    if (*at + more > size ||
+        host->source_peek(host, source, 0, *at + more, span) != CKPT_OK)
+        return false;
+    first.name = (const char *)span->data + LOCAL_BYTES;
+    return is_within(&first, "data.pkl");
+}
+
 /* An archive cut short: what is left of it starts with a data.pkl. */
 static bool
 starts_with_pickle(const struct ckpt_host *host,
                    const struct ckpt_source *source)
 {
-    struct sdk_zip_member first = {0};
     struct ckpt_span span;
-    uint64_t size = host->source_size(host, source);
+    size_t at;
 
-    if (size < 30 || host->source_peek(host, source, 0, 30, &span) != CKPT_OK ||
-        memcmp(span.data, "PK\3\4", 4) != 0)
+    return first_pickle(host, source, 0, &span, &at);
+}
+
+bool
+sdk_torch_archive_is_saved(const struct ckpt_host *host,
+                           const struct ckpt_source *source)
+{
+    static const char ordered[] = "ccollections\nOrderedDict\n";
+    struct sdk_quiet_host quiet;
+    struct ckpt_span span;
+    size_t at;
+
+    sdk_quiet_host_init(&quiet, host);
+    if (!first_pickle(&quiet.table, source, 2 + sizeof ordered - 1, &span, &at))
         return false;
-    first.name_bytes = (uint32_t)span.data[26] | (uint32_t)span.data[27] << 8;
-    if (first.name_bytes > size - 30 ||
-        host->source_peek(host, source, 0, 30 + first.name_bytes, &span) !=
-            CKPT_OK)
-        return false;
-    first.name = (const char *)span.data + 30;
-    return is_within(&first, "data.pkl");
+    return memcmp(span.data + at, "\x80\2", 2) == 0 &&
+           (span.data[at + 2] == '}' ||
+            memcmp(span.data + at + 2, ordered, sizeof ordered - 1) == 0);
 }
 
 int

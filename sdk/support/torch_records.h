@@ -31,6 +31,12 @@ enum sdk_torch_archive {
     SDK_TORCH_PACKAGE     /* .data/extern_modules: torch.package */
 };
 
+/* Whether the file begins with a data.pkl whose root is a dict, which is never
+ * TorchScript, but torch.save. [also in probe] Looks at its first bytes alone;
+ * what is not sure is false. */
+bool sdk_torch_archive_is_saved(const struct ckpt_host *host,
+                                const struct ckpt_source *source);
+
 /* Tells what an archive is. [also in probe] What is wrong with it is not
  * said; only the system's errors are failures. */
 int sdk_torch_archive_of(const struct ckpt_host *host,

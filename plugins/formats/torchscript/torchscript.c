@@ -49,7 +49,7 @@ torchscript_probe(const struct ckpt_host *host,
         [SDK_TORCH_MODEL] = "zip with model.json and version",
         [SDK_TORCH_EXPORT] = "zip of torch.export",
         [SDK_TORCH_PACKAGE] = "zip of torch.package"};
-    enum sdk_torch_archive archive;
+    enum sdk_torch_archive archive = SDK_TORCH_SAVED;
     bool flatbuffer;
     int status = is_flatbuffer(host, source, &flatbuffer);
 
@@ -60,7 +60,9 @@ torchscript_probe(const struct ckpt_host *host,
         snprintf(evidence->how, sizeof evidence->how, "PTMF at byte 4");
         return CKPT_OK;
     }
-    status = sdk_torch_archive_of(host, source, &archive);
+    /* Most files are another reader's, and have long directories. */
+    if (!sdk_torch_archive_is_saved(host, source))
+        status = sdk_torch_archive_of(host, source, &archive);
     if (status != CKPT_OK || archive == SDK_TORCH_BROKEN)
         return status;
     if (archive >= SDK_TORCH_SCRIPT)
