@@ -413,6 +413,8 @@ fuzz_transform(struct fuzz *fuzz, const struct ckpt_transform *transform,
     struct ckpt_option_value *options;
     struct hub_wanted wanted;
 
+    if (transform->argument_kind == CKPT_OPTION_FILE)
+        return; /* there are no files to name */
     LAW(hub_wanted_cut(&fuzz->arena, transform, text, &wanted) == CKPT_OK);
     if (fuzz_options(fuzz, transform, &wanted, &options) == CKPT_OK)
         fuzz_twice(fuzz, transform,
