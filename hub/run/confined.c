@@ -29,6 +29,7 @@ struct reply {
 struct confined_cursor {
     void *theirs;          /* its pointer in the child: here, a number */
     unsigned char *window; /* what the last `next` gave */
+    size_t window_bytes;   /* as large as anything that it gave */
 };
 
 /* ---- In the child ---- */
@@ -127,24 +128,36 @@ confined_open(struct hub_coder *coder, const struct ckpt_storage *storage,
     struct request request = {.ask = ASK_OPEN, .storage = storage};
     struct confined_cursor *made = hub_allocate(budget, sizeof *made);
     struct reply reply;
-    int status = budget->report->status;
+    int status;
 
     if (made == NULL)
-        return status;
-    made->window = hub_allocate(budget, WINDOW_BYTES);
-    if (made->window != NULL)
-        status = confined_start(confined);
-    else
-        status = budget->report->status;
+        return budget->report->status;
+    status = confined_start(confined);
     if (status == CKPT_OK)
         status = ask(confined, &request, &reply);
     if (status != CKPT_OK) {
-        hub_release(budget, made->window);
         hub_release(budget, made);
         return status;
     }
     made->theirs = reply.cursor;
     *cursor = made;
+    return CKPT_OK;
+}
+
+/* Small storages have small windows: there may be very many of them. */
+static int
+window_grow(struct hub_budget *budget, struct confined_cursor *own,
+            size_t size_bytes)
+{
+    unsigned char *grown;
+
+    if (size_bytes <= own->window_bytes)
+        return CKPT_OK;
+    grown = hub_reallocate(budget, own->window, size_bytes);
+    if (grown == NULL)
+        return budget->report->status;
+    own->window = grown;
+    own->window_bytes = size_bytes;
     return CKPT_OK;
 }
 
@@ -157,6 +170,8 @@ confined_next(struct hub_coder *coder, void *cursor, struct ckpt_span *span)
     struct reply reply;
     int status = ask(confined, &request, &reply);
 
+    if (status == CKPT_OK)
+        status = window_grow(confined->child.budget, own, reply.size_bytes);
     if (status == CKPT_OK)
         status =
             hub_child_receive(&confined->child, own->window, reply.size_bytes);

@@ -41,7 +41,8 @@ struct cast_cursor {
     struct ckpt_span left; /* of what the stream gave */
     uint64_t count;        /* elements so far */
     struct sdk_cast_tally tally;
-    unsigned char window[WINDOW_BYTES];
+    size_t window_bytes;
+    unsigned char window[];
 };
 
 enum { OPTION_ONLY, OPTION_EXCEPT };
@@ -339,11 +340,16 @@ cast_cursor_open(const struct ckpt_host *host, void *self,
                  const struct ckpt_storage *storage, void **cursor)
 {
     const struct cast *cast = self;
-    struct cast_cursor *made = host->allocate(host, sizeof *made);
+    size_t window_bytes = storage->size_bytes < WINDOW_BYTES
+                              ? (size_t)storage->size_bytes
+                              : WINDOW_BYTES;
+    struct cast_cursor *made =
+        host->allocate(host, sizeof *made + window_bytes);
     int status;
 
     if (made == NULL)
         return CKPT_MEMORY;
+    made->window_bytes = window_bytes;
     made->storage = &cast->storages[storage->cursor_key];
     made->dtype = cast->dtype;
     status = host->tensor_open(host, made->storage->from, &made->stream);
@@ -385,8 +391,8 @@ cast_cursor_next(const struct ckpt_host *host, void *cursor,
     if (status != CKPT_OK)
         return status;
     count = at->left.size_bytes / from_bytes;
-    if (count > WINDOW_BYTES / to_bytes)
-        count = WINDOW_BYTES / to_bytes;
+    if (count > at->window_bytes / to_bytes)
+        count = at->window_bytes / to_bytes;
     sdk_cast(from, at->dtype, at->left.data, at->window, count, &at->tally);
     at->left.data += count * from_bytes;
     at->left.size_bytes -= count * from_bytes;
