@@ -197,8 +197,10 @@ hub_child_receive(struct hub_child *child, void *buffer, size_t size_bytes)
         got = read(child->from, at, size_bytes);
         if (got == 0)
             return child_ended(child);
-        if (got < 0)
+        if (got < 0 && errno == EINTR)
             continue;
+        if (got < 0)
+            return hub_fail_errno(report, errno, "cannot hear its process");
         at += got;
         size_bytes -= (size_t)got;
         waited_ms = 0;
