@@ -7,9 +7,10 @@
 
 #include <string.h>
 
-#include "endian.h"
+#include "cast.h"
 
 #define STEP_BYTES ((size_t)1 << 20)
+#define SUM_BLOCK ((size_t)512) /* elements that are added together */
 
 struct cursor {
     const struct layout_job *job;
@@ -50,7 +51,11 @@ layout_jobs_fini(const struct ckpt_host *host, struct layout *self)
 static size_t
 row_room(const struct layout_job *job)
 {
-    return job->how == LAYOUT_TURNED ? (size_t)job->row_bytes : STEP_BYTES;
+    uint64_t size_bytes = job->tensors[0]->size_bytes;
+
+    if (job->how == LAYOUT_TURNED)
+        return (size_t)job->row_bytes;
+    return size_bytes < STEP_BYTES ? (size_t)size_bytes : STEP_BYTES;
 }
 
 int
@@ -143,115 +148,38 @@ turned_next(const struct ckpt_host *host, struct cursor *cursor,
 
 /* ---- Sums ---- */
 
-static float
-float_from(uint32_t bits)
-{
-    float value;
-
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-static uint32_t
-bits_of(float value)
-{
-    uint32_t bits;
-
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
+/* As torch adds: doubles as they are, all else as float32, rounded once more
+ * where the type is narrower. */
 static void
-sum_64(unsigned char *out, const unsigned char *a, const unsigned char *b)
+sum_block(uint32_t dtype, unsigned char *out, const unsigned char *a,
+          const unsigned char *b, size_t count)
 {
-    uint64_t left = sdk_load_le64(a), right = sdk_load_le64(b);
-    double x, y;
+    struct sdk_cast_tally tally = {0};
+    double doubles[2][SUM_BLOCK];
+    float floats[2][SUM_BLOCK];
+    size_t i;
 
-    memcpy(&x, &left, sizeof x);
-    memcpy(&y, &right, sizeof y);
-    x += y;
-    memcpy(&left, &x, sizeof left);
-    sdk_store_le64(out, left);
-}
-
-/* To the nearest, of two the even one. */
-static void
-sum_bfloat16(unsigned char *out, const unsigned char *a, const unsigned char *b)
-{
-    float sum = float_from((uint32_t)sdk_load_le16(a) << 16) +
-                float_from((uint32_t)sdk_load_le16(b) << 16);
-    uint32_t bits = bits_of(sum);
-
-    if (sum == sum)
-        bits += 0x7fff + (bits >> 16 & 1);
-    sdk_store_le16(out, (uint16_t)(bits >> 16));
-}
-
-static float
-half_load(const unsigned char *bytes)
-{
-    uint32_t half = sdk_load_le16(bytes), sign = (half & 0x8000) << 16;
-    uint32_t exponent = half >> 10 & 31, fraction = half & 0x3ff;
-
-    if (exponent == 31)
-        return float_from(sign | 0x7f800000 | fraction << 13);
-    if (exponent == 0)
-        return (sign != 0 ? -1.0f : 1.0f) * (float)fraction / 16777216.0f;
-    return float_from(sign | (exponent + 112) << 23 | fraction << 13);
-}
-
-/* To the nearest, of two the even one. A float has more than twice the bits of
- * a half, so that a sum that is rounded twice is as if rounded once. */
-static uint16_t
-half_bits(float value)
-{
-    uint32_t bits = bits_of(value), sign = bits >> 16 & 0x8000, shift;
-    int32_t exponent = (int32_t)(bits >> 23 & 255) - 112;
-    uint32_t fraction = bits & 0x7fffff, half, rest, middle;
-
-    if (exponent == 143)
-        return (uint16_t)(sign | 0x7c00 | (fraction != 0 ? 0x200 : 0));
-    if (exponent >= 31)
-        return (uint16_t)(sign | 0x7c00);
-    if (exponent < -10)
-        return (uint16_t)sign;
-    shift = exponent > 0 ? 13 : (uint32_t)(14 - exponent);
-    if (exponent <= 0)
-        fraction |= 0x800000;
-    half = fraction >> shift;
-    if (exponent > 0)
-        half |= (uint32_t)exponent << 10;
-    rest = fraction & ((UINT32_C(1) << shift) - 1);
-    middle = UINT32_C(1) << (shift - 1);
-    half += rest > middle || (rest == middle && (half & 1) != 0);
-    return (uint16_t)(sign | half);
-}
-
-static void
-sum_one(uint32_t dtype, unsigned char *out, const unsigned char *a,
-        const unsigned char *b)
-{
-    switch (dtype) {
-    case CKPT_FLOAT64:
-        sum_64(out, a, b);
+    if (dtype == CKPT_FLOAT64) {
+        memcpy(doubles[0], a, count * sizeof **doubles);
+        memcpy(doubles[1], b, count * sizeof **doubles);
+        for (i = 0; i < count; i++)
+            doubles[0][i] += doubles[1][i];
+        memcpy(out, doubles[0], count * sizeof **doubles);
         return;
-    case CKPT_FLOAT32:
-        sdk_store_le32(out, bits_of(float_from(sdk_load_le32(a)) +
-                                    float_from(sdk_load_le32(b))));
-        return;
-    case CKPT_BFLOAT16:
-        sum_bfloat16(out, a, b);
-        return;
-    default:
-        sdk_store_le16(out, half_bits(half_load(a) + half_load(b)));
     }
+    sdk_cast(dtype, CKPT_FLOAT32, a, floats[0], count, &tally);
+    sdk_cast(dtype, CKPT_FLOAT32, b, floats[1], count, &tally);
+    for (i = 0; i < count; i++)
+        floats[0][i] += floats[1][i];
+    sdk_cast(CKPT_FLOAT32, dtype, floats[0], out, count, &tally);
 }
 
 static int
 summed_next(const struct ckpt_host *host, struct cursor *cursor,
             struct ckpt_span *span)
 {
-    size_t width = ckpt_dtype_width_bits(cursor->job->dtype) / 8, i, bytes;
+    size_t width = ckpt_dtype_width_bits(cursor->job->dtype) / 8;
+    size_t i, bytes, step;
     struct ckpt_span *spans = cursor->spans;
     int status;
 
@@ -266,9 +194,11 @@ summed_next(const struct ckpt_host *host, struct cursor *cursor,
                                                       : spans[1].size_bytes;
     if (bytes > STEP_BYTES)
         bytes = STEP_BYTES;
-    for (i = 0; i + width <= bytes; i += width)
-        sum_one(cursor->job->dtype, cursor->row + i, spans[0].data + i,
-                spans[1].data + i);
+    for (i = 0; i < bytes; i += step) {
+        step = bytes - i < SUM_BLOCK * width ? bytes - i : SUM_BLOCK * width;
+        sum_block(cursor->job->dtype, cursor->row + i, spans[0].data + i,
+                  spans[1].data + i, step / width);
+    }
     for (i = 0; i < 2; i++) {
         spans[i].data += bytes;
         spans[i].size_bytes -= bytes;
