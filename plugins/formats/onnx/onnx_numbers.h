@@ -7,6 +7,7 @@
 #define ONNX_NUMBERS_H
 
 #include "onnx_tensor.h"
+#include "onnx_types.h"
 
 /* Where to find them, by cursor key. */
 struct onnx_coded {
