@@ -26,8 +26,10 @@ NAMES = {"FLOAT": "float32", "DOUBLE": "float64", "UINT8": "uint8",
          "FLOAT8E4M3FNUZ": "float8_e4m3fnuz", "FLOAT8E5M2": "float8_e5m2",
          "FLOAT8E5M2FNUZ": "float8_e5m2fnuz", "UINT4": "uint4",
          "INT4": "int4", "FLOAT4E2M1": "float4_e2m1",
-         "FLOAT8E8M0": "float8_e8m0fnu", "UINT2": "uint2", "INT2": "int2"}
-WIDTHS = {"uint4": 4, "int4": 4, "float4_e2m1": 4, "uint2": 2, "int2": 2}
+         "FLOAT8E8M0": "float8_e8m0fnu", "UINT2": "uint2", "INT2": "int2",
+         "FLOAT6E2M3": "float6_e2m3", "FLOAT6E3M2": "float6_e3m2"}
+WIDTHS = {"uint4": 4, "int4": 4, "float4_e2m1": 4, "uint2": 2, "int2": 2,
+          "float6_e2m3": 6, "float6_e3m2": 6}
 
 BYTES = {"float32": 4, "float64": 8, "uint16": 2, "int16": 2, "int32": 4,
          "int64": 8, "uint32": 4, "uint64": 8, "float16": 2, "bfloat16": 2,
@@ -36,15 +38,11 @@ BYTES = {"float32": 4, "float64": 8, "uint16": 2, "int16": 2, "int32": 4,
 
 def packed(array, width):
     """Elements below a byte, the first in the low bits."""
-    if array.dtype.name == "float4_e2m1fn":
+    if array.dtype.name.startswith(("float4", "float6")):
         array = array.view(np.uint8)
-    flat = array.astype(np.int64).reshape(-1) & ((1 << width) - 1)
-    per = 8 // width
-    flat = np.concatenate([flat, np.zeros(-len(flat) % per, np.int64)])
-    result = np.zeros(len(flat) // per, np.int64)
-    for i in range(per):
-        result |= flat[i::per] << (width * i)
-    return result.astype(np.uint8).tobytes()
+    flat = array.astype(np.int64).reshape(-1)
+    bits = flat[:, None] >> np.arange(width) & 1
+    return np.packbits(bits.astype(np.uint8), bitorder="little").tobytes()
 
 
 def content(tensor):
@@ -190,7 +188,7 @@ def values_of(code, count):
         return [complex(i, -i / 2) for i in range(count)]
     if name.endswith("INT2"):
         return [i % 2 for i in range(count)]
-    if name.startswith(("FLOAT8E8M0", "FLOAT4")):
+    if name.startswith(("FLOAT8E8M0", "FLOAT4", "FLOAT6")):
         return [float(2 ** (i % 3)) for i in range(count)]
     if name.startswith("UINT"):
         return [i % 8 for i in range(count)]

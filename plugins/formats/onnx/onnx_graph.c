@@ -94,6 +94,7 @@ onnx_tensor_storage(const struct onnx_build *b,
                                .depth = tensor->depth,
                                .typed =
                                    onnx_type_of_dtype(tensor->dtype)->typed,
+                               .count = onnx_tensor_numbers(tensor),
                                .data_bytes = tensor->data_bytes,
                                .label = tensor->label};
 

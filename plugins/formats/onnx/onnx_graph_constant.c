@@ -99,6 +99,7 @@ number_storage(const struct onnx_build *b, const struct onnx_item *item,
                                                      : numbers->offset,
                                  numbers->data_bytes, storage);
     coded.typed.field = constant->field;
+    coded.count = count;
     coded.data_bytes = count * coded.typed.item_bytes;
     return onnx_coded_storage(b, &coded, constant->dtype, storage);
 }

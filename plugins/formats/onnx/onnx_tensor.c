@@ -7,8 +7,8 @@
  *     9 raw_data        little-endian, row-major, elements below a byte packed
  *                       from the low bits, over the whole tensor
  *     4 float_data      float32, and complex64 as pairs
- *     5 int32_data      integers to 32 bits and bool; bit patterns of 16 and 8
- *                       bits; bytes of elements below a byte
+ *     5 int32_data      integers to 32 bits and bool; bit patterns of 16, 8
+ *                       and 6 bits; bytes of elements of 4 and 2 bits
  *     7 int64_data      int64
  *     10 double_data    float64, and complex128 as pairs
  *     11 uint64_data    uint32 and uint64
@@ -308,6 +308,15 @@ check_shape(struct parsing *p)
     return CKPT_OK;
 }
 
+uint64_t
+onnx_tensor_numbers(const struct onnx_tensor *tensor)
+{
+    const struct onnx_typed *typed = &onnx_type_of_dtype(tensor->dtype)->typed;
+
+    return typed->bits > 0 ? tensor->element_count
+                           : tensor->data_bytes / typed->item_bytes;
+}
+
 /* Fixed numbers can be told from their bytes; others have one to ten each. */
 static int
 check_numbers(const struct parsing *p)
@@ -315,7 +324,7 @@ check_numbers(const struct parsing *p)
     const struct onnx_tensor *tensor = p->tensor;
     const struct onnx_typed *typed = &onnx_type_of_dtype(tensor->dtype)->typed;
     const struct onnx_numbers *numbers = &tensor->numbers;
-    uint64_t count = tensor->data_bytes / typed->item_bytes;
+    uint64_t count = onnx_tensor_numbers(tensor);
     bool fixed = typed->field == ONNX_TENSOR_FLOATS ||
                  typed->field == ONNX_TENSOR_DOUBLES;
 

@@ -50,6 +50,9 @@ int onnx_tensor_read(const struct onnx_wire *wire, const char *label,
                      uint64_t offset, uint64_t size_bytes, uint32_t depth,
                      struct onnx_tensor *tensor);
 
+/* How many numbers its typed field must have. */
+uint64_t onnx_tensor_numbers(const struct onnx_tensor *tensor);
+
 /* One more field of numbers. */
 void onnx_numbers_add(struct onnx_numbers *numbers,
                       const struct onnx_field *field);

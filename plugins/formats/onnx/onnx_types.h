@@ -15,6 +15,7 @@ struct onnx_typed {
     uint32_t field; /* enum onnx_tensor_field */
     uint32_t item_bytes;
     int64_t least, most;
+    uint32_t bits; /* of each, where they are packed after that; else 0 */
 };
 
 struct onnx_type {
