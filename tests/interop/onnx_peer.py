@@ -87,7 +87,15 @@ class Finder:
                  [(".indices", ("int64", list(array.shape), array.tobytes())),
                   (".values", values)])
 
-    def attribute(self, scope, label, name, attribute):
+    def lists(self, scope, place, attribute):
+        """What operators for linear models and trees have learnt."""
+        for dtype, values in (("float32", attribute.floats),
+                              ("int64", attribute.ints)):
+            if values:
+                data = np.array(list(values), dtype).tobytes()
+                self.add(scope, place, [("", (dtype, [len(values)], data))])
+
+    def attribute(self, scope, label, name, attribute, learnt=False):
         """`name` is the output of a constant, or None."""
         place = "/".join(part for part in (label, attribute.name) if part)
         if attribute.HasField("t"):
@@ -102,6 +110,8 @@ class Finder:
             self.graph(scope + (place,), attribute.g)
         for i, graph in enumerate(attribute.graphs):
             self.graph(scope + (f"{place}/{i}",), graph)
+        if learnt:
+            self.lists(scope, place, attribute)
         if name is None or attribute.ref_attr_name:
             return
         if attribute.name.startswith("value_string"):
@@ -123,7 +133,8 @@ class Finder:
             if node.op_type in ("Constant", "ConstantOfShape"):
                 name = node.output[0]
             for attribute in node.attribute:
-                self.attribute(scope, label, name, attribute)
+                self.attribute(scope, label, name, attribute,
+                               node.domain == "ai.onnx.ml")
 
     def graph(self, scope, graph):
         self.nodes(scope, graph.node)
@@ -283,6 +294,10 @@ def nested():
                          list=[floats("", 8), floats("", 7)],
                          graphs=[branch("one", "v"), branch("two", "v")]),
     ]
+    nodes.append(helper.make_node(
+        "TreeEnsembleRegressor", ["x"], ["t"], domain="ai.onnx.ml",
+        name="trees", nodes_values=[0.5, -1.0, 3.0], nodes_treeids=[0, 0, 300],
+        nodes_modes=["BRANCH_LEQ", "LEAF", "LEAF"]))
     fill = helper.make_node("ConstantOfShape", ["ints"], ["filled"])
     fill.attribute.append(helper.make_attribute("value", floats("", 4)))
     graph = graph_of("main", [*nodes, fill], [floats("v", 1), floats("b", 2)],
@@ -298,6 +313,11 @@ def nested():
     info.algorithm.CopyFrom(graph_of("step", [], [floats("rate", 0.1)]))
     info.initialization.CopyFrom(graph_of("begin", [constant("seed",
                                                              value_int=1)]))
+    branch_of = model.graph.node[7].attribute[0].g
+    for owner, name in ((model.graph, "v"), (branch_of, "w")):
+        note = owner.quantization_annotation.add(tensor_name=name)
+        note.quant_parameter_tensor_names.add(key="SCALE_TENSOR",
+                                              value=f"{name}_scale")
     model.doc_string = "of all places"
     helper.set_model_props(model, {"k": "v", "other": ""})
     return model

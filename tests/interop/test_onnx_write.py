@@ -533,3 +533,32 @@ def test_unchanged(tmp_path):
         onnx.checker.check_model(out)
     print(f"{equal} equal, {changed} changed, {refused} with strings")
     assert equal > 50 and refused < 20
+
+
+# ---- Lists in attributes ----
+
+def regressor(*numbers):
+    h = onnx.helper
+    node = h.make_node("LinearRegressor", ["x"], ["y"], name="linear",
+                       domain="ai.onnx.ml", coefficients=numbers,
+                       intercepts=[numbers[0] / 2])
+    graph = h.make_graph(
+        [node], "g",
+        [h.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 2])],
+        [h.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1, 1])])
+    return h.make_model(graph, ir_version=8, opset_imports=[
+        h.make_opsetid("", 17), h.make_opsetid("ai.onnx.ml", 3)])
+
+
+def test_learnt_lists(tmp_path):
+    """What a linear model has learnt goes out as tensors, and into another
+    model as its own: the runtime gives what the first one gives."""
+    runtime = pytest.importorskip("onnxruntime")
+    for name, model in (("a", regressor(3., -4.)), ("t", regressor(1., 2.))):
+        onnx.save(model, tmp_path / f"{name}.onnx")
+    tools.ckpt("convert", tmp_path / "a.onnx", tmp_path / "a.safetensors")
+    tools.ckpt("convert", tmp_path / "a.safetensors", tmp_path / "out.onnx",
+               "--template", tmp_path / "t.onnx", "--strict")
+    x = numpy.array([[5, 7]], "float32")
+    found = runtime.InferenceSession(tmp_path / "out.onnx").run(None, {"x": x})
+    assert found[0].tolist() == [[3 * 5 - 4 * 7 + 1.5]]
