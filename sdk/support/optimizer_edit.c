@@ -21,27 +21,43 @@ sdk_slots_drop(struct sdk_optimizers *optimizers,
     }
 }
 
-void
-sdk_slots_rename(struct sdk_optimizers *optimizers,
+int
+sdk_slot_rename(const struct ckpt_host *host, struct sdk_slot *slot,
+                const char *name, size_t name_bytes)
+{
+    char *copy = host->allocate(host, name_bytes + 1);
+
+    if (copy == NULL)
+        return CKPT_MEMORY;
+    memcpy(copy, name, name_bytes);
+    host->release(host, slot->renamed);
+    slot->renamed = copy;
+    slot->renamed_bytes = name_bytes;
+    return CKPT_OK;
+}
+
+int
+sdk_slots_rename(const struct ckpt_host *host,
+                 struct sdk_optimizers *optimizers,
                  const struct ckpt_value *owner, size_t index, const char *key,
                  size_t key_bytes)
 {
     const struct ckpt_text *old;
     struct sdk_slot *slot;
+    int status = CKPT_OK;
     size_t i;
 
-    for (i = 0; i < optimizers->count; i++) {
+    for (i = 0; i < optimizers->count && status == CKPT_OK; i++) {
         slot = sdk_slot_at(&optimizers->items[i], owner, index);
-        if (slot == NULL)
+        if (slot == NULL || !optimizers->items[i].stored)
             continue;
         /* Of several names the optimizer knows one. */
         old = &owner->as.map.pairs[index].key->as.text;
-        if (old->size_bytes != slot->name->size_bytes ||
-            memcmp(old->data, slot->name->data, old->size_bytes) != 0)
-            continue;
-        slot->renamed = key;
-        slot->renamed_bytes = key_bytes;
+        if (old->size_bytes == slot->name->size_bytes &&
+            memcmp(old->data, slot->name->data, old->size_bytes) == 0)
+            status = sdk_slot_rename(host, slot, key, key_bytes);
     }
+    return status;
 }
 
 /* ---- Edits ---- */
@@ -310,11 +326,14 @@ void
 sdk_slots_warn(const struct ckpt_host *host,
                const struct sdk_optimizers *optimizers)
 {
+    const struct sdk_optimizer *optimizer = optimizers->items;
     size_t i;
 
-    for (i = 0; i < optimizers->count; i++)
-        if (!optimizers->items[i].known)
+    for (i = 0; i < optimizers->count; i++, optimizer++)
+        if (optimizer->weights == NULL && optimizer->slot_count > 0)
             host->warn(host, NULL, CKPT_NOWHERE,
                        "the state of an optimizer stays as it is: %s",
-                       optimizers->items[i].why);
+                       optimizer->why != NULL
+                           ? optimizer->why
+                           : "no map beside it holds its parameters");
 }

@@ -325,6 +325,51 @@ optimizer_walk(struct sdk_optimizer_walk *walk, const struct ckpt_value *value,
     return status;
 }
 
+/* Marks a container, and those in it, as being in an optimizer. */
+static void
+inside_mark(struct sdk_optimizers *optimizers, const struct ckpt_value *value,
+            struct sdk_inside where, unsigned depth)
+{
+    struct sdk_optimizer_children children;
+    const struct ckpt_value *next;
+
+    if (depth >= DEPTH_MAX || value->kind < CKPT_KIND_LIST ||
+        value->kind > CKPT_KIND_OBJECT ||
+        optimizers->inside[value->id].optimizer != 0)
+        return;
+    optimizers->inside[value->id] = where;
+    sdk_optimizer_children_init(&children, value);
+    while ((next = sdk_optimizer_children_next(&children)) != NULL)
+        inside_mark(optimizers, next, where, depth + 1);
+}
+
+static int
+inside_fill(const struct sdk_optimizer_walk *walk)
+{
+    struct sdk_optimizers *optimizers = walk->found;
+    const struct sdk_optimizer *optimizer;
+    struct sdk_inside where = {0};
+    size_t i, j;
+
+    optimizers->inside = walk->host->allocate(
+        walk->host,
+        ((size_t)walk->graph->value_count + 1) * sizeof *optimizers->inside);
+    if (optimizers->inside == NULL)
+        return CKPT_MEMORY;
+    for (i = 0; i < optimizers->count; i++) {
+        optimizer = &optimizers->items[i];
+        where.optimizer = (uint32_t)i + 1;
+        for (j = 0; j < optimizer->slot_count; j++) {
+            where.slot = (uint32_t)j + 1;
+            if (optimizer->slots[j].state != NULL)
+                inside_mark(optimizers, optimizer->slots[j].state, where, 0);
+        }
+        where.slot = 0;
+        inside_mark(optimizers, optimizer->map, where, 0);
+    }
+    return CKPT_OK;
+}
+
 int
 sdk_optimizers_find(const struct ckpt_host *host,
                     const struct ckpt_graph *graph,
@@ -343,6 +388,8 @@ sdk_optimizers_find(const struct ckpt_host *host,
         walk.met = host->allocate(host, count);
     if (walk.met != NULL)
         status = optimizer_walk(&walk, graph->root, NULL, 0);
+    if (status == CKPT_OK && optimizers->count > 0)
+        status = inside_fill(&walk);
     host->release(host, walk.around);
     host->release(host, walk.met);
     return status;
@@ -352,12 +399,17 @@ void
 sdk_optimizers_fini(const struct ckpt_host *host,
                     struct sdk_optimizers *optimizers)
 {
-    size_t i;
+    struct sdk_optimizer *optimizer;
+    size_t i, j;
 
     for (i = 0; i < optimizers->count; i++) {
-        host->release(host, optimizers->items[i].slots);
-        host->release(host, optimizers->items[i].slot_of);
+        optimizer = &optimizers->items[i];
+        for (j = 0; optimizer->slots != NULL && j < optimizer->slot_count; j++)
+            host->release(host, optimizer->slots[j].renamed);
+        host->release(host, optimizer->slots);
+        host->release(host, optimizer->slot_of);
     }
+    host->release(host, optimizers->inside);
     host->release(host, optimizers->items);
     memset(optimizers, 0, sizeof *optimizers);
 }
@@ -370,4 +422,25 @@ sdk_slot_at(const struct sdk_optimizer *optimizer,
         optimizer->slot_of[index] == 0)
         return NULL;
     return &optimizer->slots[optimizer->slot_of[index] - 1];
+}
+
+struct sdk_optimizer *
+sdk_optimizer_around(const struct sdk_optimizers *optimizers,
+                     const struct ckpt_value *owner)
+{
+    if (optimizers->inside == NULL || owner == NULL ||
+        optimizers->inside[owner->id].optimizer == 0)
+        return NULL;
+    return &optimizers->items[optimizers->inside[owner->id].optimizer - 1];
+}
+
+struct sdk_slot *
+sdk_slot_around(const struct sdk_optimizers *optimizers,
+                const struct ckpt_value *owner)
+{
+    struct sdk_optimizer *optimizer = sdk_optimizer_around(optimizers, owner);
+
+    if (optimizer == NULL || optimizers->inside[owner->id].slot == 0)
+        return NULL;
+    return &optimizer->slots[optimizers->inside[owner->id].slot - 1];
 }

@@ -47,7 +47,7 @@ struct sdk_slot {
     /* What is to become of it, by the functions below. */
     size_t places_gone;
     bool goes;
-    const char *renamed; /* borrowed, or NULL */
+    char *renamed; /* its own, or NULL */
     size_t renamed_bytes;
 };
 
@@ -63,9 +63,16 @@ struct sdk_optimizer {
     const char *why; /* it is not known, or NULL */
 };
 
+/* Where a container is, if it is in an optimizer. */
+struct sdk_inside {
+    uint32_t optimizer; /* 1 + its index, or 0 */
+    uint32_t slot;      /* 1 + the index of that whose state it is in, or 0 */
+};
+
 struct sdk_optimizers {
     struct sdk_optimizer *items;
     size_t count;
+    struct sdk_inside *inside; /* by value id; NULL: there are none */
 };
 
 /* Finds all of them, in order of the tree. [describe, apply; also in the hub]
@@ -79,6 +86,14 @@ void sdk_optimizers_fini(const struct ckpt_host *host,
 /* The slot in one optimizer of the parameter at a place, or NULL. */
 struct sdk_slot *sdk_slot_at(const struct sdk_optimizer *optimizer,
                              const struct ckpt_value *owner, size_t index);
+
+/* The optimizer, and the slot, in which a container is, such as the owner of an
+ * entry's place; or NULL. */
+struct sdk_optimizer *
+sdk_optimizer_around(const struct sdk_optimizers *optimizers,
+                     const struct ckpt_value *owner);
+struct sdk_slot *sdk_slot_around(const struct sdk_optimizers *optimizers,
+                                 const struct ckpt_value *owner);
 
 /* Whether a value that is kept for a parameter is a tensor of its shape, to
  * which happens what happens to the parameter: the others are counts, or say
@@ -100,11 +115,15 @@ bool sdk_may_be_parameter(const struct ckpt_text *key,
 void sdk_slots_drop(struct sdk_optimizers *optimizers,
                     const struct ckpt_value *owner, size_t index);
 
-/* The pair gets another key, which is borrowed until the edit is made. It
- * matters where names are stored. */
-void sdk_slots_rename(struct sdk_optimizers *optimizers,
-                      const struct ckpt_value *owner, size_t index,
-                      const char *key, size_t key_bytes);
+/* The pair gets another key. It matters where names are stored. */
+int sdk_slots_rename(const struct ckpt_host *host,
+                     struct sdk_optimizers *optimizers,
+                     const struct ckpt_value *owner, size_t index,
+                     const char *key, size_t key_bytes);
+
+/* The same for a name that is stored while no map holds the parameter. */
+int sdk_slot_rename(const struct ckpt_host *host, struct sdk_slot *slot,
+                    const char *name, size_t name_bytes);
 
 /* Records the edits: a parameter that goes loses its number or name in its
  * group, and its slots; those behind it are numbered anew, from 0 over all
@@ -113,7 +132,7 @@ int sdk_slots_edit(const struct ckpt_host *host, struct ckpt_edits *edits,
                    const struct sdk_optimizers *optimizers);
 
 /* Warns, once for each, of optimizers that stay as they are because it is not
- * known whose slots they hold. */
+ * known where their parameters are. */
 void sdk_slots_warn(const struct ckpt_host *host,
                     const struct sdk_optimizers *optimizers);
 
