@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Tensors in the place of others, and names of one and the same view, for
+ * transforms.
+ */
+#ifndef SDK_TENSOR_EDIT_H
+#define SDK_TENSOR_EDIT_H
+
+#include "hash_table.h"
+
+/* Adds a tensor to edit_graph for the place of an old one: shape, strides,
+ * offset, storage, dtype and flips are those of `like`; role, requires-grad,
+ * class and attributes stay. */
+int sdk_tensor_remake(const struct ckpt_host *host, struct ckpt_edits *edits,
+                      const struct ckpt_entry *old, struct ckpt_tensor *like,
+                      struct ckpt_value **value);
+
+/* Puts a value in the place of an entry. What is part of an object stays,
+ * which is told: it is not `verb`ed. */
+int sdk_entry_replace(const struct ckpt_host *host, struct ckpt_edits *edits,
+                      const struct ckpt_graph *graph, size_t entry,
+                      const struct ckpt_value *value, const char *verb);
+
+/* Whether two tensors have bytes in common. Gaps in a view are its own. */
+bool sdk_tensors_overlap(const struct ckpt_tensor *a,
+                         const struct ckpt_tensor *b);
+
+/* Which entries of a graph are the same elements in the same order. */
+struct sdk_ties {
+    size_t *view_of; /* of each entry: the number of its view */
+    size_t view_count;
+    uint64_t *keys; /* of the table */
+    struct sdk_table views;
+};
+
+/* CKPT_MEMORY; fini is due in any case. */
+int sdk_ties_init(const struct ckpt_host *host, const struct ckpt_graph *graph,
+                  struct sdk_ties *ties);
+void sdk_ties_fini(const struct ckpt_host *host, struct sdk_ties *ties);
+
+#endif
