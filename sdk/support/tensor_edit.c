@@ -140,3 +140,24 @@ sdk_ties_fini(const struct ckpt_host *host, struct sdk_ties *ties)
     host->release(host, ties->view_of);
     memset(ties, 0, sizeof *ties);
 }
+
+void
+sdk_ties_part(const struct ckpt_host *host, const struct ckpt_graph *graph,
+              const struct sdk_ties *ties, size_t entry)
+{
+    const struct ckpt_entry *parted = &graph->entries[entry], *other;
+    size_t i;
+
+    for (i = 0; i < graph->entry_count; i++) {
+        other = &graph->entries[i];
+        if (ties->view_of[i] == ties->view_of[entry] ||
+            !sdk_tensors_overlap(parted->value->as.tensor,
+                                 other->value->as.tensor))
+            continue;
+        host->warn(host, parted->name.data, CKPT_NOWHERE,
+                   "'%.200s' is another view of its bytes, and no longer tied "
+                   "to it",
+                   other->name.data);
+        return;
+    }
+}

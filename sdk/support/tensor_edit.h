@@ -38,4 +38,9 @@ int sdk_ties_init(const struct ckpt_host *host, const struct ckpt_graph *graph,
                   struct sdk_ties *ties);
 void sdk_ties_fini(const struct ckpt_host *host, struct sdk_ties *ties);
 
+/* Says that an entry is about to lose a tie to another view of its bytes, if
+ * there is one. */
+void sdk_ties_part(const struct ckpt_host *host, const struct ckpt_graph *graph,
+                   const struct sdk_ties *ties, size_t entry);
+
 #endif

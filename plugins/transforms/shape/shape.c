@@ -373,28 +373,6 @@ run_tell(const struct shape_run *run)
                    factor);
 }
 
-/* Tensors on its storage that are another view of the same bytes. */
-static void
-parting_tell(const struct job *job, size_t entry)
-{
-    const struct ckpt_graph *graph = job->graph;
-    const struct ckpt_entry *parted = &graph->entries[entry], *other;
-    size_t i;
-
-    for (i = 0; i < graph->entry_count; i++) {
-        other = &graph->entries[i];
-        if (job->ties.view_of[i] == job->ties.view_of[entry] ||
-            !sdk_tensors_overlap(parted->value->as.tensor,
-                                 other->value->as.tensor))
-            continue;
-        job->host->warn(job->host, parted->name.data, CKPT_NOWHERE,
-                        "it has bytes in common with '%.200s', which is "
-                        "another view of them: that tie ends",
-                        other->name.data);
-        return;
-    }
-}
-
 /* ---- All tensors ---- */
 
 static int
@@ -448,7 +426,7 @@ entry_resize(struct job *job, size_t index, struct view *view)
     if (status == CKPT_OK && view->count++ == 0) {
         status = view_make(view, &run);
         if (status == CKPT_OK && view->storage != NULL)
-            parting_tell(job, index);
+            sdk_ties_part(job->host, job->graph, &job->ties, index);
     }
     if (status != CKPT_OK)
         return status;
