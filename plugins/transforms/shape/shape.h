@@ -7,6 +7,7 @@
 #define SHAPE_H
 
 #include "ckpt/plugin.h"
+#include "optimizer_slots.h"
 #include "pattern.h"
 #include "tensor_edit.h"
 
@@ -58,6 +59,25 @@ struct shape {
     size_t job_count;
 };
 
+/* What is done to the tensors of one view. */
+struct shape_view {
+    const char *name; /* of the first that is wanted; NULL: none is */
+    bool met;
+    const struct ckpt_storage *storage; /* NULL: it stays as it is */
+};
+
+/* An instance at work. */
+struct shape_work {
+    const struct ckpt_host *host;
+    struct ckpt_edits *edits;
+    const struct ckpt_graph *graph;
+    struct shape *self;
+    struct sdk_ties ties;
+    struct sdk_optimizers optimizers;
+    struct shape_view *views;
+    struct ckpt_value **values; /* new ones, by the old tensor's id */
+};
+
 /* One tensor, from `old` entries along `dim` to `size`. */
 struct shape_run {
     const struct ckpt_host *host;
@@ -74,6 +94,22 @@ struct shape_run {
     double factor;
     double bound; /* KAIMING */
 };
+
+/* Finds the dimension. */
+int shape_run_begin(struct shape_run *run);
+
+/* What stays, and what the rest becomes. */
+int shape_run_decide(struct shape_run *run);
+
+void shape_run_tell(const struct shape_run *run);
+
+/* Makes the new tensor over a storage, with what else the old one has. */
+int shape_value(const struct shape_run *run, const struct ckpt_entry *entry,
+                const struct ckpt_storage *storage, struct ckpt_value **value);
+
+/* The slots of an entry that is resized become as large: zeros are new. */
+int shape_slots(struct shape_work *work, size_t index,
+                const struct shape_run *run);
 
 /* Makes the storage of the new tensor. */
 int shape_make(struct shape_run *run, const struct ckpt_storage **storage);

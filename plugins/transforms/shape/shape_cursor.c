@@ -177,6 +177,49 @@ means_count(const struct cursor *at, size_t room)
     return run < BLOCK ? least(count, room / width * run - at->summed) : count;
 }
 
+/* Adds numbers, of which every `stride`th is of this sum. What is narrower
+ * than a double loses nothing that shows. */
+static void
+sum_block(struct sum *sum, const double *numbers, size_t count, size_t stride,
+          bool exact)
+{
+    double plain = sum->sum;
+    size_t i;
+
+    for (i = 0; i < count && exact; i++)
+        sum_add(sum, numbers[i * stride]);
+    if (exact)
+        return;
+    for (i = 0; i < count; i++)
+        plain += numbers[i * stride];
+    sum->sum = plain;
+}
+
+/* Adds what is left of the run, or all there is, and puts a mean that is
+ * complete where numbers were that are added. */
+static size_t
+means_stretch(struct cursor *at, double *block, size_t from, size_t count,
+              size_t *made)
+{
+    uint32_t dtype = at->job->dtype;
+    size_t k, numbers = is_complex(dtype) ? 2 : 1;
+    bool exact = dtype == CKPT_FLOAT64 || dtype == CKPT_COMPLEX128;
+
+    count = least(count - from, at->job->run - at->summed);
+    for (k = 0; k < numbers; k++)
+        sum_block(&at->sums[k], block + from * numbers + k, count, numbers,
+                  exact);
+    at->summed += count;
+    if (at->summed < at->job->run)
+        return count;
+    for (k = 0; k < numbers; k++)
+        block[*made * numbers + k] = sum_mean(at, &at->sums[k]);
+    memset(at->sums, 0, sizeof at->sums);
+    at->summed = 0;
+    ++*made;
+    return count;
+}
+
 /* Adds up to a block of what is at hand, and gives the size of the means that
  * are complete now. */
 static size_t
@@ -184,25 +227,15 @@ means_add(struct cursor *at, unsigned char *means, size_t room)
 {
     uint32_t dtype = at->job->dtype;
     uint32_t wide = is_complex(dtype) ? CKPT_COMPLEX128 : CKPT_FLOAT64;
-    size_t i, k, made = 0, numbers = is_complex(dtype) ? 2 : 1;
     size_t width = ckpt_dtype_width_bits(dtype) / 8;
-    size_t count = means_count(at, room);
+    size_t i, made = 0, count = means_count(at, room);
     struct sdk_cast_tally none = {0};
     double block[2 * BLOCK];
 
     sdk_cast(dtype, wide, at->left[0].data, block, count, &none);
     part_take(at, 0, count * width);
-    for (i = 0; i < count; i++) {
-        for (k = 0; k < numbers; k++)
-            sum_add(&at->sums[k], block[i * numbers + k]);
-        if (++at->summed < at->job->run)
-            continue;
-        for (k = 0; k < numbers; k++)
-            block[made * numbers + k] = sum_mean(at, &at->sums[k]);
-        memset(at->sums, 0, sizeof at->sums);
-        at->summed = 0;
-        made++;
-    }
+    for (i = 0; i < count;)
+        i += means_stretch(at, block, i, count, &made);
     sdk_cast(wide, dtype, block, means, made, &at->tally);
     return made * width;
 }
