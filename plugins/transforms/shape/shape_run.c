@@ -204,7 +204,7 @@ fill_text(const struct shape_run *run, char text[120])
     case SHAPE_MEAN:
         return "the mean of the old";
     case SHAPE_REPEAT:
-        return "the old ones again";
+        return "the old again";
     }
     snprintf(text, 120, "random within %.3g, seed %" PRId64, run->bound,
              (int64_t)run->self->seed);
@@ -215,30 +215,27 @@ void
 shape_run_tell(const struct shape_run *run)
 {
     const struct ckpt_host *host = run->host;
-    char text[120], factor[60] = "";
+    char text[120], times[60] = "";
 
     if (run->factor != 1)
-        snprintf(factor, sizeof factor, "; all are multiplied by %.6g",
-                 run->factor);
+        snprintf(times, sizeof times, "; all times %.6g", run->factor);
     if (run->size == run->old && run->keep)
         host->warn(host, run->name, CKPT_NOWHERE,
-                   "dimension %u is %" PRIu64 " already", run->dim, run->size);
-    else if (run->size > run->old && (run->keep || run->fill == SHAPE_REPEAT))
+                   "dimension %u is of %" PRIu64 " already", run->dim,
+                   run->size);
+    else if (!run->keep && run->fill != SHAPE_REPEAT)
         host->warn(host, run->name, CKPT_NOWHERE,
-                   "dimension %u: the %" PRIu64 " old entries stay, %" PRIu64
-                   " are new: %s%s",
+                   "dimension %u: %" PRIu64 " new, %s; none of %" PRIu64
+                   " kept%s%s",
+                   run->dim, run->size, fill_text(run, text), run->old,
+                   run->self->channels ? "" : ", as keep would", times);
+    else if (run->size > run->old)
+        host->warn(host, run->name, CKPT_NOWHERE,
+                   "dimension %u: all %" PRIu64 " kept, %" PRIu64 " new, %s%s",
                    run->dim, run->old, run->size - run->old,
-                   fill_text(run, text), factor);
-    else if (run->keep || run->fill == SHAPE_REPEAT)
-        host->warn(host, run->name, CKPT_NOWHERE,
-                   "dimension %u: the first %" PRIu64 " of %" PRIu64
-                   " entries stay, the others are lost%s",
-                   run->dim, run->size, run->old, factor);
+                   fill_text(run, text), times);
     else
         host->warn(host, run->name, CKPT_NOWHERE,
-                   "dimension %u: all %" PRIu64 " entries are new: %s; of the "
-                   "%" PRIu64 " old ones none stays%s%s",
-                   run->dim, run->size, fill_text(run, text), run->old,
-                   run->self->channels ? "" : " (keep would keep the first)",
-                   factor);
+                   "dimension %u: %" PRIu64 " of %" PRIu64 " kept%s", run->dim,
+                   run->size, run->old, times);
 }
