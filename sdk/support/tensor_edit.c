@@ -47,6 +47,58 @@ sdk_entry_replace(const struct ckpt_host *host, struct ckpt_edits *edits,
     return CKPT_OK;
 }
 
+bool
+sdk_entry_follows(const struct sdk_optimizers *optimizers,
+                  const struct ckpt_graph *graph, size_t entry)
+{
+    const struct ckpt_value *owner = graph->spots[entry].owner;
+    const struct sdk_optimizer *optimizer =
+        sdk_optimizer_around(optimizers, owner);
+
+    return optimizer != NULL && optimizer->known &&
+           sdk_slot_around(optimizers, owner) != NULL;
+}
+
+static int
+slot_each(const struct sdk_slot *slot,
+          int (*follow)(void *context, const struct ckpt_value *state,
+                        size_t pair),
+          void *context)
+{
+    const struct ckpt_value *state = slot->state;
+    size_t i;
+    int status = CKPT_OK;
+
+    if (state == NULL || state->kind != CKPT_KIND_MAP)
+        return CKPT_OK;
+    for (i = 0; i < state->as.map.count && status == CKPT_OK; i++)
+        if (sdk_slot_alike(slot, state->as.map.pairs[i].value))
+            status = follow(context, state, i);
+    return status;
+}
+
+int
+sdk_entry_slots(const struct sdk_optimizers *optimizers,
+                const struct ckpt_graph *graph, size_t entry,
+                int (*follow)(void *context, const struct ckpt_value *state,
+                              size_t pair),
+                void *context)
+{
+    const struct ckpt_spot *spot = &graph->spots[entry];
+    const struct sdk_slot *slot;
+    size_t i;
+    int status = CKPT_OK;
+
+    if (spot->owner == NULL)
+        return CKPT_OK;
+    for (i = 0; i < optimizers->count && status == CKPT_OK; i++) {
+        slot = sdk_slot_at(&optimizers->items[i], spot->owner, spot->index);
+        if (slot != NULL)
+            status = slot_each(slot, follow, context);
+    }
+    return status;
+}
+
 /* The elements between the first and the last, both counted. */
 static uint64_t
 tensor_extent(const struct ckpt_tensor *tensor)

@@ -7,6 +7,7 @@
 #define SDK_TENSOR_EDIT_H
 
 #include "hash_table.h"
+#include "optimizer_slots.h"
 
 /* Adds a tensor to edit_graph for the place of an old one: shape, strides,
  * offset, storage, dtype and flips are those of `like`; role, requires-grad,
@@ -20,6 +21,20 @@ int sdk_tensor_remake(const struct ckpt_host *host, struct ckpt_edits *edits,
 int sdk_entry_replace(const struct ckpt_host *host, struct ckpt_edits *edits,
                       const struct ckpt_graph *graph, size_t entry,
                       const struct ckpt_value *value, const char *verb);
+
+/* Whether an entry is kept by an optimizer for a parameter that is known: it
+ * follows that, and is not one to be met by name. */
+bool sdk_entry_follows(const struct sdk_optimizers *optimizers,
+                       const struct ckpt_graph *graph, size_t entry);
+
+/* Calls `follow` for each tensor of a parameter's shape that an optimizer keeps
+ * for the parameter in the place of an entry: `state` is a map, and the tensor
+ * its pair. Stops at the first status that is not CKPT_OK, and returns it. */
+int sdk_entry_slots(const struct sdk_optimizers *optimizers,
+                    const struct ckpt_graph *graph, size_t entry,
+                    int (*follow)(void *context, const struct ckpt_value *state,
+                                  size_t pair),
+                    void *context);
 
 /* Whether two tensors have bytes in common. Gaps in a view are its own. */
 bool sdk_tensors_overlap(const struct ckpt_tensor *a,

@@ -194,18 +194,6 @@ entry_resize(struct shape_work *work, size_t index, struct shape_view *view)
     return status == CKPT_OK ? shape_slots(work, index, &run) : status;
 }
 
-/* Whether an entry is in a slot that follows its parameter. */
-static bool
-entry_follows(const struct shape_work *work, size_t index)
-{
-    const struct ckpt_value *owner = work->graph->spots[index].owner;
-    const struct sdk_optimizer *optimizer =
-        sdk_optimizer_around(&work->optimizers, owner);
-
-    return optimizer != NULL && optimizer->known &&
-           sdk_slot_around(&work->optimizers, owner) != NULL;
-}
-
 /* Finds the views that are wanted under any of their names. */
 static int
 views_choose(struct shape_work *work, bool *any)
@@ -222,7 +210,7 @@ views_choose(struct shape_work *work, bool *any)
         status = sdk_pattern_match(work->host, work->self->pattern,
                                    &entry->name, &matches);
         if (status != CKPT_OK || !matches || view->name != NULL ||
-            entry_follows(work, i))
+            sdk_entry_follows(&work->optimizers, work->graph, i))
             continue;
         view->name = entry->name.data;
         *any = true;

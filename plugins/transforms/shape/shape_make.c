@@ -62,7 +62,7 @@ storage_coded(const struct shape_run *run, struct shape_job *job,
     if (!sdk_mul_u64(size, entries, &size) ||
         !sdk_mul_u64(size, run->inner, &size) ||
         !sdk_mul_u64(size, run->outer, &size))
-        return run->host->fail(run->host, CKPT_LIMIT, run->name, CKPT_NOWHERE,
+        return run->host->fail(run->host, CKPT_OPTION, run->name, CKPT_NOWHERE,
                                "it would be over 2^64 bytes");
     job->dtype = dtype;
     job->name = run->name;
@@ -235,7 +235,7 @@ chunk_of(const struct shape_run *run, uint64_t entries, uint64_t *bytes)
     if (sdk_mul_u64(size, entries, &size) &&
         sdk_mul_u64(size, run->inner, bytes))
         return CKPT_OK;
-    return run->host->fail(run->host, CKPT_LIMIT, run->name, CKPT_NOWHERE,
+    return run->host->fail(run->host, CKPT_OPTION, run->name, CKPT_NOWHERE,
                            "it would be over 2^64 bytes");
 }
 

@@ -64,19 +64,26 @@ fill_check(const struct shape_run *run)
     bool empty =
         run->old == 0 && (run->fill == SHAPE_MEAN || run->fill == SHAPE_REPEAT);
 
-    if (run->fill == SHAPE_UNSAID && run->size > run->old)
+    if (run->fill == SHAPE_UNSAID && run->size > run->old) {
+        host->remedy(host,
+                     "fill=zero, fill=mean, fill=repeat or fill=kaiming do");
         return host->fail(host, CKPT_OPTION, run->name, CKPT_NOWHERE,
                           "it grows from %" PRIu64 " to %" PRIu64
                           ", and nothing says by what",
                           run->old, run->size);
+    }
     if (empty)
         return host->fail(host, CKPT_UNSUPPORTED, run->name, CKPT_NOWHERE,
                           "there are no old entries to make new ones of");
-    if (run->self->channels && run->fill == SHAPE_ZERO && run->size < run->old)
+    if (run->self->channels && run->fill == SHAPE_ZERO &&
+        run->size < run->old) {
+        host->remedy(host, "fill=mean makes each of all old ones, fill=copy "
+                           "keeps the first");
         return host->fail(host, CKPT_OPTION, run->name, CKPT_NOWHERE,
                           "it shrinks from %" PRIu64 " to %" PRIu64
-                          ", and fill=zero is for new channels",
+                          ", and zeros are for new channels",
                           run->old, run->size);
+    }
     return dtype_check(run);
 }
 

@@ -110,17 +110,19 @@ view_wants(const struct view_run *run, size_t index, bool *wants)
 }
 
 static int
-view_order(struct view_run *run)
+order_all(struct view_run *run)
 {
     size_t i;
     bool wants;
-    int status = CKPT_OK;
+    int status = sdk_optimizers_find(run->host, run->graph, &run->optimizers);
 
     for (i = 0; i < run->graph->entry_count && status == CKPT_OK; i++) {
         status = view_wants(run, i, &wants);
         if (status == CKPT_OK && wants)
-            status = view_order_entry(run, i);
+            status = view_order(run, i);
     }
+    if (status == CKPT_OK && run->any)
+        sdk_slots_warn(run->host, &run->optimizers);
     return status;
 }
 
@@ -159,6 +161,7 @@ view_apply(const struct ckpt_host *host, void *self,
         status = work(&run);
     sdk_ties_fini(host, &run.ties);
     sdk_table_fini(host, &run.places);
+    sdk_optimizers_fini(host, &run.optimizers);
     host->release(host, run.values);
     host->release(host, run.made);
     host->release(host, run.uses);
@@ -190,7 +193,7 @@ order_apply(const struct ckpt_host *host, void *self,
             struct ckpt_edits *edits)
 {
     (void)graph_count;
-    return view_apply(host, self, graphs[0], edits, view_order);
+    return view_apply(host, self, graphs[0], edits, order_all);
 }
 
 static const struct ckpt_transform view_contiguous_table = {

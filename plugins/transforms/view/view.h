@@ -26,8 +26,10 @@ struct view_run {
     const struct view *self;
     struct ckpt_value **values; /* new ones, by the old tensor's id */
     struct sdk_ties ties;
-    struct view_made *made;  /* `contiguous`: of each view */
-    uint32_t *uses;          /* `untie`: tensors on each storage */
+    struct sdk_optimizers optimizers; /* of orders alone */
+    bool any;                         /* likewise: a name was met */
+    struct view_made *made;           /* `contiguous`: of each view */
+    uint32_t *uses;                   /* `untie`: tensors on each storage */
     struct view_spot *spots; /* `untie`: those that were met, as keys */
     struct sdk_table places; /* of them */
 };
@@ -50,7 +52,7 @@ int view_order_read(const struct ckpt_host *host, const char *text,
                     struct view *view);
 
 /* Another order of dimensions for an entry. */
-int view_order_entry(struct view_run *run, size_t index);
+int view_order(struct view_run *run, size_t index);
 
 /* The transforms `contiguous` and `untie`, at work. */
 int view_contiguous(struct view_run *run);

@@ -110,24 +110,55 @@ order_value(struct view_run *run, const struct ckpt_entry *entry,
     return sdk_tensor_remake(run->host, run->edits, entry, &like, value);
 }
 
-int
-view_order_entry(struct view_run *run, size_t index)
+static int
+order_find(const struct view_run *run, const struct ckpt_entry *entry,
+           uint32_t *order)
 {
-    const struct ckpt_entry *entry = &run->graph->entries[index];
-    struct ckpt_value **value = &run->values[entry->value->as.tensor->id];
-    uint32_t d, order[CKPT_MAX_RANK];
-    int status = CKPT_OK;
+    uint32_t d;
 
     for (d = 0; d < CKPT_MAX_RANK; d++)
         order[d] = d;
-    if (run->self->swaps)
-        status = order_swap(run, entry, order);
-    else
-        status = order_permute(run, entry, order);
+    return run->self->swaps ? order_swap(run, entry, order)
+                            : order_permute(run, entry, order);
+}
+
+/* What an optimizer keeps for the parameter. */
+static int
+order_slot(void *context, const struct ckpt_value *state, size_t pair)
+{
+    struct view_run *run = context;
+    const struct ckpt_value *kept = state->as.map.pairs[pair].value;
+    struct ckpt_value **value = &run->values[kept->as.tensor->id];
+    const struct ckpt_entry entry = {.value = kept};
+    uint32_t order[CKPT_MAX_RANK];
+    int status = order_find(run, &entry, order);
+
     if (status == CKPT_OK && *value == NULL)
-        status = order_value(run, entry, order, value);
+        status = order_value(run, &entry, order, value);
     if (status != CKPT_OK)
         return status;
-    return sdk_entry_replace(run->host, run->edits, run->graph, index, *value,
-                             "turned");
+    return run->host->edit_replace(run->host, run->edits, state, pair, *value);
+}
+
+int
+view_order(struct view_run *run, size_t index)
+{
+    const struct ckpt_entry *entry = &run->graph->entries[index];
+    struct ckpt_value **value = &run->values[entry->value->as.tensor->id];
+    uint32_t order[CKPT_MAX_RANK];
+    int status = CKPT_OK;
+
+    if (sdk_entry_follows(&run->optimizers, run->graph, index))
+        return CKPT_OK;
+    run->any = true;
+    status = order_find(run, entry, order);
+    if (status == CKPT_OK && *value == NULL)
+        status = order_value(run, entry, order, value);
+    if (status == CKPT_OK)
+        status = sdk_entry_replace(run->host, run->edits, run->graph, index,
+                                   *value, "turned");
+    if (status != CKPT_OK)
+        return status;
+    return sdk_entry_slots(&run->optimizers, run->graph, index, order_slot,
+                           run);
 }
