@@ -11,7 +11,9 @@
  * A transform is asked for as `NAME` or `NAME:ARGUMENT`. Options come behind
  * the argument: `resize:fc.weight,dim=0,size=21`. One begins at a comma, or at
  * the colon, that the name of a declared option and `=` follow, and goes on
- * until the next begins; all before the first is the argument.
+ * until the next begins; all before the first is the argument. An option of
+ * kind CKPT_OPTION_BOOL may stand alone: `channels:conv1.weight,size=1,rescale`
+ * is rescale=yes.
  */
 #ifndef CKPT_TRANSFORM_H
 #define CKPT_TRANSFORM_H
