@@ -276,7 +276,7 @@ plugins_find(struct cli *cli, const char *id, const char **nearest)
         }
         if (plugin->id == NULL)
             continue;
-        distance = cli_distance(id, plugin->id);
+        distance = ckpt_distance(id, plugin->id);
         if (distance < least) {
             least = distance;
             *nearest = plugin->id;

@@ -20,6 +20,7 @@ struct ckpt_edits {
     const struct ckpt_value *root;   /* the new one, or NULL */
     uint64_t count;                  /* edits that were recorded */
     uint64_t unmatched; /* parts of the argument that matched nothing */
+    bool optional;      /* that is no warning */
 };
 
 /* `graph` has been initialised and is empty. It borrows texts, shapes and

@@ -122,6 +122,27 @@ CKPT_API int ckpt_plugin_load(struct ckpt *user, size_t index);
 CKPT_API const struct ckpt_transform_info *
 ckpt_transform_find(struct ckpt *user, const char *text);
 
+/* ---- Recipes: lists of transforms in YAML files ---- */
+
+struct ckpt_recipe_info {
+    const char *name;            /* what stands behind "recipe:" */
+    const char *path;            /* of the file */
+    const char *origin;          /* as that of a plugin */
+    const char *summary, *about; /* or NULL */
+    const char *const *steps;    /* as a transform is asked for; NULL-ended */
+    const char *problem;         /* why it cannot be used, or NULL */
+};
+
+/* The recipes in the folders `recipes` beside the plugins, by name. */
+CKPT_API size_t ckpt_recipe_count(struct ckpt *user);
+/* Lives as long as the user; NULL past the end. */
+CKPT_API const struct ckpt_recipe_info *ckpt_recipe_at(struct ckpt *user,
+                                                       size_t index);
+
+/* How far a mistyped word is from a known one; SIZE_MAX: it is no slip of
+ * that at all. */
+CKPT_API size_t ckpt_distance(const char *word, const char *name);
+
 /* ---- Reading ---- */
 
 struct ckpt_file;
@@ -132,7 +153,8 @@ struct ckpt_input {
     const char *from;           /* a reader's id; NULL: told by content */
     const char *const *options; /* "key=value"; NULL-ended or NULL */
     /* "NAME" or "NAME:ARGUMENT", done in this order to what was read;
-     * NULL-ended or NULL. */
+     * NULL-ended or NULL. "recipe:NAME" stands for the steps of a recipe: an
+     * installed one, or a file, if NAME has a slash or the suffix of YAML. */
     const char *const *transforms;
 };
 
