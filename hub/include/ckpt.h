@@ -339,6 +339,33 @@ CKPT_API void ckpt_diff_free(struct ckpt_diff *diff);
 
 /* ---- Converting ---- */
 
+/* What happens to a tensor between input and output. */
+enum ckpt_change {
+    CKPT_CHANGE_RENAMED = 1 << 0,
+    CKPT_CHANGE_DTYPE = 1 << 1,
+    CKPT_CHANGE_SHAPE = 1 << 2,
+    CKPT_CHANGE_STRIDES = 1 << 3, /* of the same shape */
+    CKPT_CHANGE_DEVICE = 1 << 4,
+    CKPT_CHANGE_GRAD = 1 << 5,   /* requires_grad */
+    CKPT_CHANGE_TIED = 1 << 6,   /* its bytes are now another tensor's too */
+    CKPT_CHANGE_UNTIED = 1 << 7, /* they are now its own */
+    CKPT_CHANGE_VALUES = 1 << 8, /* of the same dtype and shape */
+    CKPT_CHANGE_FILE = 1 << 9,   /* it is that of another file */
+    CKPT_CHANGE_ADDED = 1 << 10,
+    CKPT_CHANGE_DROPPED = 1 << 11
+};
+
+/* The way of one tensor. A text is without data where there is none. */
+struct ckpt_way {
+    struct ckpt_text from;            /* name in the input */
+    struct ckpt_text to;              /* name in the output */
+    const char *file;                 /* FILE: its path */
+    struct ckpt_text file_name;       /* FILE: the tensor's name in there */
+    const struct ckpt_tensor *before; /* in the input, or NULL */
+    const struct ckpt_tensor *after;  /* in the output, or NULL */
+    uint32_t changes;                 /* of enum ckpt_change; 0: it is kept */
+};
+
 struct ckpt_conversion {
     size_t size;
     struct ckpt_input input;
@@ -349,6 +376,11 @@ struct ckpt_conversion {
     bool dry_run; /* list the losses and stop */
     bool force;   /* replace an existing output */
     bool sync;    /* fsync; implied where an existing file is replaced */
+    /* Called for each tensor of the input in order, then for those that are
+     * added, before the first byte is written. What it points to lives for
+     * the call. NULL: nobody asks. */
+    void (*way)(void *context, const struct ckpt_way *way);
+    void *way_context;
 };
 
 static inline struct ckpt_conversion

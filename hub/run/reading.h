@@ -31,6 +31,7 @@ struct hub_reading {
     struct hub_named *named;    /* by options of the reader */
     struct hub_transforms transforms;
     const struct ckpt_graph *graph; /* the one that counts */
+    const struct ckpt_graph *begun; /* before the transforms */
     const struct ckpt_graph *after; /* whose ids come before; or NULL */
 };
 
