@@ -143,6 +143,21 @@ CKPT_API const struct ckpt_recipe_info *ckpt_recipe_at(struct ckpt *user,
  * that at all. */
 CKPT_API size_t ckpt_distance(const char *word, const char *name);
 
+/* ---- Patterns over names ---- */
+
+struct ckpt_pattern;
+
+/* A shell glob over whole names, in which `*` and `?` meet dots and slashes
+ * too; or, behind "re:", a regular expression that is sought anywhere in a
+ * name. CKPT_OPTION: it is none. */
+CKPT_API int ckpt_pattern_new(struct ckpt *user, const char *text,
+                              struct ckpt_pattern **pattern);
+
+/* CKPT_LIMIT: finding out would take too long. */
+CKPT_API int ckpt_pattern_match(struct ckpt_pattern *pattern,
+                                const struct ckpt_text *name, bool *matches);
+CKPT_API void ckpt_pattern_free(struct ckpt_pattern *pattern);
+
 /* ---- Reading ---- */
 
 struct ckpt_file;
