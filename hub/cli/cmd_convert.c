@@ -89,8 +89,10 @@ convert_do(struct cli *cli, struct ckpt_conversion *conversion)
     }
     status = ckpt_convert(cli->user, conversion, &summary);
     cli_progress_clear(&cli->progress);
-    if (args->dry_run)
+    if (args->dry_run) {
         ended = cli_ways_end(&ways, status != CKPT_OK);
+        cli_out_flush(&cli->out); /* the count comes behind what it counts */
+    }
     if (status != CKPT_OK || ended != CKPT_OK)
         return cli_fail(cli, status != CKPT_OK ? status : ended);
     if (args->verbose > 0 || (args->dry_run && !args->quiet))

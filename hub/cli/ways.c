@@ -21,6 +21,7 @@ static const struct {
     {CKPT_CHANGE_TIED, "tied"},       {CKPT_CHANGE_UNTIED, "untied"},
     {CKPT_CHANGE_VALUES, "values"},   {CKPT_CHANGE_FILE, "file"},
     {CKPT_CHANGE_ADDED, "added"},     {CKPT_CHANGE_DROPPED, "dropped"},
+    {CKPT_CHANGE_BITS, "bits"},
 };
 
 /* ---- Words ---- */
@@ -106,6 +107,10 @@ way_words(struct cli_out *out, const struct ckpt_way *way)
         way_word(out, &count, "tied");
     if (changes & CKPT_CHANGE_UNTIED)
         way_word(out, &count, "untied");
+    if (changes & CKPT_CHANGE_BITS) {
+        way_word(out, &count, "bits as ");
+        cli_out_string(out, ckpt_dtype_name(way->bits_dtype));
+    }
 }
 
 static void

@@ -383,7 +383,8 @@ enum ckpt_change {
     CKPT_CHANGE_VALUES = 1 << 8, /* of the same dtype and shape */
     CKPT_CHANGE_FILE = 1 << 9,   /* it is that of another file */
     CKPT_CHANGE_ADDED = 1 << 10,
-    CKPT_CHANGE_DROPPED = 1 << 11
+    CKPT_CHANGE_DROPPED = 1 << 11,
+    CKPT_CHANGE_BITS = 1 << 12 /* its dtype has no place in the output */
 };
 
 /* The way of one tensor. A text is without data where there is none. */
@@ -395,6 +396,7 @@ struct ckpt_way {
     const struct ckpt_tensor *before; /* in the input, or NULL */
     const struct ckpt_tensor *after;  /* in the output, or NULL */
     uint32_t changes;                 /* of enum ckpt_change; 0: it is kept */
+    uint32_t bits_dtype;              /* BITS: what its bits are kept as */
 };
 
 struct ckpt_conversion {

@@ -306,6 +306,22 @@ struct telling {
     void *context;
 };
 
+/* What is written: `to` as the fit has it. */
+static void
+way_written(const struct telling *telling, size_t to, struct ckpt_way *way)
+{
+    const struct ckpt_entry *entry = &telling->ways->ended->entries[to];
+    const struct hub_fit_entry *fitted = telling->fit->entries;
+
+    way->to = fitted != NULL ? fitted[to].name : entry->name;
+    way->after = entry->value->as.tensor;
+    if (fitted != NULL && fitted[to].value != NULL &&
+        fitted[to].dtype != way->after->dtype) {
+        way->changes |= CKPT_CHANGE_BITS;
+        way->bits_dtype = fitted[to].dtype;
+    }
+}
+
 /* Of what came of `from`, either of which may be NONE. */
 static void
 way_tell(const struct telling *telling, size_t from, size_t to)
@@ -318,16 +334,13 @@ way_tell(const struct telling *telling, size_t from, size_t to)
         way.from = ways->begun->entries[from].name;
         way.before = begun_tensor(ways, from);
     }
-    if (came != NULL) {
-        way.to = telling->fit->entries != NULL ? telling->fit->entries[to].name
-                                               : ways->ended->entries[to].name;
-        way.after = ways->ended->entries[to].value->as.tensor;
-        if (came->side != NULL && came->side != ways->input) {
-            way.file = came->side->path;
-            way.file_name = came->side->graph->entries[came->entry].name;
-        }
+    if (to != NONE)
+        way_written(telling, to, &way);
+    if (came != NULL && came->side != NULL && came->side != ways->input) {
+        way.file = came->side->path;
+        way.file_name = came->side->graph->entries[came->entry].name;
     }
-    way.changes = hub_changes_find(telling->changes, &way);
+    way.changes |= hub_changes_find(telling->changes, &way);
     telling->tell(telling->context, &way);
 }
 
