@@ -14,7 +14,11 @@ struct hub_applied {
     struct hub_coder coder; /* first: how coded storages find back here */
     struct hub_transforms *transforms;
     struct hub_applied *next;
-    const char *text; /* as it was asked for */
+    const char *text;   /* as it was asked for */
+    const char *place;  /* in a recipe, or NULL */
+    const char *recipe; /* the text that asked for that, or NULL */
+    bool optional;      /* it may match nothing */
+    bool matched;       /* once applied */
     const struct hub_transform *transform;
     void *self;                         /* of the plugin */
     const struct ckpt_option *declared; /* and, behind them, the argument */
