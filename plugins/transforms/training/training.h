@@ -11,36 +11,23 @@
 #include "hash_table.h"
 #include "optimizer_slots.h"
 #include "pattern.h"
+#include "trained.h"
 
 /* ---- training_flags.c ----
  *
- * What a graph tells of its parameters. The flags of the tensors in a container
- * tell which are trained if one of them asks for gradients; or if one of them
- * is a parameter by its role, and the container is not what state_dict() made
- * of a whole model: that asks for no gradients, and lists in an attribute
- * which parameters did not. Else nothing is told, and all are trained. */
+ * What a graph tells of its parameters. Where the flags in a container do not
+ * speak, all of them are trained, but for what an attribute of the graph lists
+ * of a whole model. */
 
 struct training_owner {
-    bool met;     /* one of its tensors was looked at */
-    bool grads;   /* one of them asks for gradients */
-    bool roles;   /* one is a parameter by its role */
-    bool model;   /* it was a whole model */
-    bool listed;  /* which lists what is frozen */
+    struct sdk_trained trained;
     bool touched; /* something becomes of it */
 };
 
-struct training_place {
-    uint64_t owner, index;
-};
-
-struct training_list; /* the places of one list */
-
 struct training_flags {
     const struct ckpt_host *host;
-    const struct ckpt_graph *graph;
     struct training_owner *owners; /* by value id */
-    struct training_list *lists;
-    struct sdk_table frozen; /* the places that are listed */
+    struct sdk_table frozen;       /* names that are listed */
 };
 
 int training_flags_init(struct training_flags *flags,
@@ -48,17 +35,15 @@ int training_flags_init(struct training_flags *flags,
                         const struct ckpt_graph *graph);
 void training_flags_fini(struct training_flags *flags);
 
-/* Whether a tensor at a place is a parameter: its name is its key, with or
- * without what is before it. */
+/* Whether a tensor in a container is a parameter. */
 bool training_is_parameter(const struct training_flags *flags,
                            const struct ckpt_value *owner,
-                           const struct ckpt_text *name,
-                           const struct ckpt_tensor *tensor);
+                           const struct ckpt_entry *entry);
 
-/* Whether a parameter at a place is trained. */
+/* Whether a parameter in a container is trained. */
 bool training_is_trained(const struct training_flags *flags,
-                         const struct ckpt_value *owner, size_t index,
-                         const struct ckpt_tensor *tensor);
+                         const struct ckpt_value *owner,
+                         const struct ckpt_entry *entry);
 
 /* ---- training_freeze.c ---- */
 

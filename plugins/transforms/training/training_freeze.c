@@ -22,6 +22,7 @@ struct judged {
     struct view view;
     bool is; /* a parameter that can be edited */
     bool trained;
+    bool buffer;
 };
 
 enum { VIEW_MET = 1, VIEW_NUMBER = 2 }; /* the latter times its number */
@@ -37,8 +38,8 @@ struct training {
     struct sdk_optimizers optimizers;
     struct judged *judged; /* by entry */
     struct sdk_table views;
-    uint64_t view_count, met_count;
-    uint64_t buffer_count;    /* met by the pattern */
+    uint64_t view_count, met_count; /* parameters; names that are met */
+    uint64_t buffer_count;          /* of these, that are no parameters */
     struct ckpt_value **made; /* by value id: the tensor that comes of it */
 };
 
@@ -155,47 +156,84 @@ name_meets(struct training *training, const struct ckpt_text *name,
     return status;
 }
 
-static int
-buffer_judge(struct training *training, const struct ckpt_text *name)
-{
-    bool meets = false;
-    int status = CKPT_OK;
-
-    if (training->pattern != NULL)
-        status =
-            sdk_pattern_match(training->host, training->pattern, name, &meets);
-    training->buffer_count += meets;
-    return status;
-}
-
+/* Whether it is a parameter, and trained. */
 static int
 entry_judge(struct training *training, size_t index)
 {
     const struct ckpt_entry *entry = &training->graph->entries[index];
     const struct ckpt_spot *spot = &training->graph->spots[index];
-    const struct ckpt_tensor *tensor = entry->value->as.tensor;
     struct judged *judged = &training->judged[index];
-    uint64_t *view;
-    bool meets = false;
-    int status;
 
     if (spot->owner == NULL ||
         sdk_optimizer_around(&training->optimizers, spot->owner) != NULL)
         return CKPT_OK;
-    if (!training_is_parameter(&training->flags, spot->owner, &entry->name,
-                               tensor))
-        return buffer_judge(training, &entry->name);
-    view = view_find(training, tensor, &judged->view);
-    if (view == NULL)
-        return CKPT_MEMORY;
-    judged->is = true;
-    judged->trained =
-        training_is_trained(&training->flags, spot->owner, spot->index, tensor);
-    status = name_meets(training, &entry->name, *view / VIEW_NUMBER, &meets);
-    if (status == CKPT_OK && meets) {
+    judged->is = training_is_parameter(&training->flags, spot->owner, entry);
+    judged->buffer = !judged->is;
+    if (!judged->is)
+        return CKPT_OK;
+    judged->trained = training_is_trained(&training->flags, spot->owner, entry);
+    return view_find(training, entry->value->as.tensor, &judged->view) != NULL
+               ? CKPT_OK
+               : CKPT_MEMORY;
+}
+
+/* The name by which it is to be met: the full one, or the key in its map. */
+static const struct ckpt_text *
+entry_name(const struct training *training, size_t index, bool in_map)
+{
+    const struct ckpt_spot *spot = &training->graph->spots[index];
+    const struct ckpt_value *key;
+
+    if (!in_map)
+        return &training->graph->entries[index].name;
+    if (spot->owner->kind != CKPT_KIND_MAP)
+        return NULL;
+    key = spot->owner->as.map.pairs[spot->index].key;
+    return key->kind == CKPT_KIND_STRING ? &key->as.text : NULL;
+}
+
+static int
+entry_meet(struct training *training, size_t index, bool in_map)
+{
+    const struct judged *judged = &training->judged[index];
+    const struct ckpt_text *name;
+    uint64_t *view = NULL;
+    bool meets = false;
+    int status;
+
+    if (!judged->is && (!judged->buffer || training->pattern == NULL))
+        return CKPT_OK;
+    name = entry_name(training, index, in_map);
+    if (name == NULL)
+        return CKPT_OK;
+    if (judged->is)
+        view = sdk_table_find(&training->views, &judged->view,
+                              sizeof judged->view);
+    status = name_meets(training, name, view != NULL ? *view / VIEW_NUMBER : 0,
+                        &meets);
+    if (status != CKPT_OK || !meets)
+        return status;
+    training->met_count++;
+    if (view != NULL)
         *view |= VIEW_MET;
-        training->met_count++;
-    }
+    else
+        training->buffer_count++;
+    return CKPT_OK;
+}
+
+/* A pattern that meets no full name is meant for the names in the maps. */
+static int
+entries_meet(struct training *training)
+{
+    size_t i, count = training->graph->entry_count;
+    int status = CKPT_OK;
+
+    for (i = 0; i < count && status == CKPT_OK; i++)
+        status = entry_meet(training, i, false);
+    if (training->met_count > 0)
+        return status;
+    for (i = 0; i < count && status == CKPT_OK; i++)
+        status = entry_meet(training, i, true);
     return status;
 }
 
@@ -265,29 +303,11 @@ entry_edit(struct training *training, size_t index)
                               *made);
 }
 
-/* ---- What was a whole model ---- */
+/* ---- What was a whole model ----
+ *
+ * Its flags are silent by convention; that is told by an attribute, without
+ * which its parameters are as those of any map. */
 
-/* The names of what is frozen now. */
-static int
-model_list(struct training *training, const struct ckpt_value *map,
-           struct ckpt_value *list)
-{
-    const struct ckpt_host *host = training->host;
-    struct ckpt_graph *graph = host->edit_graph(host, training->edits);
-    const struct ckpt_pair *pair = map->as.map.pairs;
-    const struct ckpt_value *made;
-    int status = CKPT_OK;
-    size_t i;
-
-    for (i = 0; i < map->as.map.count && status == CKPT_OK; i++, pair++) {
-        made = training->made[pair->value->id];
-        if (made != NULL && !made->as.tensor->requires_grad)
-            status = host->list_add(host, graph, list, pair->key);
-    }
-    return status;
-}
-
-/* The same map with another list among its attributes. */
 static int
 model_make(struct training *training, const struct ckpt_value *map,
            struct ckpt_value **value)
@@ -296,7 +316,6 @@ model_make(struct training *training, const struct ckpt_value *map,
     struct ckpt_graph *graph = host->edit_graph(host, training->edits);
     struct ckpt_value like = {.kind = CKPT_KIND_MAP,
                               .type_name = map->type_name};
-    struct ckpt_value empty = {.kind = CKPT_KIND_LIST}, *list;
     const struct ckpt_value *made;
     const struct ckpt_attr *attr;
     const struct ckpt_pair *pair = map->as.map.pairs;
@@ -310,14 +329,9 @@ model_make(struct training *training, const struct ckpt_value *map,
     }
     for (attr = map->attrs; attr != NULL && status == CKPT_OK;
          attr = attr->next)
-        status = host->attr_set(host, graph, *value, attr->name, attr->value);
-    if (status == CKPT_OK)
-        status = host->value_new(host, graph, &empty, sizeof empty, &list);
-    if (status == CKPT_OK)
-        status = model_list(training, map, list);
-    if (status == CKPT_OK)
-        status =
-            host->attr_set(host, graph, *value, SDK_TORCH_MODEL_FROZEN, list);
+        if (strcmp(attr->name, SDK_TORCH_MODEL_CLASS) != 0)
+            status =
+                host->attr_set(host, graph, *value, attr->name, attr->value);
     return status;
 }
 
@@ -326,7 +340,8 @@ model_is(const struct training *training, const struct ckpt_value *value)
 {
     const struct training_owner *owner = &training->flags.owners[value->id];
 
-    return value->kind == CKPT_KIND_MAP && owner->model && owner->touched;
+    return value->kind == CKPT_KIND_MAP && owner->trained.model &&
+           owner->touched;
 }
 
 static int
@@ -401,7 +416,8 @@ training_tell(const struct training *training)
 {
     const struct ckpt_host *host = training->host;
 
-    if (training->met_count == 0 && training->buffer_count > 0)
+    if (training->buffer_count > 0 &&
+        training->met_count == training->buffer_count)
         host->edit_unmatched(host, training->edits,
                              "no parameter is met, only %" PRIu64 " buffer%s",
                              training->buffer_count,
@@ -426,6 +442,8 @@ training_apply(const struct ckpt_host *host, void *self,
     training->edits = edits;
     for (i = 0; i < graph->entry_count && status == CKPT_OK; i++)
         status = entry_judge(training, i);
+    if (status == CKPT_OK)
+        status = entries_meet(training);
     for (i = 0; i < graph->entry_count && status == CKPT_OK; i++)
         if (entry_met(training, i))
             training->flags.owners[graph->spots[i].owner->id].touched = true;
@@ -440,9 +458,10 @@ training_apply(const struct ckpt_host *host, void *self,
 
 /* ---- Slots ---- */
 
-/* Takes out the slots of what is frozen; counts what is trained without. */
+/* Takes out the slots of what is frozen; counts what is trained without. In
+ * such a map the flags speak. */
 static uint64_t
-optimizer_settle(struct training *training, struct sdk_optimizer *optimizer)
+optimizer_settle(const struct sdk_optimizer *optimizer)
 {
     const struct ckpt_value *map = optimizer->weights;
     const struct ckpt_pair *pair = map->as.map.pairs;
@@ -453,8 +472,7 @@ optimizer_settle(struct training *training, struct sdk_optimizer *optimizer)
     for (i = 0; i < map->as.map.count; i++, pair++) {
         slot = sdk_slot_at(optimizer, map, i);
         if (slot != NULL)
-            slot->goes |= !training_is_trained(&training->flags, map, i,
-                                               pair->value->as.tensor);
+            slot->goes |= !pair->value->as.tensor->requires_grad;
         else if (pair->value->kind == CKPT_KIND_TENSOR)
             lacking += pair->value->as.tensor->requires_grad;
     }
@@ -468,6 +486,7 @@ training_settle(const struct ckpt_host *host, void *self,
     struct training *training = self;
     bool met = training->met_count > 0;
     struct sdk_optimizer *optimizer;
+    struct sdk_trained trained;
     uint64_t lacking = 0;
     size_t i;
     int status;
@@ -477,8 +496,11 @@ training_settle(const struct ckpt_host *host, void *self,
     status = training_prepare(training, host, graph);
     for (i = 0; status == CKPT_OK && i < training->optimizers.count; i++) {
         optimizer = &training->optimizers.items[i];
-        if (optimizer->weights != NULL)
-            lacking += optimizer_settle(training, optimizer);
+        if (optimizer->weights == NULL)
+            continue;
+        sdk_trained_look(&trained, optimizer->weights);
+        if (sdk_trained_speak(&trained))
+            lacking += optimizer_settle(optimizer);
     }
     if (status == CKPT_OK)
         status = sdk_slots_edit(host, edits, &training->optimizers);
