@@ -76,6 +76,13 @@ struct ckpt_transform {
     int (*cursor_next)(const struct ckpt_host *host, void *cursor,
                        struct ckpt_span *span);
     void (*cursor_close)(const struct ckpt_host *host, void *cursor);
+
+    /* Records what follows from all transforms together. [serial, once, after
+     * the last apply of all of them; NULL if nothing does] `graph` is what they
+     * made, with what was settled before. Edits are made as after apply; none
+     * is no failure and says nothing. */
+    int (*settle)(const struct ckpt_host *host, void *self,
+                  const struct ckpt_graph *graph, struct ckpt_edits *edits);
 };
 
 #endif
