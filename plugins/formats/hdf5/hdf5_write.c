@@ -33,14 +33,16 @@ static bool
 out_lists(struct hdf5_out *out)
 {
     out->links = H5Pcreate(H5P_LINK_CREATE);
+    out->utf8_links = H5Pcreate(H5P_LINK_CREATE);
     out->groups = H5Pcreate(H5P_GROUP_CREATE);
     out->sets = H5Pcreate(H5P_DATASET_CREATE);
     out->chunked = H5Pcreate(H5P_DATASET_CREATE);
     out->attrs = H5Pcreate(H5P_ATTRIBUTE_CREATE);
     out->text = H5Tcopy(H5T_C_S1);
-    return out->links >= 0 && out->groups >= 0 && out->sets >= 0 &&
-           out->chunked >= 0 && out->attrs >= 0 && out->text >= 0 &&
-           H5Pset_char_encoding(out->links, H5T_CSET_UTF8) >= 0 &&
+    return out->links >= 0 && out->utf8_links >= 0 && out->groups >= 0 &&
+           out->sets >= 0 && out->chunked >= 0 && out->attrs >= 0 &&
+           out->text >= 0 &&
+           H5Pset_char_encoding(out->utf8_links, H5T_CSET_UTF8) >= 0 &&
            H5Pset_char_encoding(out->attrs, H5T_CSET_UTF8) >= 0 &&
            H5Pset_obj_track_times(out->groups, 0) >= 0 &&
            H5Pset_obj_track_times(out->sets, 0) >= 0 &&
@@ -123,6 +125,18 @@ out_path(struct hdf5_out *out, const char *path, size_t size_bytes)
     return (const char *)out->path.data;
 }
 
+/* The list by which a link is made. Links that are said to be UTF-8 turn their
+ * group into the newer kind, which is slower to read and which fewer readers
+ * know; in ASCII that says nothing. */
+static hid_t
+link_list(const struct hdf5_out *out, const char *path)
+{
+    for (; *path != '\0'; path++)
+        if ((unsigned char)*path > 0x7F)
+            return out->utf8_links;
+    return out->links;
+}
+
 /* One group of a path, whose outer groups are there. */
 static int
 group_new(struct hdf5_out *out, const char *path, size_t size_bytes)
@@ -141,7 +155,8 @@ group_new(struct hdf5_out *out, const char *path, size_t size_bytes)
     named = out_path(out, path, size_bytes);
     if (named == NULL)
         return CKPT_MEMORY;
-    group = H5Gcreate2(out->file, named, out->links, out->groups, H5P_DEFAULT);
+    group = H5Gcreate2(out->file, named, link_list(out, named), out->groups,
+                       H5P_DEFAULT);
     if (group < 0)
         return hdf5_out_fail(out, named);
     H5Gclose(group);
@@ -293,8 +308,8 @@ data_new(struct hdf5_out *out, const char *path,
                 ? H5Screate(H5S_SCALAR)
                 : H5Screate_simple((int)tensor->rank, shape, NULL);
     if (space >= 0 && type >= 0 && list >= 0)
-        data = H5Dcreate2(out->file, path, type, space, out->links, list,
-                          H5P_DEFAULT);
+        data = H5Dcreate2(out->file, path, type, space, link_list(out, path),
+                          list, H5P_DEFAULT);
     if (space >= 0)
         H5Sclose(space);
     return data;
@@ -325,9 +340,9 @@ entry_make(struct hdf5_out *out, size_t entry)
     hid_t data;
 
     if (out->first[entry] != entry) {
-        if (H5Lcreate_hard(out->file,
-                           out->graph->entries[out->first[entry]].name.data,
-                           out->file, path, out->links, H5P_DEFAULT) < 0)
+        if (H5Lcreate_hard(
+                out->file, out->graph->entries[out->first[entry]].name.data,
+                out->file, path, link_list(out, path), H5P_DEFAULT) < 0)
             return hdf5_out_fail(out, path);
         return CKPT_OK;
     }
@@ -415,6 +430,8 @@ out_close_lists(struct hdf5_out *out)
         H5Tclose(out->text);
     if (out->links > 0)
         H5Pclose(out->links);
+    if (out->utf8_links > 0)
+        H5Pclose(out->utf8_links);
     if (out->groups > 0)
         H5Pclose(out->groups);
     if (out->sets > 0)
