@@ -137,30 +137,48 @@ link_list(const struct hdf5_out *out, const char *path)
     return out->links;
 }
 
-/* One group of a path, whose outer groups are there. */
-static int
-group_new(struct hdf5_out *out, const char *path, size_t size_bytes)
+/* Where the last step of a path begins. */
+static size_t
+path_step(const char *path, size_t size_bytes)
 {
-    const char *named;
-    uint64_t *what;
-    bool added;
-    hid_t group;
+    size_t at = size_bytes;
 
-    what = sdk_table_add(out->host, &out->paths, path, size_bytes, &added);
-    if (what == NULL)
-        return CKPT_MEMORY;
-    if (!added)
-        return *what == PATH_GROUP ? CKPT_OK : CKPT_END;
-    *what = PATH_GROUP;
-    named = out_path(out, path, size_bytes);
-    if (named == NULL)
-        return CKPT_MEMORY;
-    group = H5Gcreate2(out->file, named, link_list(out, named), out->groups,
-                       H5P_DEFAULT);
+    while (at > 0 && path[at - 1] != '/')
+        at--;
+    return at;
+}
+
+static hid_t
+group_open(struct hdf5_out *out, const char *path, size_t size_bytes)
+{
+    const char *named = out_path(out, size_bytes > 0 ? path : "/",
+                                 size_bytes > 0 ? size_bytes : 1);
+
+    return named != NULL ? H5Gopen2(out->file, named, H5P_DEFAULT) : -1;
+}
+
+/* The group of the first bytes of a path, in the group before its last step:
+ * that is `*outer`, if it is open already, and then the new one is. */
+static int
+group_new(struct hdf5_out *out, const char *path, size_t size_bytes,
+          hid_t *outer)
+{
+    size_t step = path_step(path, size_bytes);
+    hid_t group = *outer, made = -1;
+    const char *named;
+
     if (group < 0)
-        return hdf5_out_fail(out, named);
-    H5Gclose(group);
-    return CKPT_OK;
+        group = group_open(out, path, step > 0 ? step - 1 : 0);
+    named = out_path(out, path + step, size_bytes - step);
+    if (group >= 0 && named != NULL) {
+        made = H5Gcreate2(group, named, link_list(out, named), out->groups,
+                          H5P_DEFAULT);
+        H5Gclose(group);
+    }
+    *outer = made;
+    return named == NULL ? CKPT_MEMORY
+           : made < 0    ? hdf5_out_fail(out, out_path(out, path, size_bytes))
+                         : CKPT_OK;
 }
 
 /* Makes all groups of a path that are not there. */
@@ -168,14 +186,28 @@ static int
 group_ensure(struct hdf5_out *out, const char *path, size_t size_bytes)
 {
     uint64_t *what = sdk_table_find(&out->paths, path, size_bytes);
+    hid_t outer = -1;
     size_t i;
+    bool added;
     int status = CKPT_OK;
 
     if (what != NULL)
         return *what == PATH_GROUP ? CKPT_OK : CKPT_END;
-    for (i = 0; i <= size_bytes && status == CKPT_OK; i++)
-        if (i == size_bytes || path[i] == '/')
-            status = group_new(out, path, i);
+    for (i = 0; i <= size_bytes && status == CKPT_OK; i++) {
+        if (i < size_bytes && path[i] != '/')
+            continue;
+        what = sdk_table_add(out->host, &out->paths, path, i, &added);
+        if (what == NULL)
+            status = CKPT_MEMORY;
+        else if (!added)
+            status = *what == PATH_GROUP ? CKPT_OK : CKPT_END;
+        else
+            status = group_new(out, path, i, &outer);
+        if (what != NULL && added)
+            *what = PATH_GROUP;
+    }
+    if (outer >= 0)
+        H5Gclose(outer);
     return status;
 }
 
@@ -183,35 +215,16 @@ int
 hdf5_out_group(struct hdf5_out *out, const char *path, size_t size_bytes,
                hid_t *group)
 {
-    const char *named;
-    int status;
+    int status = size_bytes > 0 ? group_ensure(out, path, size_bytes) : CKPT_OK;
     hid_t opened;
 
-    if (size_bytes == 0) {
-        opened = H5Gopen2(out->file, "/", H5P_DEFAULT);
-    } else {
-        status = group_ensure(out, path, size_bytes);
-        if (status != CKPT_OK)
-            return status;
-        named = out_path(out, path, size_bytes);
-        if (named == NULL)
-            return CKPT_MEMORY;
-        opened = H5Gopen2(out->file, named, H5P_DEFAULT);
-    }
+    if (status != CKPT_OK)
+        return status;
+    opened = group_open(out, path, size_bytes);
     if (opened < 0)
         return hdf5_out_fail(out, NULL);
     *group = opened;
     return CKPT_OK;
-}
-
-static size_t
-path_outer(const struct ckpt_text *path)
-{
-    size_t at = path->size_bytes;
-
-    while (at > 0 && path->data[at - 1] != '/')
-        at--;
-    return at > 0 ? at - 1 : 0;
 }
 
 /* Takes the path of an entry for its data set. */
@@ -219,13 +232,13 @@ static int
 entry_place(struct hdf5_out *out, size_t entry)
 {
     const struct ckpt_text *path = &out->graph->entries[entry].name;
-    size_t outer = path_outer(path);
+    size_t outer = path_step(path->data, path->size_bytes);
     uint64_t *what;
     bool added;
     int status = hdf5_names_check(&out->names, path);
 
     if (status == CKPT_OK && outer > 0)
-        status = group_ensure(out, path->data, outer);
+        status = group_ensure(out, path->data, outer - 1);
     if (status == CKPT_END)
         return out->host->fail(out->host, CKPT_UNSUPPORTED, path->data,
                                CKPT_NOWHERE,
