@@ -186,12 +186,11 @@ ls_optimizers(struct cli *cli, struct cli_listing *listing)
     int status = cli_walk_init(&walk, listing->graph);
 
     if (status == CKPT_OK)
-        status = cli_optimizers_find(&optimizers, &walk);
+        status = cli_optimizers_find(&optimizers, listing->file, &walk);
     if (status == CKPT_OK)
         cli_tree_optimizers(&cli->out, &walk, &optimizers,
                             cli->args.verbose > 0);
     listing->row_count = optimizers.count;
-    cli_optimizers_fini(&optimizers);
     cli_walk_fini(&walk);
     return status;
 }

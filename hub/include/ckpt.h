@@ -168,6 +168,22 @@ CKPT_API void ckpt_close(struct ckpt_file *file);
 CKPT_API const struct ckpt_graph *ckpt_file_graph(const struct ckpt_file *);
 CKPT_API const struct ckpt_file_info *ckpt_file_info(const struct ckpt_file *);
 
+/* The state of an optimizer, and whose slots are in it. */
+struct ckpt_optimizer {
+    const struct ckpt_value *map, *state;
+    /* By pair of `state`: the parameter for which it is kept, or NULL. The
+     * whole is NULL if that is not known. */
+    const struct ckpt_text *const *names;
+    const struct ckpt_value *weights; /* the map that holds them, or NULL */
+    const char *why;                  /* there are no names, or NULL */
+};
+
+/* All optimizers, in order of the tree. They are looked for once, and live
+ * until the file closes. */
+CKPT_API int ckpt_file_optimizers(struct ckpt_file *file,
+                                  const struct ckpt_optimizer **optimizers,
+                                  size_t *count);
+
 /* The folder for files without a name that ckpt_file_digest may need: what
  * decodes only from start to end, but is wanted out of order, is put there.
  * $TMPDIR, else /tmp. A conversion uses the folder of its output. */
