@@ -280,7 +280,7 @@ static int
 forth_cell(struct forth *forth, uint32_t part)
 {
     uint32_t kind = forth->layer->kind;
-    uint64_t gates = kind == LAYOUT_LSTM ? 4 : kind == LAYOUT_GRU ? 3 : 1;
+    uint64_t gates = layout_kind_gates(kind);
     int status =
         forth_table(forth, part, LAYOUT_KERNEL, LAYOUT_WEIGHT_IH, gates);
 
