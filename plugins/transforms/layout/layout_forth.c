@@ -404,6 +404,9 @@ layout_forth(struct layout_run *run, const struct layout_layer *layer,
     case LAYOUT_ATTENTION:
         return forth_attention(&forth);
     default:
+        run->host->remedy(run->host,
+                          "other=keep keeps what is of no known layer as it "
+                          "is, other=drop leaves it out");
         return layout_refuse(run, layer, "%s",
                              layer->why != NULL ? layer->why : "unknown");
     }

@@ -378,9 +378,7 @@ class_take(struct layout_run *run, struct layout_layer *layer)
         return CKPT_OK;
     layer->kind = layer->class->kind;
     if (layer->kind == LAYOUT_REFUSED)
-        return kind_unknown(run, layer,
-                            layout_printf(run, "%s: %s", layer->class->name,
-                                          layer->class->why));
+        return kind_unknown(run, layer, layer->class->why);
     if (layer->kind == LAYOUT_BOTH)
         layer->kind = LAYOUT_UNKNOWN;
     return CKPT_OK;
