@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "escape.h"
 #include "ways.h"
 
 static void
@@ -37,6 +38,19 @@ convert_summary(struct cli *cli, const struct ckpt_summary *summary,
     }
     cli_say(cli, NULL, cli_out_text(&text));
     cli_out_fini(&text);
+}
+
+/* The path as the user began it, with the name that the file got. */
+static void
+convert_name(struct cli *cli, const struct ckpt_summary *summary)
+{
+    const char *output = cli->args.operands.items[1];
+    const char *slash = strrchr(output, '/');
+    size_t folder = slash != NULL ? (size_t)(slash + 1 - output) : 0;
+
+    cli_escape(&cli->out, output, folder);
+    cli_escape_string(&cli->out, summary->name);
+    cli_out_char(&cli->out, '\n');
 }
 
 /* A template is an option of the writer, if that has one. */
@@ -72,6 +86,7 @@ convert_order(const struct cli_args *args, struct ckpt_conversion *conversion)
     conversion->dry_run = args->dry_run;
     conversion->force = args->force;
     conversion->sync = args->sync;
+    conversion->hash_name = args->hash_name;
 }
 
 static int
@@ -95,6 +110,8 @@ convert_do(struct cli *cli, struct ckpt_conversion *conversion)
     }
     if (status != CKPT_OK || ended != CKPT_OK)
         return cli_fail(cli, status != CKPT_OK ? status : ended);
+    if (summary.name[0] != '\0')
+        convert_name(cli, &summary);
     if (args->verbose > 0 || (args->dry_run && !args->quiet))
         convert_summary(cli, &summary, &ways);
     return CLI_DONE;
@@ -145,6 +162,9 @@ static const struct cli_option convert_options[] = {
      "replace OUT if it exists"},
     {"sync", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, sync),
      "wait until OUT is safe on the disk"},
+    {"hash-name", 0, NULL, CLI_OPTION_FLAG,
+     offsetof(struct cli_args, hash_name),
+     "put the first digits of OUT's SHA-256 into its name, and print that"},
     {NULL, 0, NULL, CLI_OPTION_END, 0, NULL},
 };
 

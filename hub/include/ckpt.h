@@ -414,6 +414,10 @@ struct ckpt_conversion {
      * the call. NULL: nobody asks. */
     void (*way)(void *context, const struct ckpt_way *way);
     void *way_context;
+    /* Put the first eight digits of the output's SHA-256 into its name, as
+     * ckpt_verify finds them: "model.pth" becomes "model-5c106cde.pth". The
+     * output is one file. */
+    bool hash_name;
 };
 
 static inline struct ckpt_conversion
@@ -434,6 +438,9 @@ struct ckpt_summary {
     uint64_t size_bytes;   /* of all output files */
     size_t file_count;
     size_t loss_count;
+    /* Of the output, without folders, if it tells a hash that was asked for
+     * here or by a transform; else empty. */
+    char name[256];
 };
 
 /* `summary` may be NULL. After a failure no output file is there that was

@@ -327,6 +327,13 @@ host_edit_root(const struct ckpt_host *table, struct ckpt_edits *edits,
     return hub_edit_root(edits, value);
 }
 
+static void
+host_edit_hash_name(const struct ckpt_host *table, struct ckpt_edits *edits)
+{
+    (void)table;
+    edits->hash_name = true;
+}
+
 static void host_edit_unmatched(const struct ckpt_host *table,
                                 struct ckpt_edits *edits, const char *format,
                                 ...) CKPT_PRINTF(3, 4);
@@ -431,6 +438,7 @@ static const struct ckpt_host host_table = {
     .storage_join = host_storage_join,
     .verifying = host_verifying,
     .remedy = host_remedy,
+    .edit_hash_name = host_edit_hash_name,
 };
 
 void

@@ -333,6 +333,14 @@ struct ckpt_host {
      * one line like its text: "drop it with -t drop:NAME". */
     void (*remedy)(const struct ckpt_host *host, const char *format, ...)
         CKPT_PRINTF(2, 3);
+
+    /* ---- The name of the output [apply] ---- */
+
+    /* Asks for an output whose name tells its own hash, if one is written: the
+     * first eight digits of the file's SHA-256, behind a `-`, before the
+     * suffix. It is no edit, and counts as none. */
+    void (*edit_hash_name)(const struct ckpt_host *host,
+                           struct ckpt_edits *edits);
 };
 
 #endif
