@@ -64,7 +64,7 @@ ls_pick(struct cli_listing *listing, const char *pattern, bool positions)
         row = &listing->rows[listing->row_count++];
         row->entry = entry;
         row->index = i;
-        row->parameter_index = numbers != NULL ? numbers[i] : UINT64_MAX;
+        row->parameter_index = numbers != NULL ? numbers[i] : CLI_NUMBER_NONE;
     }
     free(numbers);
     return CKPT_OK;
@@ -126,7 +126,7 @@ ls_cell(struct cli_out *out, const struct cli_listing *listing, size_t nth,
         cli_out_u64(out, row->index);
         break;
     case LS_PARAMETER:
-        if (row->parameter_index == UINT64_MAX)
+        if (row->parameter_index >= CLI_NUMBER_SLOT)
             cli_out_char(out, '-');
         else
             cli_out_u64(out, row->parameter_index);
@@ -205,7 +205,9 @@ ls_print(struct cli *cli, struct cli_listing *listing, const char *pattern)
         return ls_optimizers(cli, listing);
     if (cli->args.tree)
         return ls_tree(cli, listing);
-    status = ls_pick(listing, pattern, cli->args.index);
+    status = ls_pick(listing, pattern, cli->args.index || cli->args.modules);
+    if (status == CKPT_OK && cli->args.modules)
+        return cli_listing_modules(&cli->out, listing, !cli->args.quiet);
     if (status == CKPT_OK && cli->args.digest)
         status = ls_digest(cli, listing);
     if (status != CKPT_OK)
@@ -232,6 +234,12 @@ ls_check(struct cli *cli, const char *pattern)
         return cli_usage(cli,
                          "--optimizer goes with --tree or --json, and with "
                          "none of --digest, --index and PATTERN",
+                         NULL, NULL);
+    if (args->modules && (args->tree || args->json || args->digest ||
+                          args->index || args->optimizer))
+        return cli_usage(cli,
+                         "--modules goes with none of --tree, --json, "
+                         "--digest, --index and --optimizer",
                          NULL, NULL);
     if (pattern != NULL && strncmp(pattern, "re:", 3) == 0)
         return cli_usage(cli, "regular expressions (re:) are not known here",
@@ -316,6 +324,8 @@ static const struct cli_option ls_options[] = {
      "SHA-256 of each tensor: contiguous, little-endian"},
     {"index", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, index),
      "positions from 0, among all and among parameters"},
+    {"modules", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, modules),
+     "a line for each module, its kind guessed from its keys"},
     CLI_TRANSFORM_OPTIONS,
     {"from", 0, "FORMAT", CLI_OPTION_TEXT, offsetof(struct cli_args, from),
      "read as this format instead of telling it by content"},

@@ -96,6 +96,24 @@ model_flag(struct cli_out *out, const struct ckpt_value *flag)
         cli_out_string(out, flag->as.truth ? ", training" : ", evaluating");
 }
 
+bool
+cli_model_class(const struct ckpt_graph *graph, const struct ckpt_text *path,
+                struct ckpt_text *class)
+{
+    const struct ckpt_value *found =
+        model_find(model_map(graph, "model.classes"), path);
+    size_t i;
+
+    if (found == NULL || found->kind != CKPT_KIND_STRING)
+        return false;
+    for (i = found->as.text.size_bytes; i > 0; i--)
+        if (found->as.text.data[i - 1] == '.')
+            break;
+    class->data = found->as.text.data + i;
+    class->size_bytes = found->as.text.size_bytes - i;
+    return true;
+}
+
 /* ---- Models ---- */
 
 /* The index after the last module of the model that begins at `from`. */

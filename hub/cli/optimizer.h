@@ -13,14 +13,12 @@
  *
  *   by a map beside the optimizer, in the same container or in the nearest one
  *   around it, that holds tensors by name. Of these count, in order: those
- *   that are no buffers (by their role; where roles are not told, those called
- *   running_mean or running_var, and what is not floating or complex, are
- *   buffers) and not a second name of one before. If there are as many as
- *   numbers, and each slot with tensors has one of that parameter's shape,
- *   they belong together. If there are more, as when a part of the model was
- *   frozen, there must be exactly one way to pass some over so that all
- *   shapes fit. If groups are several, and two of them have parameters of one
- *   shape, their order is not known.
+ *   that are no buffers (numbers.h) and not a second name of one before. If
+ *   there are as many as numbers, and each slot with tensors has one of that
+ *   parameter's shape, they belong together. If there are more, as when a part
+ *   of the model was frozen, there must be exactly one way to pass some over so
+ *   that all shapes fit. If groups are several, and two of them have parameters
+ *   of one shape, their order is not known.
  *
  * What is not known is left without a name, and why is said.
  */

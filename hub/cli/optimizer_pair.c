@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "numbers.h"
+
 #define TWINS_LOOK_MAX 64 /* tensors on one storage */
 
 struct slot {
@@ -148,31 +150,6 @@ pair_slots(struct pairing *pairing, bool *named)
 /* ---- Places ---- */
 
 static bool
-place_is_buffer(const struct ckpt_text *name, const struct ckpt_tensor *tensor)
-{
-    static const char *const ends[] = {"running_mean", "running_var"};
-    static const char *const kinds[] = {"float", "bfloat", "complex"};
-    const char *dtype = ckpt_dtype_name(tensor->dtype);
-    size_t i, size;
-    bool trained = false;
-
-    if (tensor->role != CKPT_ROLE_UNKNOWN)
-        return tensor->role != CKPT_ROLE_PARAMETER;
-    for (i = 0; dtype != NULL && i < sizeof kinds / sizeof *kinds; i++)
-        trained = trained || strncmp(dtype, kinds[i], strlen(kinds[i])) == 0;
-    for (i = 0; i < sizeof ends / sizeof *ends; i++) {
-        size = strlen(ends[i]);
-        if (name->size_bytes < size ||
-            memcmp(name->data + name->size_bytes - size, ends[i], size) != 0)
-            continue;
-        if (name->size_bytes == size ||
-            name->data[name->size_bytes - size - 1] == '.')
-            return true;
-    }
-    return !trained;
-}
-
-static bool
 same_shape(const struct ckpt_tensor *a, const struct ckpt_tensor *b)
 {
     return a->rank == b->rank &&
@@ -219,7 +196,7 @@ pair_places(struct pairing *pairing, const struct ckpt_value *map)
             continue;
         place.name = &pair->key->as.text;
         place.tensor = pair->value->as.tensor;
-        if (place_is_buffer(place.name, place.tensor) ||
+        if (!cli_is_parameter(place.name, place.tensor) ||
             place_is_twin(pairing, &place))
             continue;
         pairing->places[pairing->place_count++] = place;
