@@ -12,7 +12,6 @@
 #include "cli.h"
 #include "escape.h"
 #include "listing.h"
-#include "numbers.h"
 #include "table_out.h"
 #include "tree.h"
 
@@ -47,16 +46,18 @@ static int
 ls_pick(struct cli_listing *listing, const char *pattern, bool positions)
 {
     const struct ckpt_graph *graph = listing->graph;
-    uint64_t *numbers = positions ? cli_numbers(graph) : NULL;
+    const uint64_t *numbers = NULL;
     const struct ckpt_entry *entry;
     struct cli_row *row;
+    int status =
+        positions ? ckpt_file_numbers(listing->file, &numbers) : CKPT_OK;
     size_t i;
 
+    if (status != CKPT_OK)
+        return status;
     listing->rows = calloc(graph->entry_count + 1, sizeof *listing->rows);
-    if (listing->rows == NULL || (positions && numbers == NULL)) {
-        free(numbers);
+    if (listing->rows == NULL)
         return CKPT_MEMORY;
-    }
     for (i = 0; i < graph->entry_count; i++) {
         entry = &graph->entries[i];
         if (!ls_matches(entry, pattern))
@@ -64,9 +65,8 @@ ls_pick(struct cli_listing *listing, const char *pattern, bool positions)
         row = &listing->rows[listing->row_count++];
         row->entry = entry;
         row->index = i;
-        row->parameter_index = numbers != NULL ? numbers[i] : CLI_NUMBER_NONE;
+        row->parameter_index = numbers != NULL ? numbers[i] : CKPT_NUMBER_NONE;
     }
-    free(numbers);
     return CKPT_OK;
 }
 
@@ -126,7 +126,7 @@ ls_cell(struct cli_out *out, const struct cli_listing *listing, size_t nth,
         cli_out_u64(out, row->index);
         break;
     case LS_PARAMETER:
-        if (row->parameter_index >= CLI_NUMBER_SLOT)
+        if (row->parameter_index >= CKPT_NUMBER_SLOT)
             cli_out_char(out, '-');
         else
             cli_out_u64(out, row->parameter_index);
@@ -186,12 +186,11 @@ ls_optimizers(struct cli *cli, struct cli_listing *listing)
     int status = cli_walk_init(&walk, listing->graph);
 
     if (status == CKPT_OK)
-        status = cli_optimizers_find(&optimizers, &walk);
+        status = cli_optimizers_find(&optimizers, listing->file, &walk);
     if (status == CKPT_OK)
         cli_tree_optimizers(&cli->out, &walk, &optimizers,
                             cli->args.verbose > 0);
     listing->row_count = optimizers.count;
-    cli_optimizers_fini(&optimizers);
     cli_walk_fini(&walk);
     return status;
 }

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "diff.h"
-#include "optimizer_pair.h"
 
 static const char counter[] = "num_batches_tracked";
 static const char mean[] = "running_mean";
@@ -57,24 +56,23 @@ names_init(struct names *names, const struct ckpt_graph *graph)
 static int64_t
 version_of(const struct names *names, const struct ckpt_entry *entry)
 {
+    static const struct ckpt_text version_key = {"version", 7};
     size_t index = (size_t)(entry - names->graph->entries);
     const struct ckpt_spot *spot = &names->graph->spots[index];
     const struct ckpt_value *version = NULL;
     const struct ckpt_attr *attr;
-    struct cli_out module;
-    const struct ckpt_text *key;
+    struct ckpt_text module;
 
-    if (spot->owner == NULL || spot->owner->kind != CKPT_KIND_MAP)
+    if (spot->owner == NULL || spot->owner->kind != CKPT_KIND_MAP ||
+        spot->owner->as.map.pairs[spot->index].key->kind != CKPT_KIND_STRING)
         return 0;
-    key = &spot->owner->as.map.pairs[spot->index].key->as.text;
-    cli_out_init(&module, -1);
-    if (key->size_bytes >= sizeof mean)
-        cli_out_bytes(&module, key->data, key->size_bytes - sizeof mean);
+    module = spot->owner->as.map.pairs[spot->index].key->as.text;
+    module.size_bytes -=
+        module.size_bytes < sizeof mean ? module.size_bytes : sizeof mean;
     for (attr = spot->owner->attrs; attr != NULL; attr = attr->next)
         if (strcmp(attr->name, "_metadata") == 0)
-            version = cli_map_find(attr->value, cli_out_text(&module));
-    cli_out_fini(&module);
-    version = version != NULL ? cli_map_find(version, "version") : NULL;
+            version = cli_map_find(attr->value, &module);
+    version = version != NULL ? cli_map_find(version, &version_key) : NULL;
     return version != NULL && version->kind == CKPT_KIND_INT && !version->wide
                ? version->as.integer
                : 0;

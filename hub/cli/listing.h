@@ -11,7 +11,7 @@
 struct cli_row {
     const struct ckpt_entry *entry;
     uint64_t index;           /* among all entries */
-    uint64_t parameter_index; /* numbers.h; or one of its words */
+    uint64_t parameter_index; /* of ckpt_file_numbers */
 };
 
 struct cli_listing {

@@ -12,7 +12,6 @@
 #include "listing.h"
 #include "model.h"
 #include "module_kind.h"
-#include "numbers.h"
 #include "table_out.h"
 
 /* A row with the name of its module: the first bytes of its own. */
@@ -94,7 +93,7 @@ members_fill(const struct cli_listing *listing, struct member *members)
         members[i].row = &listing->rows[i];
         members[i].path.data = name->data;
         members[i].path.size_bytes =
-            listing->rows[i].parameter_index == CLI_NUMBER_SLOT
+            listing->rows[i].parameter_index == CKPT_NUMBER_SLOT
                 ? path_slot(name)
                 : path_module(name);
     }
@@ -109,7 +108,7 @@ firsts_fill(const struct cli_listing *listing, size_t *firsts)
     size_t i = listing->row_count;
 
     while (i-- > 0)
-        if (listing->rows[i].parameter_index < CLI_NUMBER_SLOT)
+        if (listing->rows[i].parameter_index < CKPT_NUMBER_SLOT)
             firsts[listing->rows[i].parameter_index] = i + 1;
 }
 
@@ -132,7 +131,7 @@ modules_fill(const struct cli_listing *listing, const struct member *members,
         tensor = member->row->entry->value->as.tensor;
         module->member_count++;
         module->size_bytes += tensor->size_bytes;
-        if (number < CLI_NUMBER_SLOT &&
+        if (number < CKPT_NUMBER_SLOT &&
             firsts[number] == (size_t)(member->row - listing->rows) + 1)
             module->element_count += tensor->element_count;
     }
@@ -148,7 +147,7 @@ module_kind(struct cli_out *out, const struct cli_listing *listing,
     struct ckpt_text class;
     size_t i, at = path->size_bytes + (path->size_bytes > 0);
 
-    if (module->members->row->parameter_index == CLI_NUMBER_SLOT) {
+    if (module->members->row->parameter_index == CKPT_NUMBER_SLOT) {
         cli_out_string(out, "optimizer");
         return;
     }

@@ -168,6 +168,33 @@ CKPT_API void ckpt_close(struct ckpt_file *file);
 CKPT_API const struct ckpt_graph *ckpt_file_graph(const struct ckpt_file *);
 CKPT_API const struct ckpt_file_info *ckpt_file_info(const struct ckpt_file *);
 
+/* The state of an optimizer, and whose slots are in it. */
+struct ckpt_optimizer {
+    const struct ckpt_value *map, *state;
+    /* By pair of `state`: the parameter for which it is kept, or NULL. The
+     * whole is NULL if that is not known. */
+    const struct ckpt_text *const *names;
+    const struct ckpt_value *weights; /* the map that holds them, or NULL */
+    const char *why;                  /* there are no names, or NULL */
+};
+
+/* All optimizers, in order of the tree. They are looked for once, and live
+ * until the file closes. */
+CKPT_API int ckpt_file_optimizers(struct ckpt_file *file,
+                                  const struct ckpt_optimizer **optimizers,
+                                  size_t *count);
+
+/* A number for each entry of the graph: that of the parameter that it is, from
+ * 0 in the order of the entries, as loops over parameters count them; a second
+ * name of one has that one's number. Where roles are not told, what is called
+ * running_mean, running_var, moving_mean or moving_variance, and what is not
+ * floating or complex, is a buffer. They live until the file closes. */
+#define CKPT_NUMBER_NONE UINT64_MAX       /* no parameter */
+#define CKPT_NUMBER_SLOT (UINT64_MAX - 1) /* in the state of an optimizer */
+
+CKPT_API int ckpt_file_numbers(struct ckpt_file *file,
+                               const uint64_t **numbers);
+
 /* The folder for files without a name that ckpt_file_digest may need: what
  * decodes only from start to end, but is wanted out of order, is put there.
  * $TMPDIR, else /tmp. A conversion uses the folder of its output. */
