@@ -390,6 +390,31 @@ training_prepare(struct training *training, const struct ckpt_host *host,
     return status;
 }
 
+/* What becomes trained, and has no number in the optimizer of its map. */
+static void
+lacking_tell(const struct training *training,
+             const struct sdk_optimizer *optimizer)
+{
+    const struct ckpt_graph *graph = training->graph;
+    const struct ckpt_spot *spot;
+    uint64_t lacking = 0;
+    size_t i;
+
+    if (optimizer->weights == NULL || training->freezes)
+        return;
+    for (i = 0; i < graph->entry_count; i++) {
+        spot = &graph->spots[i];
+        lacking += spot->owner == optimizer->weights &&
+                   entry_met(training, i) && !training->judged[i].trained &&
+                   sdk_slot_at(optimizer, spot->owner, spot->index) == NULL;
+    }
+    if (lacking > 0)
+        training->host->warn(training->host, NULL, CKPT_NOWHERE,
+                             "%" PRIu64 " of the parameters that are trained "
+                             "again ha%s no number in the optimizer",
+                             lacking, lacking == 1 ? "s" : "ve");
+}
+
 static void
 training_tell(const struct training *training)
 {
@@ -432,30 +457,27 @@ training_apply(const struct ckpt_host *host, void *self,
         status = models_edit(training);
     if (status == CKPT_OK)
         training_tell(training);
+    for (i = 0; status == CKPT_OK && i < training->optimizers.count; i++)
+        lacking_tell(training, &training->optimizers.items[i]);
     return status;
 }
 
 /* ---- Slots ---- */
 
-/* Takes out the slots of what is frozen; counts what is trained without. In
- * such a map the flags speak. */
-static uint64_t
+/* Takes out the slots of what is frozen. In such a map the flags speak. */
+static void
 optimizer_settle(const struct sdk_optimizer *optimizer)
 {
     const struct ckpt_value *map = optimizer->weights;
     const struct ckpt_pair *pair = map->as.map.pairs;
     struct sdk_slot *slot;
-    uint64_t lacking = 0;
     size_t i;
 
     for (i = 0; i < map->as.map.count; i++, pair++) {
         slot = sdk_slot_at(optimizer, map, i);
         if (slot != NULL)
             slot->goes |= !pair->value->as.tensor->requires_grad;
-        else if (pair->value->kind == CKPT_KIND_TENSOR)
-            lacking += pair->value->as.tensor->requires_grad;
     }
-    return lacking;
 }
 
 int
@@ -463,33 +485,26 @@ training_settle(const struct ckpt_host *host, void *self,
                 const struct ckpt_graph *graph, struct ckpt_edits *edits)
 {
     struct training *training = self;
-    bool met = training->met_count > 0;
-    struct sdk_optimizer *optimizer;
+    const struct sdk_optimizer *optimizer;
     struct sdk_trained trained;
-    uint64_t lacking = 0;
     size_t i;
     int status;
 
-    if (!met)
+    if (training->met_count == training->buffer_count)
         return CKPT_OK;
-    status = training_prepare(training, host, graph);
+    training_forget(training);
+    status = sdk_optimizers_find(host, graph, &training->optimizers);
     for (i = 0; status == CKPT_OK && i < training->optimizers.count; i++) {
         optimizer = &training->optimizers.items[i];
         if (optimizer->weights == NULL)
             continue;
         sdk_trained_look(&trained, optimizer->weights);
         if (sdk_trained_speak(&trained))
-            lacking += optimizer_settle(optimizer);
+            optimizer_settle(optimizer);
     }
     if (status == CKPT_OK)
         status = sdk_slots_edit(host, edits, &training->optimizers);
     if (status == CKPT_OK && training->freezes)
         sdk_slots_warn(host, &training->optimizers);
-    if (status == CKPT_OK && !training->freezes && lacking > 0)
-        host->warn(host, NULL, CKPT_NOWHERE,
-                   "%" PRIu64 " parameter%s that %s trained %s no number in an "
-                   "optimizer",
-                   lacking, lacking == 1 ? "" : "s",
-                   lacking == 1 ? "is" : "are", lacking == 1 ? "has" : "have");
     return status;
 }
