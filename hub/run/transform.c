@@ -211,6 +211,7 @@ transforms_add(struct hub_transforms *transforms, const struct hub_step *step,
     if (status != CKPT_OK)
         return status;
     hub_graph_init(&applied->graph, &transforms->user->budget);
+    hub_graph_init(&applied->settled, &transforms->user->budget);
     hub_applied_lend(applied, transforms);
     **end = applied;
     *end = &applied->next;
@@ -351,6 +352,30 @@ recipes_tell(struct hub_transforms *transforms)
     }
 }
 
+static int
+applied_settle(struct hub_transforms *transforms, struct hub_applied *applied,
+               const struct ckpt_graph **graph)
+{
+    const struct ckpt_transform *table = &applied->transform->table;
+    struct ckpt_edits edits;
+    int status;
+
+    if (table->settle == NULL)
+        return CKPT_OK;
+    status = hub_edits_init(&edits, &applied->settled, *graph);
+    if (status == CKPT_OK)
+        status = hub_blame(&transforms->user->report,
+                           table->settle(&transforms->host.table, applied->self,
+                                         *graph, &edits));
+    if (status == CKPT_OK && edits.count > 0) {
+        status = hub_edits_apply(&edits);
+        if (status == CKPT_OK)
+            *graph = &applied->settled.public;
+    }
+    hub_edits_fini(&edits);
+    return status;
+}
+
 int
 hub_transforms_apply(struct hub_transforms *transforms,
                      const struct ckpt_graph **graph)
@@ -363,6 +388,11 @@ hub_transforms_apply(struct hub_transforms *transforms,
     for (; applied != NULL && status == CKPT_OK; applied = applied->next) {
         report->plugin = applied->transform->info.id;
         status = applied_apply(transforms, applied, graph);
+    }
+    for (applied = transforms->applied; applied != NULL && status == CKPT_OK;
+         applied = applied->next) {
+        report->plugin = applied->transform->info.id;
+        status = applied_settle(transforms, applied, graph);
     }
     if (status == CKPT_OK) {
         report->plugin = plugin;
@@ -390,6 +420,7 @@ hub_transforms_fini(struct hub_transforms *transforms)
     if (transforms->user == NULL)
         return;
     for (; applied != NULL; applied = applied->next) {
+        hub_graph_fini(&applied->settled);
         hub_graph_fini(&applied->graph);
         applied->transform->table.close(&transforms->host.table, applied->self);
         hub_named_free(applied->named);
