@@ -45,6 +45,18 @@ struct hub_storage {
     const char *name; /* CODED: of its first tensor, for messages; or NULL */
 };
 
+/* The tensors that another one has its bytes of, all as a reader made them. */
+struct hub_origin {
+    const struct ckpt_tensor *const *from;
+    size_t count;
+    bool made; /* they are not what they were there */
+};
+
+struct hub_tensor {
+    struct ckpt_tensor public; /* first: a handle is both */
+    const struct hub_origin *origin; /* NULL: it is itself as it was read */
+};
+
 struct hub_graph {
     struct ckpt_graph public; /* first: a handle is both */
     struct hub_arena arena;
