@@ -68,6 +68,16 @@ origin_has(const struct hub_origin *origin, const struct ckpt_tensor *tensor)
     return false;
 }
 
+/* Whether a new tensor is the old one, but for its label and what else is said
+ * of it. */
+static bool
+origin_same(const struct ckpt_tensor *tensor, const struct ckpt_tensor *from)
+{
+    return tensor->storage == from->storage && tensor->dtype == from->dtype &&
+           tensor->size_bytes == from->size_bytes &&
+           tensor->flips == from->flips;
+}
+
 int
 hub_edit_origin(struct ckpt_edits *edits, const struct ckpt_value *value,
                 const struct ckpt_tensor *const *from, size_t from_count)
@@ -99,7 +109,9 @@ hub_edit_origin(struct ckpt_edits *edits, const struct ckpt_value *value,
             if (!origin_has(origin, old->from[k]))
                 all[origin->count++] = old->from[k];
     }
-    origin->made = true;
+    origin->made = from_count != 1 || !origin_same(&tensor->public, from[0]);
+    if (from_count == 1)
+        origin->made |= hub_origin_of(graph, from[0])->made;
     tensor->origin = origin;
     return CKPT_OK;
 }

@@ -317,6 +317,31 @@ CKPT_API void ckpt_diff_free(struct ckpt_diff *diff);
 
 /* ---- Converting ---- */
 
+/* What a transform says of one tensor. */
+struct ckpt_told {
+    const char *transform; /* as it was asked for */
+    const char *what;      /* in words that many share: "missing, kept" */
+    const char *tensor;    /* the name that it has there, or NULL */
+    const char *text;      /* what is to be said of this one, or "" */
+    bool notable;          /* not what was simply to be done */
+};
+
+/* A tensor of a file that was read. */
+struct ckpt_origin {
+    const char *path; /* as it was named */
+    struct ckpt_text name;
+};
+
+/* Where a tensor of the output comes from: of which it has its bytes, those
+ * that weigh most first. */
+struct ckpt_way {
+    struct ckpt_text name;
+    const struct ckpt_value *value;
+    const struct ckpt_origin *origins;
+    size_t origin_count; /* 0: it was made from nothing that was read */
+    bool made; /* by a transform: not one of them just as it was read */
+};
+
 struct ckpt_conversion {
     size_t size;
     struct ckpt_input input;
@@ -327,6 +352,13 @@ struct ckpt_conversion {
     bool dry_run; /* list the losses and stop */
     bool force;   /* replace an existing output */
     bool sync;    /* fsync; implied where an existing file is replaced */
+
+    /* Callbacks, or NULL: what transforms say; and, before anything is
+     * written, each tensor that will be. What they are given lives for the
+     * call. */
+    void *user; /* handed to both */
+    void (*told)(void *user, const struct ckpt_told *told);
+    void (*way)(void *user, const struct ckpt_way *way);
 };
 
 static inline struct ckpt_conversion

@@ -357,15 +357,20 @@ host_edit_tell(const struct ckpt_host *table, struct ckpt_edits *edits,
                const char *tensor, const char *what, bool notable,
                const char *format, ...)
 {
+    struct hub_report *report = host_private(table)->report;
     char text[512];
+    struct ckpt_told told = {report->transform, what, tensor, text, notable};
     va_list arguments;
 
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     hub_edit_tell(edits, tensor, what, notable);
-    hub_note(host_private(table)->report, CKPT_MESSAGE_STEP, tensor,
-             CKPT_NOWHERE, "%s%s%s", what, text[0] != '\0' ? ": " : "", text);
+    hub_note(report, CKPT_MESSAGE_STEP, tensor, CKPT_NOWHERE, "'%s': %s%s%s",
+             report->transform != NULL ? report->transform : "?", what,
+             text[0] != '\0' ? ": " : "", text);
+    if (report->told != NULL)
+        report->told(report->listener, &told);
 }
 
 static int

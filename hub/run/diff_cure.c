@@ -24,8 +24,8 @@ cure_tell(struct ckpt_diff *diff, const struct sdk_cure *cure,
     size_t root = 0, i;
 
     if (!cure->add)
-        root = sdk_cure_root(diff->files[0]->reading.graph->root,
-                             &cure->prefix);
+        root =
+            sdk_cure_root(diff->files[0]->reading.graph->root, &cure->prefix);
     info->root = hub_arena_text(&diff->arena, cure->prefix.data,
                                 root > 0 ? root - 1 : 0);
     info->prefix = hub_arena_text(&diff->arena, cure->prefix.data + root,
@@ -51,11 +51,11 @@ hub_diff_cure(struct ckpt_diff *diff, const struct hub_entries *first,
               const struct hub_entries *second)
 {
     struct sdk_cure cure;
-    int status = sdk_cure_find(
-        &diff->files[0]->reading.host.table,
-        (struct sdk_entries){first->first, first->count},
-        (struct sdk_entries){second->first, second->count},
-        diff->info.tensor_count, &cure);
+    int status =
+        sdk_cure_find(&diff->files[0]->reading.host.table,
+                      (struct sdk_entries){first->first, first->count},
+                      (struct sdk_entries){second->first, second->count},
+                      diff->info.tensor_count, &cure);
 
     if (status == CKPT_OK && cure.prefix.data != NULL)
         status = cure_tell(diff, &cure, first, second);

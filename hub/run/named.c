@@ -127,6 +127,19 @@ hub_named_free(struct hub_named *list)
 }
 
 int
+hub_named_each(const struct hub_named *list,
+               int (*each)(void *context, const char *path,
+                           const struct ckpt_graph *graph),
+               void *context)
+{
+    int status = CKPT_OK;
+
+    for (; list != NULL && status == CKPT_OK; list = list->next)
+        status = each(context, list->reading.path, list->reading.graph);
+    return status;
+}
+
+int
 hub_named_unchanged(const struct hub_named *list)
 {
     int status = CKPT_OK;

@@ -201,14 +201,13 @@ applied_told(struct hub_report *report, const struct hub_applied *applied,
              const struct hub_told *told)
 {
     for (; told != NULL; told = told->next)
-        hub_note(report,
-                 told->notable ? CKPT_MESSAGE_WARNING : CKPT_MESSAGE_STEP, NULL,
-                 CKPT_NOWHERE, "'%s': %llu %s%s%s%s", applied->text,
-                 (unsigned long long)told->count, told->what,
-                 told->name_count > 0 ? ": " : "", told->names,
-                 told->name_count > 0 && told->name_count < told->count
-                     ? ", ..."
-                     : "");
+        hub_note(
+            report, told->notable ? CKPT_MESSAGE_WARNING : CKPT_MESSAGE_STEP,
+            NULL, CKPT_NOWHERE, "'%s': %llu %s%s%s%s", applied->text,
+            (unsigned long long)told->count, told->what,
+            told->name_count > 0 ? ": " : "", told->names,
+            told->name_count > 0 && told->name_count < told->count ? ", ..."
+                                                                   : "");
 }
 
 static void
@@ -262,10 +261,12 @@ applied_edit(struct hub_transforms *transforms, struct hub_applied *applied,
     size_t i;
     int status;
 
+    transforms->user->report.transform = applied->text;
     for (i = 1; i < applied->graph_count; i++)
         hub_edits_admit(edits, applied->graphs[i]);
     status = table->apply(&transforms->host.table, applied->self,
                           applied->graphs, applied->graph_count, edits);
+    transforms->user->report.transform = NULL;
     return hub_blame(&transforms->user->report, status);
 }
 

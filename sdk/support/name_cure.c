@@ -68,9 +68,9 @@ cure_try(struct cure *cure, const struct ckpt_text *prefix)
 
         if (!cure_starts(&entry->name, prefix))
             continue;
-        found = sdk_table_find(&cure->names,
-                               entry->name.data + prefix->size_bytes,
-                               entry->name.size_bytes - prefix->size_bytes);
+        found =
+            sdk_table_find(&cure->names, entry->name.data + prefix->size_bytes,
+                           entry->name.size_bytes - prefix->size_bytes);
         if (found == NULL)
             continue;
         met_count++;

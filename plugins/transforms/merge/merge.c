@@ -135,15 +135,15 @@ item_check(const struct merge *merge, size_t index)
         return CKPT_OK;
     theirs = merge->other->entries[item->other].value->as.tensor;
     if (theirs->storage->place == CKPT_PLACE_ABSENT)
-        return merge->host->fail(merge->host, CKPT_UNSUPPORTED, entry->name.data,
-                                 CKPT_NOWHERE, "it has no bytes in %s", of);
+        return merge->host->fail(merge->host, CKPT_UNSUPPORTED,
+                                 entry->name.data, CKPT_NOWHERE,
+                                 "it has no bytes in %s", of);
     if (ours->dtype != theirs->dtype &&
         !sdk_cast_known(theirs->dtype, ours->dtype))
-        return merge->host->fail(merge->host, CKPT_UNSUPPORTED, entry->name.data,
-                                 CKPT_NOWHERE,
-                                 "it is %s in %s, which cannot be cast to %s",
-                                 ckpt_dtype_name(theirs->dtype), of,
-                                 ckpt_dtype_name(ours->dtype));
+        return merge->host->fail(
+            merge->host, CKPT_UNSUPPORTED, entry->name.data, CKPT_NOWHERE,
+            "it is %s in %s, which cannot be cast to %s",
+            ckpt_dtype_name(theirs->dtype), of, ckpt_dtype_name(ours->dtype));
     if (item->fate == MERGE_RESIZED && ours->rank != theirs->rank)
         return merge->host->fail(
             merge->host, CKPT_UNSUPPORTED, entry->name.data, CKPT_NOWHERE,
@@ -188,8 +188,9 @@ item_place(struct merge *merge, size_t index)
     if (items_clash(merge, first, item))
         return merge->host->fail(
             merge->host, CKPT_CONFLICT, merge->base->entries[index].name.data,
-            CKPT_NOWHERE, "it is in one place with '%.200s', and cannot become "
-                          "another tensor",
+            CKPT_NOWHERE,
+            "it is in one place with '%.200s', and cannot become "
+            "another tensor",
             merge->base->entries[*known].name.data);
     if (item->fate > first->fate)
         *known = index;
@@ -201,17 +202,17 @@ item_judge(struct merge *merge, size_t index)
 {
     const struct ckpt_entry *entry = &merge->base->entries[index];
     struct merge_item *item = &merge->items[index];
-    const uint64_t *found = sdk_table_find(&merge->names, entry->name.data,
-                                           entry->name.size_bytes);
+    const uint64_t *found =
+        sdk_table_find(&merge->names, entry->name.data, entry->name.size_bytes);
     int status;
 
     item->other = MERGE_NONE;
     item->fixed = merge->base->spots[index].owner == NULL;
     if (found != NULL) {
         item->other = (size_t)*found;
-        item->fits = shapes_equal(
-            entry->value->as.tensor,
-            merge->other->entries[item->other].value->as.tensor);
+        item->fits =
+            shapes_equal(entry->value->as.tensor,
+                         merge->other->entries[item->other].value->as.tensor);
         merge->used[item->other] = true;
     }
     item->fate = fate_of(merge, item);
@@ -263,8 +264,7 @@ merge_refuse(struct merge *merge)
             refused_add(&unexpected, &merge->other->entries[i]);
     if (merge->mismatch == MERGE_ERROR && mismatch.count > 0)
         return refuse(merge, &mismatch, "of another shape", "mismatch",
-                      merge->grows ? "skip or resize"
-                                   : "keep, take or resize");
+                      merge->grows ? "skip or resize" : "keep, take or resize");
     if (merge->missing == MERGE_ERROR && missing.count > 0)
         return refuse(merge, &missing, "missing", "missing", "keep or skip");
     if (merge->unexpected == MERGE_ERROR && unexpected.count > 0)

@@ -72,8 +72,8 @@ struct merge_job {
 struct merge {
     const struct ckpt_host *host;
     struct ckpt_edits *edits;
-    bool grows;  /* it is `grow` */
-    bool update; /* OTHER's tensors are taken as they are */
+    bool grows;   /* it is `grow` */
+    bool update;  /* OTHER's tensors are taken as they are */
     bool refused; /* for what the options say */
     uint32_t missing, unexpected, mismatch; /* enum merge_policy */
     const char *path;                       /* of the file that is named */

@@ -77,8 +77,7 @@ view_covers(const struct ckpt_tensor *tensor)
         tensor->flips != 0)
         return false;
     while (rank-- > 0) {
-        if (tensor->element_count != 0 &&
-            tensor->strides[order[rank]] != step)
+        if (tensor->element_count != 0 && tensor->strides[order[rank]] != step)
             return false;
         step *= tensor->shape[order[rank]]; /* no more than element_count */
     }
@@ -241,8 +240,7 @@ storage_coded(struct group *group, const struct ckpt_tensor *like,
             return host->fail(host, CKPT_LIMIT, NULL, CKPT_NOWHERE,
                               "a tensor of over 2^64 bytes");
     }
-    if (storage.word_bytes == 0 ||
-        storage.size_bytes % storage.word_bytes != 0)
+    if (storage.word_bytes == 0 || storage.size_bytes % storage.word_bytes != 0)
         storage.word_bytes = 1;
     return host->storage_new(host, host->edit_graph(host, merge->edits),
                              &storage, sizeof storage, &group->made);
@@ -459,8 +457,8 @@ static int
 group_load(struct group *group)
 {
     size_t winner = group_winner(group);
-    int status = winner != MERGE_NONE ? group_cover(group, winner)
-                                      : group_lay(group);
+    int status =
+        winner != MERGE_NONE ? group_cover(group, winner) : group_lay(group);
 
     if (status == CKPT_OK)
         status = group_values(group);
@@ -472,9 +470,9 @@ static size_t *
 storages_chain(struct merge *merge)
 {
     const struct ckpt_graph *base = merge->base;
-    size_t i, *heads = merge->host->allocate(
-                  merge->host, ((size_t)base->storage_count + 1) *
-                                   sizeof *heads);
+    size_t i,
+        *heads = merge->host->allocate(
+            merge->host, ((size_t)base->storage_count + 1) * sizeof *heads);
     uint64_t id;
 
     for (i = base->entry_count; heads != NULL && i-- > 0;) {

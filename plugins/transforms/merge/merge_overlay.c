@@ -84,16 +84,15 @@ merge_jobs_fini(const struct ckpt_host *host, struct merge *merge)
 }
 
 uint32_t
-merge_dims_sort(const struct ckpt_tensor *tensor,
-                uint32_t order[CKPT_MAX_RANK])
+merge_dims_sort(const struct ckpt_tensor *tensor, uint32_t order[CKPT_MAX_RANK])
 {
     uint32_t k, at, rank = 0;
 
     for (k = 0; k < tensor->rank; k++) {
         if (tensor->shape[k] == 1)
             continue;
-        for (at = rank; at > 0 && tensor->strides[order[at - 1]] <
-                                      tensor->strides[k];
+        for (at = rank;
+             at > 0 && tensor->strides[order[at - 1]] < tensor->strides[k];
              at--)
             order[at] = order[at - 1];
         order[at] = k;
@@ -205,9 +204,8 @@ overlay_fill(struct merge *merge, struct merge_overlay *overlay,
                           "elements of %s cannot be copied in part",
                           ckpt_dtype_name(into->dtype));
     status = overlay_dims(merge, overlay, into, order, rank);
-    return status == CKPT_OK
-               ? overlay_source(merge, overlay, from, order, rank)
-               : status;
+    return status == CKPT_OK ? overlay_source(merge, overlay, from, order, rank)
+                             : status;
 }
 
 int

@@ -271,8 +271,7 @@ take_below(struct merge *merge, struct ckpt_value *made,
     size_t before = take->name_bytes;
     int status = CKPT_OK;
 
-    if (pair->value->kind == CKPT_KIND_MAP &&
-        name_extend(take, pair->key, "."))
+    if (pair->value->kind == CKPT_KIND_MAP && name_extend(take, pair->key, "."))
         status = take_pairs(merge, made, NULL, pair->value);
     take->name_bytes = before;
     return status;

@@ -26,8 +26,8 @@ tell_mismatch(const struct merge *merge, const struct merge_item *item,
 {
     const struct ckpt_tensor *ours = entry->value->as.tensor, *theirs;
     char here[SDK_SHAPE_ROOM], there[SDK_SHAPE_ROOM];
-    const char *what = merge->grows ? "mismatched, uncovered"
-                                    : "mismatched, kept";
+    const char *what =
+        merge->grows ? "mismatched, uncovered" : "mismatched, kept";
 
     theirs = merge->other->entries[item->other].value->as.tensor;
     if (merge->mismatch == MERGE_ERROR)
@@ -52,12 +52,11 @@ tell_met(const struct merge *merge, const struct merge_item *item,
     theirs = merge->other->entries[item->other].value->as.tensor;
     tell(merge, entry, merge->grows ? "copied" : "replaced", false);
     if (ours->dtype != theirs->dtype)
-        merge->host->edit_tell(merge->host, merge->edits, entry->name.data,
-                               merge->update ? "of another type, taken"
-                                             : "of another type, cast",
-                               true, "it is %s in one and %s laid over it",
-                               ckpt_dtype_name(ours->dtype),
-                               ckpt_dtype_name(theirs->dtype));
+        merge->host->edit_tell(
+            merge->host, merge->edits, entry->name.data,
+            merge->update ? "of another type, taken" : "of another type, cast",
+            true, "it is %s in one and %s laid over it",
+            ckpt_dtype_name(ours->dtype), ckpt_dtype_name(theirs->dtype));
 }
 
 static void
@@ -123,14 +122,13 @@ hint_steps(const struct merge *merge, const struct sdk_cure *cure,
     if (!cure->add)
         root = sdk_cure_root(merge->other->root, prefix);
     if (root > 0)
-        status = sdk_buffer_printf(host, steps, "-t root:%.*s%s",
-                                   (int)root - 1, prefix->data,
+        status = sdk_buffer_printf(host, steps, "-t root:%.*s%s", (int)root - 1,
+                                   prefix->data,
                                    root < prefix->size_bytes ? " " : "");
     if (status == CKPT_OK && root < prefix->size_bytes)
-        status = sdk_buffer_printf(host, steps, "-t %s-prefix:%.*s",
-                                   cure->add ? "add" : "strip",
-                                   (int)(prefix->size_bytes - root),
-                                   prefix->data + root);
+        status = sdk_buffer_printf(
+            host, steps, "-t %s-prefix:%.*s", cure->add ? "add" : "strip",
+            (int)(prefix->size_bytes - root), prefix->data + root);
     return status;
 }
 

@@ -52,8 +52,7 @@ tree_list(struct tree *tree, const struct ckpt_value *old,
     int status = CKPT_OK;
 
     for (i = 0; i < old->as.list.count && status == CKPT_OK; i++) {
-        status =
-            tree_place(tree, old, i, old->as.list.items[i], NULL, &item);
+        status = tree_place(tree, old, i, old->as.list.items[i], NULL, &item);
         if (status == CKPT_OK && item != NULL)
             status = host->list_add(host, tree_graph(tree), made, item);
     }
@@ -153,8 +152,8 @@ tree_begin(struct tree *tree, const struct ckpt_value *old,
             status = tree_value(tree, object.kwargs, NULL, &object.kwargs);
     }
     if (status == CKPT_OK)
-        status = host->value_new(host, tree_graph(tree), &like, sizeof like,
-                                 made);
+        status =
+            host->value_new(host, tree_graph(tree), &like, sizeof like, made);
     return status;
 }
 
