@@ -108,6 +108,17 @@ shapes_equal(const struct ckpt_tensor *a, const struct ckpt_tensor *b)
             memcmp(a->shape, b->shape, a->rank * sizeof *a->shape) == 0);
 }
 
+/* A vector of one element fits what has no dimensions, as files of torch 0.3
+ * had it. */
+static bool
+item_fits(const struct merge *merge, const struct ckpt_tensor *ours,
+          const struct ckpt_tensor *theirs)
+{
+    return shapes_equal(ours, theirs) ||
+           (!merge->update && ours->rank == 0 && theirs->rank == 1 &&
+            theirs->shape[0] == 1);
+}
+
 static uint32_t
 fate_of(const struct merge *merge, const struct merge_item *item)
 {
@@ -211,8 +222,8 @@ item_judge(struct merge *merge, size_t index)
     if (found != NULL) {
         item->other = (size_t)*found;
         item->fits =
-            shapes_equal(entry->value->as.tensor,
-                         merge->other->entries[item->other].value->as.tensor);
+            item_fits(merge, entry->value->as.tensor,
+                      merge->other->entries[item->other].value->as.tensor);
         merge->used[item->other] = true;
     }
     item->fate = fate_of(merge, item);
