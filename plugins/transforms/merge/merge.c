@@ -120,10 +120,8 @@ item_fits(const struct merge *merge, const struct ckpt_tensor *ours,
 }
 
 static uint32_t
-fate_of(const struct merge *merge, const struct merge_item *item)
+fate_wanted(const struct merge *merge, const struct merge_item *item)
 {
-    if (item->fixed)
-        return MERGE_STAYS;
     if (item->other == MERGE_NONE)
         return merge->missing == MERGE_SKIP ? MERGE_GOES : MERGE_STAYS;
     if (item->fits)
@@ -131,6 +129,16 @@ fate_of(const struct merge *merge, const struct merge_item *item)
     if (merge->mismatch == MERGE_TAKE)
         return MERGE_REPLACED;
     return merge->mismatch == MERGE_RESIZE ? MERGE_RESIZED : MERGE_STAYS;
+}
+
+static uint32_t
+fate_of(const struct merge *merge, const struct merge_item *item)
+{
+    uint32_t fate = fate_wanted(merge, item);
+
+    if (item->fixed && (fate == MERGE_REPLACED || fate == MERGE_GOES))
+        return MERGE_STAYS;
+    return fate;
 }
 
 /* What has no bytes can be put somewhere, but not copied. */
@@ -158,7 +166,7 @@ item_check(const struct merge *merge, size_t index)
     if (item->fate == MERGE_RESIZED && ours->rank != theirs->rank)
         return merge->host->fail(
             merge->host, CKPT_UNSUPPORTED, entry->name.data, CKPT_NOWHERE,
-            "it has %u dimensions, and %u in %s: nothing overlaps", ours->rank,
+            "it is of rank %u, and of %u in %s: nothing overlaps", ours->rank,
             theirs->rank, of);
     return CKPT_OK;
 }
@@ -362,6 +370,7 @@ merge_carry_out(struct merge *merge)
     merge_take_fini(merge);
     if (status == CKPT_OK)
         status = merge->host->edit_root(merge->host, merge->edits, root);
+    merge->done = status == CKPT_OK;
     return status;
 }
 

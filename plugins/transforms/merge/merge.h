@@ -41,7 +41,7 @@ struct merge_item {
     size_t other; /* OTHER's entry of that name, or MERGE_NONE */
     uint32_t fate;
     bool fits;  /* OTHER's has its shape */
-    bool fixed; /* it is part of an object, and cannot be replaced */
+    bool fixed; /* it is part of an object: another cannot stand there */
     bool tied;  /* it stays, but is changed with one that it is tied to */
     const struct ckpt_value *value; /* what it becomes; NULL: what it is */
     struct merge_place place;
@@ -75,6 +75,7 @@ struct merge {
     bool grows;   /* it is `grow` */
     bool update;  /* OTHER's tensors are taken as they are */
     bool refused; /* for what the options say */
+    bool done;    /* the result is made */
     uint32_t missing, unexpected, mismatch; /* enum merge_policy */
     const char *path;                       /* of the file that is named */
     const struct ckpt_graph *base, *other;

@@ -9,8 +9,6 @@
 
 #include <string.h>
 
-#include "checked.h"
-
 #define ORIGINS_MAX 4096
 
 /* The entries of BASE on one storage, in order. */
@@ -70,11 +68,8 @@ view_covers(const struct ckpt_tensor *tensor)
     uint32_t order[CKPT_MAX_RANK], rank = merge_dims_sort(tensor, order);
     uint64_t step = 1;
 
-    if (tensor->storage->place == CKPT_PLACE_ABSENT)
-        return true;
-    if (tensor->size_bytes != tensor->storage->size_bytes ||
-        (tensor->offset != 0 && tensor->element_count != 0) ||
-        tensor->flips != 0)
+    if ((tensor->offset != 0 && tensor->element_count != 0) ||
+        tensor->size_bytes != tensor->storage->size_bytes || tensor->flips != 0)
         return false;
     while (rank-- > 0) {
         if (tensor->element_count != 0 && tensor->strides[order[rank]] != step)
@@ -234,11 +229,9 @@ storage_coded(struct group *group, const struct ckpt_tensor *like,
     if (group->storage->place == CKPT_PLACE_ABSENT) {
         storage.word_bytes = ckpt_dtype_word_bytes(like->dtype);
         storage.device = NULL;
-        if (!sdk_mul_u64(like->element_count,
-                         ckpt_dtype_width_bits(like->dtype) / 8,
-                         &storage.size_bytes))
-            return host->fail(host, CKPT_LIMIT, NULL, CKPT_NOWHERE,
-                              "a tensor of over 2^64 bytes");
+        /* The hub has seen to it that this is no more than 2^64 bits. */
+        storage.size_bytes =
+            like->element_count * ckpt_dtype_width_bits(like->dtype) / 8;
     }
     if (storage.word_bytes == 0 || storage.size_bytes % storage.word_bytes != 0)
         storage.word_bytes = 1;

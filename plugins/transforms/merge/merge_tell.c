@@ -30,7 +30,7 @@ tell_mismatch(const struct merge *merge, const struct merge_item *item,
         merge->grows ? "mismatched, uncovered" : "mismatched, kept";
 
     theirs = merge->other->entries[item->other].value->as.tensor;
-    if (merge->mismatch == MERGE_ERROR)
+    if (!merge->done)
         what = "mismatched";
     else if (item->fate == MERGE_REPLACED)
         what = "mismatched, replaced";
@@ -50,6 +50,8 @@ tell_met(const struct merge *merge, const struct merge_item *item,
     const struct ckpt_tensor *ours = entry->value->as.tensor, *theirs;
 
     theirs = merge->other->entries[item->other].value->as.tensor;
+    if (!merge->done)
+        return;
     tell(merge, entry, merge->grows ? "copied" : "replaced", false);
     if (ours->dtype != theirs->dtype)
         merge->host->edit_tell(
@@ -63,12 +65,12 @@ static void
 tell_missing(const struct merge *merge, const struct merge_item *item,
              const struct ckpt_entry *entry)
 {
-    if (item->tied)
-        tell(merge, entry, "missing, changed by a tie", true);
-    else if (merge->grows)
+    if (merge->grows)
         tell(merge, entry, "uncovered", true);
-    else if (merge->missing == MERGE_ERROR)
+    else if (!merge->done)
         tell(merge, entry, "missing", true);
+    else if (item->tied)
+        tell(merge, entry, "missing, changed by a tie", true);
     else
         tell(merge, entry,
              item->fate == MERGE_GOES ? "missing, left out" : "missing, kept",
@@ -81,7 +83,8 @@ tell_entry(const struct merge *merge, size_t index)
     const struct merge_item *item = &merge->items[index];
     const struct ckpt_entry *entry = &merge->base->entries[index];
 
-    if (item->fixed && item->other != MERGE_NONE)
+    if (item->fixed && item->fate == MERGE_STAYS &&
+        (item->other != MERGE_NONE || merge->missing == MERGE_SKIP))
         tell(merge, entry, "part of an object, kept", true);
     else if (item->other == MERGE_NONE)
         tell_missing(merge, item, entry);
@@ -99,8 +102,8 @@ merge_tell(const struct merge *merge)
         merge->grows ? "not in the template, left out" : "unexpected, left out";
     size_t i;
 
-    if (merge->unexpected == MERGE_ERROR)
-        what = "unexpected";
+    if (!merge->done)
+        what = merge->grows ? "not in the template" : "unexpected";
     for (i = 0; i < merge->base->entry_count; i++)
         tell_entry(merge, i);
     for (i = 0; i < merge->other->entry_count; i++, entry++)
@@ -154,11 +157,11 @@ merge_hint(const struct merge *merge)
     status = hint_steps(merge, &cure, &steps);
     if (status == CKPT_OK)
         host->warn(host, NULL, CKPT_NOWHERE,
-                   "%llu names would meet, not %llu, after %.*s%s%s",
-                   (unsigned long long)cure.met_count, (unsigned long long)met,
+                   "after %.*s%s%s the names that meet would be %llu, not %llu",
                    (int)steps.size_bytes, (const char *)steps.data,
                    merge->grows ? " before it" : " of ",
-                   merge->grows ? "" : merge->path);
+                   merge->grows ? "" : merge->path,
+                   (unsigned long long)cure.met_count, (unsigned long long)met);
     sdk_buffer_fini(host, &steps);
     return status;
 }

@@ -103,11 +103,15 @@ tree_attributes(struct tree *tree, const struct ckpt_value *old,
 {
     const struct ckpt_host *host = tree->merge->host;
     const struct ckpt_attr *attr = old->attrs;
+    const struct ckpt_value *value;
     int status = CKPT_OK;
 
-    for (; attr != NULL && status == CKPT_OK; attr = attr->next)
-        status = host->attr_set(host, tree_graph(tree), made, attr->name,
-                                attr->value);
+    for (; attr != NULL && status == CKPT_OK; attr = attr->next) {
+        status = tree_value(tree, attr->value, NULL, &value);
+        if (status == CKPT_OK)
+            status =
+                host->attr_set(host, tree_graph(tree), made, attr->name, value);
+    }
     return status;
 }
 
@@ -157,16 +161,30 @@ tree_begin(struct tree *tree, const struct ckpt_value *old,
     return status;
 }
 
+/* What is there already, or needs not be made; or NULL. A tensor that is copied
+ * into is so wherever it is met. */
+static const struct ckpt_value *
+tree_known(const struct tree *tree, const struct ckpt_value *old)
+{
+    const struct ckpt_value *value;
+
+    if (old->kind >= CKPT_KIND_LIST && old->kind <= CKPT_KIND_OBJECT)
+        return tree->made[old->id];
+    if (old->kind != CKPT_KIND_TENSOR)
+        return old;
+    value = tree->merge->values[old->as.tensor->id];
+    return value != NULL ? value : old;
+}
+
 /* The graph nests no deeper than the hub lets it. */
 static int
 tree_value(struct tree *tree, const struct ckpt_value *old,
            const struct ckpt_value *other, const struct ckpt_value **made)
 {
-    bool holds = (old->kind >= CKPT_KIND_LIST && old->kind <= CKPT_KIND_OBJECT);
     struct ckpt_value *value;
     int status;
 
-    *made = holds ? tree->made[old->id] : old;
+    *made = tree_known(tree, old);
     if (*made != NULL)
         return CKPT_OK;
     status = tree_begin(tree, old, &value);
