@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Makes the checkpoints that bench/run measures with, each as NAME.pt (torch
-zip) and NAME.safetensors, the largest also as NAME.legacy.pt (the stream of
-torch before 1.6), as NAME.onnx with NAME.onnx.data, and as NAME.h5, in the
-folder given. What is there already, and as large as it must be, is left alone;
-a file appears only when it is whole."""
+zip) and NAME.safetensors, most as NAME.h5 too, the largest also as
+NAME.legacy.pt (the stream of torch before 1.6) and as NAME.onnx with
+NAME.onnx.data, in the folder given. What is there already, and as large as it
+must be, is left alone; a file appears only when it is whole."""
 
 import collections
 import os
@@ -28,6 +28,14 @@ def bf16_2gib():
             value.random_(0, 1 << 15, generator=noise)
             tensors[name] = value.view(torch.bfloat16)
     return tensors
+
+
+def f32_2gib():
+    """50 tensors of float32, 2 GiB in all, no two alike."""
+    noise = torch.Generator().manual_seed(5)
+    return collections.OrderedDict(
+        (f"model.layers.{layer}.mlp.weight",
+         torch.randn(4096, 2622, generator=noise)) for layer in range(50))
 
 
 def many_50k():
@@ -87,12 +95,14 @@ def small():
                                torch.nn.Linear(32, 4)).state_dict()
 
 
-# name: maker, and the payload in bytes that a whole file has at least
+# name: maker, the payload in bytes that a whole file has at least, suffixes
 INPUTS = {
-    "small": (small, 2000),
-    "resnet152": (resnet152, 241_000_000),
-    "many-50k": (many_50k, 51_200_000),
-    "bf16-2gib": (bf16_2gib, 2 << 30),
+    "small": (small, 2000, ".pt .safetensors .h5"),
+    "resnet152": (resnet152, 241_000_000, ".pt .safetensors"),
+    "many-50k": (many_50k, 51_200_000, ".pt .safetensors .h5"),
+    "bf16-2gib": (bf16_2gib, 2 << 30,
+                  ".pt .safetensors .legacy.pt .onnx .h5"),
+    "f32-2gib": (f32_2gib, 2 << 30, ".safetensors"),
 }
 
 
@@ -122,11 +132,9 @@ def main():
         sys.exit("usage: make_inputs.py FOLDER")
     folder = sys.argv[1]
     os.makedirs(folder, exist_ok=True)
-    for name, (make, least) in INPUTS.items():
-        suffixes = [".pt", ".safetensors"]
-        if name == "bf16-2gib":
-            suffixes += [".legacy.pt", ".onnx", ".h5"]
-        paths = [os.path.join(folder, name + suffix) for suffix in suffixes]
+    for name, (make, least, suffixes) in INPUTS.items():
+        paths = [os.path.join(folder, name + suffix)
+                 for suffix in suffixes.split()]
         missing = [path for path in paths if not whole(path, least)]
         if not missing:
             continue

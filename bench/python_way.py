@@ -30,14 +30,19 @@ def load_hdf5(path):
     import h5py
     with h5py.File(path) as file:
         return {name: torch.from_numpy(data[()].view("i2"))
-                .view(torch.bfloat16) for name, data in file.items()}
+                .view(torch.bfloat16) if data.dtype == "V2"
+                else torch.from_numpy(data[()])
+                for name, data in file.items()}
 
 
 def save_hdf5(tensors, path):
-    """Data sets of bfloat16, as Keras 3 has them."""
+    """Data sets; those of bfloat16 as Keras 3 has them."""
     import h5py
     with h5py.File(path, "w") as file:
         for name, value in tensors.items():
+            if value.dtype != torch.bfloat16:
+                file.create_dataset(name, data=value.numpy())
+                continue
             data = file.create_dataset(
                 name, data=value.view(torch.int16).numpy().view("V2"))
             data.attrs["dtype"] = "bfloat16"
@@ -67,14 +72,23 @@ def save_onnx(tensors, path):
 
 
 def convert(source, target):
+    save(load(source), target)
+
+
+def cast(source, target):
+    save({name: value.to(torch.bfloat16)
+          for name, value in load(source).items()}, target)
+
+
+def save(tensors, target):
     if target.endswith(".onnx"):
-        save_onnx(load(source), target)
+        save_onnx(tensors, target)
     elif target.endswith(".h5"):
-        save_hdf5(load(source), target)
+        save_hdf5(tensors, target)
     elif target.endswith(".safetensors"):
-        safetensors.torch.save_file(load(source), target)
+        safetensors.torch.save_file(tensors, target)
     else:
-        torch.save(load(source), target,
+        torch.save(tensors, target,
                    _use_new_zipfile_serialization=not is_legacy(target))
 
 
@@ -100,4 +114,4 @@ def ls(path):
 
 
 if __name__ == "__main__":
-    {"convert": convert, "ls": ls}[sys.argv[1]](*sys.argv[2:])
+    {"convert": convert, "cast": cast, "ls": ls}[sys.argv[1]](*sys.argv[2:])

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * `ckpt convert`: the main job. The library does it; what cannot be kept
- * comes back through cli_message, and only a report goes to stdout.
+ * comes back through cli_message, and nothing goes to stdout but what is asked
+ * for.
  */
 #include "conversion.h"
 
@@ -28,11 +29,10 @@ const struct cli_command cli_convert = {
         "failure there is none. 'ckpt plugins NAME' tells the options that\n"
         "-o and --in-option take, and 'ckpt plugins' the transforms: -t\n"
         "edits what was read, one after the other, before it is written.\n"
-        "The keys of --json are output, format, tensor_count, size_bytes,\n"
-        "file_count, loss_count; told, what transforms say of tensors\n"
-        "(transform, tensor, what, notable, text); and tensors, a list of\n"
-        "all that are written: name, made (whether a transform made it), and\n"
-        "from, the tensors of which it has its bytes (file, name).\n",
+        "The keys of --json are file, output, tensors (from, to, changes,\n"
+        "origins: the tensors whose bytes it has, by file and name; before,\n"
+        "after) and told, what transforms say of tensors (transform, tensor,\n"
+        "what, notable, text).\n",
     .options = convert_options,
     .operand_min = 2,
     .operand_max = 2,

@@ -51,22 +51,22 @@
          NULL,                                                             \
          CLI_OPTION_FLAG,                                                  \
          offsetof(struct cli_args, dry_run),                               \
-         "say what would be lost, and write nothing"},                     \
+         "show each tensor's way and what is lost; write nothing"},        \
+        {"json",                                                           \
+         0,                                                                \
+         NULL,                                                             \
+         CLI_OPTION_FLAG,                                                  \
+         offsetof(struct cli_args, json),                                  \
+         "what becomes of each tensor, as one JSON document"},             \
         {"force",                                                          \
          0,                                                                \
          NULL,                                                             \
          CLI_OPTION_FLAG,                                                  \
          offsetof(struct cli_args, force),                                 \
          "replace OUT if it exists"},                                      \
-        {"sync",                                                           \
-         0,                                                                \
-         NULL,                                                             \
-         CLI_OPTION_FLAG,                                                  \
-         offsetof(struct cli_args, sync),                                  \
-         "wait until OUT is safe on the disk"},                            \
     {                                                                      \
-        "json", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, json), \
-            "a JSON report: what was done, and what came from where"       \
+        "sync", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, sync), \
+            "wait until OUT is safe on the disk"                           \
     }
 
 /* Converts the first operand to args.output, by the steps that are listed and

@@ -16,10 +16,9 @@ hub_edits_init(struct ckpt_edits *edits, struct hub_graph *graph,
     memset(edits, 0, sizeof *edits);
     edits->from = from;
     edits->graph = graph;
-    graph->public.value_count = from->value_count;
+    graph->public.value_count = edits->own_first = from->value_count;
     graph->public.tensor_count = from->tensor_count;
     graph->public.storage_count = from->storage_count;
-    edits->tensor_first = from->tensor_count;
     edits->places =
         hub_allocate(budget, (size_t)from->value_count * sizeof(void *));
     edits->relabelled =
@@ -42,8 +41,8 @@ hub_edits_admit(struct ckpt_edits *edits, const struct ckpt_graph *other)
     struct ckpt_graph *graph = &edits->graph->public;
 
     count_raise(&graph->value_count, other->value_count);
+    edits->own_first = graph->value_count;
     count_raise(&graph->tensor_count, other->tensor_count);
-    edits->tensor_first = graph->tensor_count;
     count_raise(&graph->storage_count, other->storage_count);
 }
 

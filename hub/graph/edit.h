@@ -28,9 +28,10 @@ struct ckpt_edits {
                                   of its places; NULL: none is edited */
     struct hub_storage **relabelled; /* of each storage id, or NULL */
     const struct ckpt_value *root;   /* the new one, or NULL */
-    uint64_t count;                  /* edits that were recorded */
-    uint64_t unmatched; /* parts of the argument that matched nothing */
-    uint64_t tensor_first; /* the id of the first new tensor */
+    uint64_t own_first;    /* the least value id of edit_graph's own */
+    uint64_t count;        /* edits that were recorded */
+    uint64_t unmatched;    /* parts of the argument that matched nothing */
+    bool optional;         /* that is no warning */
     struct hub_told *told; /* in order */
 };
 
@@ -54,7 +55,7 @@ int hub_edit_relabel(struct ckpt_edits *edits,
                      const struct ckpt_storage *storage, const char *device);
 int hub_edit_root(struct ckpt_edits *edits, const struct ckpt_value *value);
 int hub_edit_origin(struct ckpt_edits *edits, const struct ckpt_value *value,
-                    const struct ckpt_tensor *const *from, size_t from_count);
+                    const struct ckpt_value *const *from, size_t from_count);
 
 /* Counts one more tensor of which this is told. */
 int hub_edit_tell(struct ckpt_edits *edits, const char *tensor,

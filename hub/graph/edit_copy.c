@@ -40,37 +40,31 @@ copy_part(struct copy *copy, const struct ckpt_value *old,
     return old != NULL ? copy_value(copy, old, made) : CKPT_OK;
 }
 
-/* A new tensor in the place of another, of which the transform said nothing,
- * is made of that. */
-static int
-copy_inherit(struct copy *copy, const struct ckpt_value *item,
-             const struct ckpt_value *old)
+/* A new value comes from what it takes the place of first. */
+static void
+item_comes(const struct copy *copy, const struct ckpt_value *item,
+           const struct ckpt_value *old)
 {
-    struct hub_tensor *tensor;
+    struct hub_value *value = (struct hub_value *)(uintptr_t)item;
 
-    if (item == old || item->kind != CKPT_KIND_TENSOR ||
-        old->kind != CKPT_KIND_TENSOR ||
-        item->as.tensor->id < copy->edits->tensor_first)
-        return CKPT_OK;
-    tensor = (struct hub_tensor *)(uintptr_t)item->as.tensor;
-    return tensor->origin == NULL
-               ? hub_origin_inherit(copy->edits, tensor, old->as.tensor)
-               : CKPT_OK;
+    if (item->id >= copy->edits->own_first && value->origin == NULL &&
+        item != old)
+        value->origin = old;
 }
 
 /* What is in a place, once it is edited; NULL: it was dropped. */
-static int
-copy_item(struct copy *copy, const struct hub_edit *edit,
-          const struct ckpt_value *old, const struct ckpt_value **item)
+static const struct ckpt_value *
+copy_item(const struct copy *copy, const struct hub_edit *edit,
+          const struct ckpt_value *old)
 {
-    *item = old;
     if (edit == NULL)
-        return CKPT_OK;
-    if (edit->value != NULL)
-        *item = edit->value;
+        return old;
     if (edit->dropped)
-        *item = NULL;
-    return *item != NULL ? copy_inherit(copy, *item, old) : CKPT_OK;
+        return NULL;
+    if (edit->value == NULL)
+        return old;
+    item_comes(copy, edit->value, old);
+    return edit->value;
 }
 
 static int
@@ -86,9 +80,9 @@ copy_list(struct copy *copy, const struct ckpt_value *old,
         return copy_status(copy);
     value->as.list.items = items;
     for (i = 0; i < count && status == CKPT_OK; i++) {
-        status = copy_item(copy, hub_edit_find(copy->edits, old, i),
-                           old->as.list.items[i], &item);
-        if (status == CKPT_OK && item != NULL)
+        item = copy_item(copy, hub_edit_find(copy->edits, old, i),
+                         old->as.list.items[i]);
+        if (item != NULL)
             status = copy_value(copy, item, &items[kept++]);
     }
     value->as.list.count = kept;
@@ -106,8 +100,8 @@ copy_pairs(struct copy *copy, const struct ckpt_value *old,
 
     for (i = 0; i < count && status == CKPT_OK; i++) {
         edit = hub_edit_find(copy->edits, old, i);
-        status = copy_item(copy, edit, old->as.map.pairs[i].value, &item);
-        if (status != CKPT_OK || item == NULL)
+        item = copy_item(copy, edit, old->as.map.pairs[i].value);
+        if (item == NULL)
             continue;
         key = edit != NULL && edit->key != NULL ? edit->key
                                                 : old->as.map.pairs[i].key;
@@ -229,16 +223,11 @@ copy_tensor(struct copy *copy, const struct ckpt_value *old,
     uint64_t known = copy->edits->from->storage_count;
     struct ckpt_tensor *tensor = copy->tensors[from->id];
     const struct hub_storage *relabelled = NULL;
-    struct hub_tensor *made;
 
     if (tensor == NULL) {
-        made = copy_allocate(copy, sizeof *made);
-        if (made == NULL)
+        tensor = copy_allocate(copy, sizeof *tensor);
+        if (tensor == NULL)
             return copy_status(copy);
-        made->origin = hub_origin_of(copy->graph, from);
-        if (made->origin == NULL)
-            return copy_status(copy);
-        tensor = &made->public;
         *tensor = *from;
         tensor->id = copy->graph->public.tensor_count++;
         if (from->storage->id < known)
@@ -308,6 +297,7 @@ copy_value(struct copy *copy, const struct ckpt_value *old,
         return copy_status(copy);
     value->public = *old;
     value->public.attrs = NULL;
+    value->origin = old;
     value->public.id = copy->graph->public.value_count++;
     copy->copies[old->id] = &value->public;
     copy->depth++;

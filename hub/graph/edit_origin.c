@@ -1,118 +1,97 @@
 /* SPDX-License-Identifier: MIT
  *
- * Where tensors come from, through all edits: a tensor that was read is its
- * own origin, a copy has that of what it was copied from, and a new one what
- * the transform says, or that of the tensor in whose place it was put.
+ * What became of what, through all edits: a copy was what it was copied from,
+ * and a new value what the transform says, or that in whose place it was put.
+ * And what transforms tell of it.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "hub/graph/edit_private.h"
+#include "hub/graph/graph_private.h"
 
-static struct hub_origin *
-origin_new(struct hub_graph *graph, size_t count,
-           const struct ckpt_tensor ***from)
+#define DEPTH_MAX 64 /* edits of edits */
+
+const struct ckpt_value *
+hub_value_origin(const struct ckpt_value *value)
 {
-    struct hub_origin *origin =
-        hub_arena_allocate(&graph->arena, sizeof *origin);
+    const struct hub_value *at = (const struct hub_value *)value;
 
-    *from = hub_arena_allocate(&graph->arena, (count + 1) * sizeof **from);
-    if (origin == NULL || *from == NULL)
-        return NULL;
-    origin->from = *from;
-    return origin;
+    while (at->origin != NULL)
+        at = (const struct hub_value *)at->origin;
+    return &at->public;
 }
 
-const struct hub_origin *
-hub_origin_of(struct hub_graph *graph, const struct ckpt_tensor *tensor)
-{
-    const struct hub_tensor *kept = (const struct hub_tensor *)tensor;
-    const struct ckpt_tensor **from;
-    struct hub_origin *origin;
+struct origins {
+    const struct ckpt_value **found;
+    size_t count, room;
+};
 
-    if (kept->origin != NULL)
-        return kept->origin;
-    origin = origin_new(graph, 1, &from);
-    if (origin != NULL)
-        from[origin->count++] = tensor;
-    return origin;
-}
-
-int
-hub_origin_inherit(struct ckpt_edits *edits, struct hub_tensor *tensor,
-                   const struct ckpt_tensor *old)
-{
-    const struct hub_origin *origin = hub_origin_of(edits->graph, old);
-    const struct ckpt_tensor **from;
-    struct hub_origin *made;
-
-    if (origin == NULL)
-        return edits->graph->report->status;
-    made = origin_new(edits->graph, 0, &from);
-    if (made == NULL)
-        return edits->graph->report->status;
-    *made = *origin;
-    made->made = true;
-    tensor->origin = made;
-    return CKPT_OK;
-}
-
-static bool
-origin_has(const struct hub_origin *origin, const struct ckpt_tensor *tensor)
+static void
+origins_add(struct origins *origins, const struct ckpt_value *value)
 {
     size_t i;
 
-    for (i = 0; i < origin->count; i++)
-        if (origin->from[i] == tensor)
-            return true;
-    return false;
+    for (i = 0; i < origins->count; i++)
+        if (origins->found[i] == value)
+            return;
+    if (origins->count < origins->room)
+        origins->found[origins->count++] = value;
 }
 
-/* Whether a new tensor is the old one, but for its label and what else is said
- * of it. */
-static bool
-origin_same(const struct ckpt_tensor *tensor, const struct ckpt_tensor *from)
+/* Each step leads to an earlier graph. */
+static void
+origins_find(struct origins *origins, const struct ckpt_value *value,
+             unsigned depth)
 {
-    return tensor->storage == from->storage && tensor->dtype == from->dtype &&
-           tensor->size_bytes == from->size_bytes &&
-           tensor->flips == from->flips;
+    const struct hub_value *at = (const struct hub_value *)value;
+    const struct hub_more *more[DEPTH_MAX];
+    size_t k, count = 0;
+
+    for (; at->origin != NULL; at = (const struct hub_value *)at->origin)
+        if (at->more != NULL && count < DEPTH_MAX)
+            more[count++] = at->more;
+    origins_add(origins, &at->public);
+    for (; count > 0 && depth < DEPTH_MAX && origins->count < origins->room;
+         count--)
+        for (k = 0; k < more[count - 1]->count; k++)
+            origins_find(origins, more[count - 1]->from[k], depth + 1);
+}
+
+size_t
+hub_value_origins(const struct ckpt_value *value,
+                  const struct ckpt_value **origins, size_t room)
+{
+    struct origins all = {.found = origins, .room = room};
+
+    origins_find(&all, value, 0);
+    return all.count;
 }
 
 int
 hub_edit_origin(struct ckpt_edits *edits, const struct ckpt_value *value,
-                const struct ckpt_tensor *const *from, size_t from_count)
+                const struct ckpt_value *const *from, size_t from_count)
 {
-    struct hub_graph *graph = edits->graph;
-    struct hub_tensor *tensor;
-    const struct ckpt_tensor **all;
-    const struct hub_origin *old;
-    struct hub_origin *origin;
-    size_t i, k, count = 0;
+    struct hub_arena *arena = &edits->graph->arena;
+    struct hub_value *made = (struct hub_value *)(uintptr_t)value;
+    const struct ckpt_value **copy;
+    struct hub_more *more;
 
-    if (value == NULL || value->kind != CKPT_KIND_TENSOR ||
-        value->as.tensor->id < edits->tensor_first)
-        return hub_fail(graph->report, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
-                        "an origin of what is no new tensor");
-    tensor = (struct hub_tensor *)(uintptr_t)value->as.tensor;
-    for (i = 0; i < from_count; i++) {
-        old = hub_origin_of(graph, from[i]);
-        if (old == NULL)
-            return graph->report->status;
-        count += old->count;
-    }
-    origin = origin_new(graph, count, &all);
-    if (origin == NULL)
-        return graph->report->status;
-    for (i = 0; i < from_count; i++) {
-        old = hub_origin_of(graph, from[i]);
-        for (k = 0; old != NULL && k < old->count; k++)
-            if (!origin_has(origin, old->from[k]))
-                all[origin->count++] = old->from[k];
-    }
-    origin->made = from_count != 1 || !origin_same(&tensor->public, from[0]);
+    if (value == NULL || value->id < edits->own_first || made->origin != NULL ||
+        from_count == 0)
+        return hub_fail(edits->graph->report, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
+                        "an origin of what is not new, or has one");
+    made->origin = from[0];
     if (from_count == 1)
-        origin->made |= hub_origin_of(graph, from[0])->made;
-    tensor->origin = origin;
+        return CKPT_OK;
+    more = hub_arena_allocate(arena, sizeof *more);
+    copy = hub_arena_allocate(arena, from_count * sizeof *copy);
+    if (more == NULL || copy == NULL)
+        return edits->graph->report->status;
+    memcpy(copy, from + 1, (from_count - 1) * sizeof *copy);
+    more->from = copy;
+    more->count = from_count - 1;
+    made->more = more;
     return CKPT_OK;
 }
 

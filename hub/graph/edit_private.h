@@ -14,14 +14,6 @@ struct hub_edit {
     bool dropped;
 };
 
-/* Where a tensor has its bytes from, or NULL and no memory. */
-const struct hub_origin *hub_origin_of(struct hub_graph *graph,
-                                       const struct ckpt_tensor *tensor);
-
-/* Where a new one has them from that stands in the place of an old one. */
-int hub_origin_inherit(struct ckpt_edits *edits, struct hub_tensor *tensor,
-                       const struct ckpt_tensor *old);
-
 /* The edit of a place, or NULL. */
 struct hub_edit *hub_edit_find(const struct ckpt_edits *edits,
                                const struct ckpt_value *owner, size_t index);

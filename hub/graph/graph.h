@@ -45,18 +45,6 @@ struct hub_storage {
     const char *name; /* CODED: of its first tensor, for messages; or NULL */
 };
 
-/* The tensors that another one has its bytes of, all as a reader made them. */
-struct hub_origin {
-    const struct ckpt_tensor *const *from;
-    size_t count;
-    bool made; /* they are not what they were there */
-};
-
-struct hub_tensor {
-    struct ckpt_tensor public; /* first: a handle is both */
-    const struct hub_origin *origin; /* NULL: it is itself as it was read */
-};
-
 struct hub_graph {
     struct ckpt_graph public; /* first: a handle is both */
     struct hub_arena arena;
@@ -112,6 +100,15 @@ int hub_string_new(struct hub_graph *graph, const char *data, size_t size_bytes,
 /* The attribute of that name, or NULL. */
 const struct ckpt_value *hub_attr_find(const struct ckpt_attr *attrs,
                                        const char *name);
+
+/* What became of what: the value of a graph that was read, which this one was
+ * before all edits; or the new one that it begins with. */
+const struct ckpt_value *hub_value_origin(const struct ckpt_value *value);
+
+/* The same of all the values that one was made of, the first first: up to
+ * `room` of them, each once. Gives their number. */
+size_t hub_value_origins(const struct ckpt_value *value,
+                         const struct ckpt_value **origins, size_t room);
 
 /* Ends building: names every tensor, and refuses what nests too deep or
  * unfolds to too many names. Attributes of the graph hold no tensors. */

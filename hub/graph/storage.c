@@ -177,7 +177,6 @@ hub_tensor_new(struct hub_graph *graph, const struct ckpt_tensor *like,
                const char *name, struct ckpt_value **value)
 {
     struct ckpt_value wrapped = {.kind = CKPT_KIND_TENSOR};
-    struct hub_tensor *kept;
     struct ckpt_tensor *tensor;
     int status;
 
@@ -188,10 +187,9 @@ hub_tensor_new(struct hub_graph *graph, const struct ckpt_tensor *like,
         return hub_fail(graph->report, CKPT_FORMAT, name, CKPT_NOWHERE,
                         "a tensor of %u dimensions, more than %d", like->rank,
                         CKPT_MAX_RANK);
-    kept = hub_arena_allocate(&graph->arena, sizeof *kept);
-    if (kept == NULL)
+    tensor = hub_arena_allocate(&graph->arena, sizeof *tensor);
+    if (tensor == NULL)
         return graph->report->status;
-    tensor = &kept->public;
     *tensor = *like;
     tensor->type_name = NULL;
     if (like->type_name != NULL)

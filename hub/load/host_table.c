@@ -340,8 +340,9 @@ host_edit_unmatched(const struct ckpt_host *table, struct ckpt_edits *edits,
 
     edits->unmatched++;
     va_start(arguments, format);
-    hub_note_list(host_private(table)->report, CKPT_MESSAGE_WARNING, NULL,
-                  CKPT_NOWHERE, format, arguments);
+    hub_note_list(host_private(table)->report,
+                  edits->optional ? CKPT_MESSAGE_STEP : CKPT_MESSAGE_WARNING,
+                  NULL, CKPT_NOWHERE, format, arguments);
     va_end(arguments);
 }
 
@@ -376,7 +377,7 @@ host_edit_tell(const struct ckpt_host *table, struct ckpt_edits *edits,
 static int
 host_edit_origin(const struct ckpt_host *table, struct ckpt_edits *edits,
                  const struct ckpt_value *tensor,
-                 const struct ckpt_tensor *const *from, size_t from_count)
+                 const struct ckpt_value *const *from, size_t from_count)
 {
     (void)table;
     return hub_edit_origin(edits, tensor, from, from_count);

@@ -360,7 +360,7 @@ ckpt_convert(struct ckpt *user, const struct ckpt_conversion *conversion,
     if (conversion->input.path == NULL)
         return hub_fail(&user->report, CKPT_OPTION, NULL, CKPT_NOWHERE,
                         "no input is named");
-    user->report.listener = conversion->user;
+    user->report.listener = conversion->way_context;
     user->report.told = conversion->told;
     status = hub_reading_init(&job.reading, user, &conversion->input);
     user->report.told = NULL;
@@ -373,7 +373,8 @@ ckpt_convert(struct ckpt *user, const struct ckpt_conversion *conversion,
     if (status == CKPT_OK)
         status = job_plan(&job);
     if (status == CKPT_OK && conversion->way != NULL)
-        status = hub_ways(&job.reading, conversion->way, conversion->user);
+        status = hub_ways(&job.reading, &job.fit, conversion->way,
+                          conversion->way_context);
     if (status == CKPT_OK && !conversion->dry_run)
         status = job_begin(&job);
     if (status == CKPT_OK && !conversion->dry_run)

@@ -24,12 +24,6 @@ int hub_named_graphs(struct ckpt *user, const struct ckpt_option *declared,
                      const struct ckpt_graph *after, struct hub_named **list);
 void hub_named_free(struct hub_named *list);
 
-/* Calls `each` for the graph of each, as it was read, until it fails. */
-int hub_named_each(const struct hub_named *list,
-                   int (*each)(void *context, const char *path,
-                               const struct ckpt_graph *graph),
-                   void *context);
-
 /* CKPT_IO if a file of one of them is not what it was. */
 int hub_named_unchanged(const struct hub_named *list);
 

@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-/* Whether an option that is declared begins here. */
+/* Whether an option that is declared begins here. One that is yes or no may
+ * stand alone. */
 static bool
 option_begins(const struct ckpt_option *declared, const char *text)
 {
@@ -14,7 +15,11 @@ option_begins(const struct ckpt_option *declared, const char *text)
 
     for (; declared != NULL && declared->kind != CKPT_OPTION_END; declared++) {
         length = strlen(declared->name);
-        if (strncmp(declared->name, text, length) == 0 && text[length] == '=')
+        if (strncmp(declared->name, text, length) != 0)
+            continue;
+        if (text[length] == '=' ||
+            (declared->kind == CKPT_OPTION_BOOL &&
+             (text[length] == ',' || text[length] == '\0')))
             return true;
     }
     return false;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * Columns by hand, the others through libyaml, for which JSON is YAML.
+ * Columns by hand, JSON by the strict scanner, YAML through libyaml.
  */
 #include "pairs.h"
 
 #include <string.h>
 #include <yaml.h>
+
+#include "json.h"
 
 #define FILE_MAX_BYTES ((uint64_t)16 << 20)
 #define BLANKS " \t\r"
@@ -68,6 +70,76 @@ columns_read(struct pairs *pairs, char *text)
             *end++ = '\0';
         status = columns_line(pairs, line, number);
     }
+    return status;
+}
+
+/* ---- JSON ---- */
+
+static int
+json_refuse(const struct pairs *pairs, const struct sdk_json *json,
+            const char *why)
+{
+    return pairs->host->fail(pairs->host, CKPT_OPTION, NULL, json->at,
+                             "%.200s: %s", pairs->file,
+                             json->error != NULL ? json->error : why);
+}
+
+/* The text at hand, in memory of the host. */
+static int
+json_word(const struct pairs *pairs, struct sdk_json *json, char **word)
+{
+    struct sdk_buffer decoded = {0};
+    struct ckpt_text text;
+    int status = sdk_json_text(pairs->host, json, &decoded, &text);
+
+    if (status == CKPT_OK && memchr(text.data, '\0', text.size_bytes) != NULL)
+        status = json_refuse(pairs, json, "a zero byte in a word");
+    if (status == CKPT_OK) {
+        *word = pairs->host->allocate(pairs->host, text.size_bytes + 1);
+        if (*word != NULL)
+            memcpy(*word, text.data, text.size_bytes);
+        else
+            status = CKPT_MEMORY;
+    }
+    sdk_buffer_fini(pairs->host, &decoded);
+    return status;
+}
+
+/* The pair whose key is at hand. */
+static int
+json_pair(struct pairs *pairs, struct sdk_json *json, size_t line)
+{
+    char *first = NULL, *second = NULL;
+    int status = json_word(pairs, json, &first);
+
+    if (status == CKPT_OK && sdk_json_next(json) != SDK_JSON_STRING)
+        status = json_refuse(pairs, json, "a word was expected");
+    if (status == CKPT_OK)
+        status = json_word(pairs, json, &second);
+    if (status == CKPT_OK)
+        status = pairs->take(pairs->context, first, second, line);
+    pairs->host->release(pairs->host, first);
+    pairs->host->release(pairs->host, second);
+    return status;
+}
+
+static int
+json_read(struct pairs *pairs, const char *text, size_t size_bytes)
+{
+    size_t line = 1, at = 0;
+    struct sdk_json json;
+    int status = CKPT_OK;
+
+    sdk_json_init(&json, text, size_bytes);
+    sdk_json_next(&json);
+    while (status == CKPT_OK && sdk_json_next(&json) == SDK_JSON_KEY) {
+        for (; at < json.at; at++)
+            line += text[at] == '\n';
+        status = json_pair(pairs, &json, line);
+    }
+    if (status == CKPT_OK && (json.event != SDK_JSON_OBJECT_END ||
+                              sdk_json_next(&json) != SDK_JSON_END))
+        status = json_refuse(pairs, &json, "the end was expected");
     return status;
 }
 
@@ -196,7 +268,7 @@ yaml_read(struct pairs *pairs, const char *text, size_t size_bytes)
     return status;
 }
 
-/* Whether the first word that is no comment begins a map. */
+/* Whether the first word that is no comment begins a map of YAML. */
 static bool
 is_yaml(const char *text)
 {
@@ -209,7 +281,7 @@ is_yaml(const char *text)
         text += strcspn(text, "\n");
     }
     length = strcspn(text, BLANKS "\n");
-    return *text == '{' || *text == '"' || strncmp(text, "---", 3) == 0 ||
+    return *text == '"' || strncmp(text, "---", 3) == 0 ||
            (length > 0 && text[length - 1] == ':');
 }
 
@@ -223,8 +295,10 @@ pairs_load(struct pairs *pairs, const struct ckpt_source *source, char *text,
     if (status != CKPT_OK)
         return status;
     if (strlen(text) != size_bytes)
-        return host->fail(host, CKPT_OPTION, NULL, CKPT_NOWHERE,
+        return host->fail(host, CKPT_OPTION, NULL, strlen(text),
                           "%.200s: it is no text", pairs->file);
+    if (text[strspn(text, BLANKS "\n")] == '{')
+        return json_read(pairs, text, size_bytes);
     return is_yaml(text) ? yaml_read(pairs, text, size_bytes)
                          : columns_read(pairs, text);
 }

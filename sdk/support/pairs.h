@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Pairs of words in a file that a user wrote: two columns of text, with `#`
- * before comments; one JSON object; or one YAML map of scalars, without
- * aliases, anchors and tags. What begins with `{` is JSON; what has a colon
- * behind its first word is YAML.
+ * before comments; one JSON object of strings; or one YAML map of scalars,
+ * without aliases, anchors and tags. What begins with `{` is JSON, to the
+ * letter; what has a colon behind its first word is YAML.
  */
 #ifndef SDK_PAIRS_H
 #define SDK_PAIRS_H
@@ -16,7 +16,8 @@ typedef int (*sdk_pairs_take)(void *context, const char *first,
                               const char *second, size_t line);
 
 /* Gives all pairs in order to `take`, until it fails. CKPT_OPTION: the file is
- * not of that form, with file and line; CKPT_LIMIT: it is over 16 MiB. */
+ * not of that form, with file and line or
+ * byte; CKPT_LIMIT: it is over 16 MiB. */
 int sdk_pairs_read(const struct ckpt_host *host,
                    const struct ckpt_source *source, sdk_pairs_take take,
                    void *context);

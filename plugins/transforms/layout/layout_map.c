@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The mapping file: which layer of Keras is which module of torch. Two columns
- * of text, or one JSON object; `#` begins a comment in the former. And the
+ * The mapping file: which layer of Keras is which module of torch. And the
  * options that name layers: class=NAME=CLASS,..., flatten=NAME=7x7x64,...
  */
 #include "layout.h"
@@ -9,198 +8,74 @@
 #include <fnmatch.h>
 #include <string.h>
 
-#include "json.h"
-
-#define MAP_MAX_BYTES ((uint64_t)16 << 20)
+#include "pairs.h"
 
 struct layout_mapped {
+    struct layout_mapped *next;
     const char *layer;
     const char *modules[2];
-    size_t line;
     bool used;
 };
 
 struct layout_map {
-    struct layout_mapped *pairs;
-    size_t count;
-    struct sdk_table by_layer;
+    struct layout_mapped *first, **end;
+    struct sdk_table by_layer; /* addresses of the above */
 };
 
-struct reading {
-    struct layout_run *run;
-    struct layout_map *map;
-    const char *file;
-    struct sdk_buffer text; /* decoded strings of JSON */
-};
-
-static int
-map_refuse(struct reading *reading, uint64_t byte, const char *why)
+static const struct ckpt_source *
+map_source(const struct layout_run *run)
 {
-    return reading->run->host->fail(reading->run->host, CKPT_OPTION, NULL, byte,
-                                    "%.200s: %s", reading->file, why);
+    return run->self->options[LAYOUT_OPTION_MAP].source;
 }
 
 /* One pair. The second word may be two modules, with a comma between them. */
 static int
-map_add(struct reading *reading, const char *layer, size_t layer_bytes,
-        const char *module, size_t module_bytes, size_t at)
+map_take(void *context, const char *layer, const char *module, size_t line)
 {
-    struct layout_map *map = reading->map;
-    struct layout_run *run = reading->run;
-    const char *comma = memchr(module, ',', module_bytes);
-    struct layout_mapped *pair = &map->pairs[map->count];
-    size_t first = comma != NULL ? (size_t)(comma - module) : module_bytes;
-    uint64_t *index;
+    struct layout_run *run = context;
+    struct layout_map *map = run->map;
+    const char *comma = strchr(module, ',');
+    size_t first = comma != NULL ? (size_t)(comma - module) : strlen(module);
+    struct layout_mapped *pair = layout_allocate(run, sizeof *pair);
+    uint64_t *found;
     bool added;
 
-    pair->line = at;
-    pair->layer = layout_printf(run, "%.*s", (int)layer_bytes, layer);
+    if (pair == NULL)
+        return CKPT_MEMORY;
+    pair->layer = layout_printf(run, "%s", layer);
     pair->modules[0] = layout_printf(run, "%.*s", (int)first, module);
     if (comma != NULL)
-        pair->modules[1] = layout_printf(
-            run, "%.*s", (int)(module_bytes - first - 1), comma + 1);
+        pair->modules[1] = layout_printf(run, "%s", comma + 1);
     if (pair->layer == NULL || pair->modules[0] == NULL ||
         (comma != NULL && pair->modules[1] == NULL))
         return CKPT_MEMORY;
-    index = sdk_table_add(run->host, &map->by_layer, pair->layer,
+    found = sdk_table_add(run->host, &map->by_layer, pair->layer,
                           strlen(pair->layer), &added);
-    if (index == NULL)
+    if (found == NULL)
         return CKPT_MEMORY;
     if (!added)
-        return map_refuse(reading, at, "a layer is there twice");
-    *index = map->count++;
+        return run->host->fail(
+            run->host, CKPT_OPTION, NULL, CKPT_NOWHERE,
+            "%.200s: line %zu: the layer '%.200s' is there twice",
+            run->host->source_name(run->host, map_source(run)), line, layer);
+    *found = (uintptr_t)pair;
+    *map->end = pair;
+    map->end = &pair->next;
     return CKPT_OK;
-}
-
-static size_t
-word_bytes(const char *text)
-{
-    return strcspn(text, " \t\r\n");
-}
-
-/* One line of text: blank, a comment, or two words. */
-static int
-map_line(struct reading *reading, const char *line, size_t at)
-{
-    const char *first = line + strspn(line, " \t\r"), *second, *rest;
-    size_t layer, module;
-
-    if (*first == '\n' || *first == '\0' || *first == '#')
-        return CKPT_OK;
-    layer = word_bytes(first);
-    second = first + layer + strspn(first + layer, " \t");
-    module = word_bytes(second);
-    rest = second + module + strspn(second + module, " \t\r");
-    if (module == 0 || (*rest != '\n' && *rest != '\0' && *rest != '#'))
-        return map_refuse(reading, at,
-                          "a line has two words, a layer and a module");
-    return map_add(reading, first, layer, second, module, at);
-}
-
-static int
-map_text(struct reading *reading, const char *text)
-{
-    const char *line = text, *end;
-    int status = CKPT_OK;
-
-    while (*line != '\0' && status == CKPT_OK) {
-        status = map_line(reading, line, (size_t)(line - text));
-        end = strchr(line, '\n');
-        line = end != NULL ? end + 1 : line + strlen(line);
-    }
-    return status;
-}
-
-static int
-map_json(struct reading *reading, const char *text, size_t size_bytes)
-{
-    const struct ckpt_host *host = reading->run->host;
-    struct ckpt_text layer, module;
-    struct sdk_json json;
-    size_t at;
-    int status = CKPT_OK;
-
-    sdk_json_init(&json, text, size_bytes);
-    sdk_json_next(&json);
-    while (status == CKPT_OK && sdk_json_next(&json) == SDK_JSON_KEY) {
-        at = json.at;
-        reading->text.size_bytes = 0;
-        status = sdk_buffer_reserve(host, &reading->text, size_bytes);
-        if (status == CKPT_OK)
-            status = sdk_json_text(host, &json, &reading->text, &layer);
-        if (status == CKPT_OK && sdk_json_next(&json) != SDK_JSON_STRING)
-            return map_refuse(reading, json.at, "a module was expected");
-        if (status == CKPT_OK)
-            status = sdk_json_text(host, &json, &reading->text, &module);
-        if (status == CKPT_OK)
-            status = map_add(reading, layer.data, layer.size_bytes, module.data,
-                             module.size_bytes, at);
-    }
-    if (status == CKPT_OK && (json.event != SDK_JSON_OBJECT_END ||
-                              sdk_json_next(&json) != SDK_JSON_END))
-        return map_refuse(reading, json.at,
-                          json.error != NULL ? json.error
-                                             : "the end was expected");
-    return status;
-}
-
-/* The most pairs that a text can hold: each has a line or a colon. */
-static size_t
-pairs_most(const char *text)
-{
-    size_t count = 1;
-
-    for (; *text != '\0'; text++)
-        count += *text == '\n' || *text == ':';
-    return count;
-}
-
-static int
-map_load(struct reading *reading, const struct ckpt_source *source)
-{
-    struct layout_run *run = reading->run;
-    uint64_t size_bytes = run->host->source_size(run->host, source);
-    char *text;
-    int status;
-
-    if (size_bytes > MAP_MAX_BYTES)
-        return map_refuse(reading, 0, "it is no mapping file, it is too large");
-    text = layout_allocate(run, (size_t)size_bytes + 1);
-    if (text == NULL)
-        return CKPT_MEMORY;
-    status =
-        run->host->source_read(run->host, source, 0, text, (size_t)size_bytes);
-    if (status != CKPT_OK)
-        return status;
-    if (strlen(text) != size_bytes)
-        return map_refuse(reading, strlen(text), "it is no text");
-    reading->map->pairs =
-        layout_allocate(run, pairs_most(text) * sizeof *reading->map->pairs);
-    if (reading->map->pairs == NULL)
-        return CKPT_MEMORY;
-    return text[strspn(text, " \t\r\n")] == '{'
-               ? map_json(reading, text, (size_t)size_bytes)
-               : map_text(reading, text);
 }
 
 int
 layout_map_read(struct layout_run *run)
 {
-    const struct ckpt_option_value *option =
-        &run->self->options[LAYOUT_OPTION_MAP];
-    struct reading reading = {.run = run};
-    int status;
+    const struct ckpt_source *source = map_source(run);
 
-    if (option->source == NULL)
+    if (source == NULL)
         return CKPT_OK;
     run->map = layout_allocate(run, sizeof *run->map);
     if (run->map == NULL)
         return CKPT_MEMORY;
-    reading.map = run->map;
-    reading.file = run->host->source_name(run->host, option->source);
-    status = map_load(&reading, option->source);
-    sdk_buffer_fini(run->host, &reading.text);
-    return status;
+    run->map->end = &run->map->first;
+    return sdk_pairs_read(run->host, source, map_take, run);
 }
 
 void
@@ -215,34 +90,40 @@ layout_map_apply(struct layout_run *run, struct layout_keras *keras)
 {
     struct layout_layer *layer;
     struct layout_mapped *pair;
-    uint64_t *index;
+    uint64_t *found;
     size_t i;
 
     for (i = 0; run->map != NULL && i < keras->sorted_count; i++) {
         layer = keras->sorted[i];
-        index = sdk_table_find(&run->map->by_layer, layer->name,
+        found = sdk_table_find(&run->map->by_layer, layer->name,
                                strlen(layer->name));
-        if (index == NULL)
-            index = sdk_table_find(&run->map->by_layer, layer->folder.data,
+        if (found == NULL)
+            found = sdk_table_find(&run->map->by_layer, layer->folder.data,
                                    layer->folder.size_bytes);
-        if (index == NULL)
+        if (found == NULL)
             continue;
-        pair = &run->map->pairs[*index];
+        pair = (struct layout_mapped *)(uintptr_t)*found;
         layer->modules[0] = pair->modules[0];
         layer->modules[1] = pair->modules[1];
         pair->used = true;
     }
 }
 
+static struct layout_mapped *
+map_first(const struct layout_run *run)
+{
+    return run->map != NULL ? run->map->first : NULL;
+}
+
 const char *
 layout_map_layer(struct layout_run *run, const char *module)
 {
-    size_t i;
+    struct layout_mapped *pair = map_first(run);
 
-    for (i = 0; run->map != NULL && i < run->map->count; i++)
-        if (strcmp(run->map->pairs[i].modules[0], module) == 0) {
-            run->map->pairs[i].used = true;
-            return run->map->pairs[i].layer;
+    for (; pair != NULL; pair = pair->next)
+        if (strcmp(pair->modules[0], module) == 0) {
+            pair->used = true;
+            return pair->layer;
         }
     return NULL;
 }
@@ -250,15 +131,15 @@ layout_map_layer(struct layout_run *run, const char *module)
 void
 layout_map_unused(struct layout_run *run)
 {
-    size_t i;
+    const struct layout_mapped *pair = map_first(run);
 
-    for (i = 0; run->map != NULL && i < run->map->count; i++)
-        if (!run->map->pairs[i].used)
+    for (; pair != NULL; pair = pair->next)
+        if (!pair->used)
             run->host->edit_unmatched(
                 run->host, run->edits,
                 "the mapping file has '%.200s' and '%.200s', and there is "
                 "no such pair",
-                run->map->pairs[i].layer, run->map->pairs[i].modules[0]);
+                pair->layer, pair->modules[0]);
 }
 
 /* ---- Options that name layers ---- */

@@ -21,6 +21,7 @@ merge_close(const struct ckpt_host *host, void *self)
     host->release(host, merge->used);
     host->release(host, merge->added);
     host->release(host, merge->values);
+    host->release(host, merge->given);
     host->release(host, merge->taken);
     host->release(host, merge);
 }
@@ -310,6 +311,7 @@ merge_prepare(struct merge *merge)
     merge->added = host->allocate(host, other->entry_count + 1);
     merge->values = host->allocate(host, ((size_t)base->tensor_count + 1) *
                                              sizeof *merge->values);
+    merge->given = host->allocate(host, (size_t)base->tensor_count + 1);
     merge->taken = host->allocate(host, (size_t)other->storage_count + 1);
     if (merge->items == NULL || merge->used == NULL || merge->added == NULL ||
         merge->values == NULL || merge->taken == NULL)

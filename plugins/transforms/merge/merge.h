@@ -86,8 +86,9 @@ struct merge {
     struct sdk_table places;  /* of BASE: the indices of its entries */
     struct merge_job **jobs;  /* by their cursor_key */
     size_t job_count;
-    /* By the ids of BASE's tensors, and of OTHER's storages. */
+    /* By the ids of BASE's tensors; the last by those of OTHER's storages. */
     const struct ckpt_value **values;
+    bool *given; /* likewise: where it comes from was said */
     bool *taken;
     struct merge_take *take; /* while the tree is made, if things are added */
 };

@@ -406,6 +406,14 @@ views_meet(const struct ckpt_tensor *a, const struct ckpt_tensor *b)
     return left[0] < right[1] && right[0] < left[1];
 }
 
+static const struct ckpt_value *
+other_value(const struct group *group, size_t index)
+{
+    const struct merge *merge = group->merge;
+
+    return merge->other->entries[merge->items[index].other].value;
+}
+
 /* What was copied into the bytes of a tensor; a copy over all of it hides what
  * was there. */
 static int
@@ -413,7 +421,7 @@ item_origin(struct group *group, size_t index)
 {
     struct merge *merge = group->merge;
     const struct ckpt_tensor *tensor = tensor_at(group, index), *at;
-    const struct ckpt_tensor *from[2] = {tensor, NULL};
+    const struct ckpt_value *from[2] = {merge->base->entries[index].value};
     size_t i = next_within(group, group->first), count = 1;
 
     for (; i != MERGE_NONE; i = next_within(group, merge->items[i].next)) {
@@ -422,12 +430,15 @@ item_origin(struct group *group, size_t index)
             continue;
         merge->items[index].tied |= i != index;
         if (merge->items[i].fate == MERGE_LOADED && views_equal(tensor, at)) {
-            from[0] = other_at(group, i);
+            from[0] = other_value(group, i);
             count = 1;
         } else if (count == 1) {
-            from[count++] = other_at(group, i);
+            from[count++] = other_value(group, i);
         }
     }
+    if (merge->given[tensor->id])
+        return CKPT_OK;
+    merge->given[tensor->id] = true;
     return merge->host->edit_origin(merge->host, merge->edits,
                                     merge->items[index].value, from, count);
 }

@@ -266,8 +266,8 @@ struct ckpt_host {
     /* ---- Payload as a stream ---- */
 
     /* The bytes that tensor_read copies, in order and in bounded memory, of a
-     * tensor of any size. [plan, write, late; cursor_open and cursor_next of a
-     * transform] Several streams may be open, up to 128. */
+     * tensor of any size. [plan, write, late; apply, cursor_open and
+     * cursor_next of a transform] Several streams may be open, up to 128. */
     int (*tensor_open)(const struct ckpt_host *host,
                        const struct ckpt_tensor *tensor,
                        struct ckpt_stream **stream);
@@ -347,13 +347,12 @@ struct ckpt_host {
                       const char *format, ...) CKPT_PRINTF(6, 7);
 
     /* Says of which tensors a new one of edit_graph has its bytes, those that
-     * weigh most first, for the list of what came from which file. They are of
-     * the graphs that apply was given. A tensor without a word has them of the
-     * one in whose place it is put. */
+     * weigh most first, for whoever asks what came from where. They are values
+     * of the graphs that apply was given. A new value without a word comes from
+     * that in whose place it is put. */
     int (*edit_origin)(const struct ckpt_host *host, struct ckpt_edits *edits,
                        const struct ckpt_value *tensor,
-                       const struct ckpt_tensor *const *from,
-                       size_t from_count);
+                       const struct ckpt_value *const *from, size_t from_count);
 };
 
 #endif
