@@ -55,6 +55,7 @@ int hub_edit_relabel(struct ckpt_edits *edits,
                      const struct ckpt_storage *storage, const char *device);
 int hub_edit_root(struct ckpt_edits *edits, const struct ckpt_value *value);
 int hub_edit_origin(struct ckpt_edits *edits, const struct ckpt_value *value,
+                    const struct ckpt_value *instead,
                     const struct ckpt_value *const *from, size_t from_count);
 
 /* Counts one more tensor of which this is told. */

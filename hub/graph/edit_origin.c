@@ -45,17 +45,16 @@ origins_find(struct origins *origins, const struct ckpt_value *value,
              unsigned depth)
 {
     const struct hub_value *at = (const struct hub_value *)value;
-    const struct hub_more *more[DEPTH_MAX];
-    size_t k, count = 0;
+    size_t i;
 
-    for (; at->origin != NULL; at = (const struct hub_value *)at->origin)
-        if (at->more != NULL && count < DEPTH_MAX)
-            more[count++] = at->more;
-    origins_add(origins, &at->public);
-    for (; count > 0 && depth < DEPTH_MAX && origins->count < origins->room;
-         count--)
-        for (k = 0; k < more[count - 1]->count; k++)
-            origins_find(origins, more[count - 1]->from[k], depth + 1);
+    while (at->made == NULL && at->origin != NULL)
+        at = (const struct hub_value *)at->origin;
+    if (at->made == NULL || depth == DEPTH_MAX) {
+        origins_add(origins, &at->public);
+        return;
+    }
+    for (i = 0; i < at->made->count && origins->count < origins->room; i++)
+        origins_find(origins, at->made->from[i], depth + 1);
 }
 
 size_t
@@ -70,28 +69,27 @@ hub_value_origins(const struct ckpt_value *value,
 
 int
 hub_edit_origin(struct ckpt_edits *edits, const struct ckpt_value *value,
+                const struct ckpt_value *instead,
                 const struct ckpt_value *const *from, size_t from_count)
 {
     struct hub_arena *arena = &edits->graph->arena;
-    struct hub_value *made = (struct hub_value *)(uintptr_t)value;
+    struct hub_value *kept = (struct hub_value *)(uintptr_t)value;
     const struct ckpt_value **copy;
-    struct hub_more *more;
+    struct hub_made *made;
 
-    if (value == NULL || value->id < edits->own_first || made->origin != NULL ||
-        from_count == 0)
+    if (value == NULL || value->id < edits->own_first || kept->made != NULL)
         return hub_fail(edits->graph->report, CKPT_CONTRACT, NULL, CKPT_NOWHERE,
                         "an origin of what is not new, or has one");
-    made->origin = from[0];
-    if (from_count == 1)
-        return CKPT_OK;
-    more = hub_arena_allocate(arena, sizeof *more);
-    copy = hub_arena_allocate(arena, from_count * sizeof *copy);
-    if (more == NULL || copy == NULL)
+    made = hub_arena_allocate(arena, sizeof *made);
+    copy = hub_arena_allocate(arena, (from_count + 1) * sizeof *copy);
+    if (made == NULL || copy == NULL)
         return edits->graph->report->status;
-    memcpy(copy, from + 1, (from_count - 1) * sizeof *copy);
-    more->from = copy;
-    more->count = from_count - 1;
-    made->more = more;
+    if (from_count > 0)
+        memcpy(copy, from, from_count * sizeof *copy);
+    made->from = copy;
+    made->count = from_count;
+    kept->made = made;
+    kept->origin = instead;
     return CKPT_OK;
 }
 

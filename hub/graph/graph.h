@@ -105,8 +105,8 @@ const struct ckpt_value *hub_attr_find(const struct ckpt_attr *attrs,
  * before all edits; or the new one that it begins with. */
 const struct ckpt_value *hub_value_origin(const struct ckpt_value *value);
 
-/* The same of all the values that one was made of, the first first: up to
- * `room` of them, each once. Gives their number. */
+/* The values of graphs that were read that it is made of, each once, those
+ * that weigh most first: up to `room` of them. Gives their number. */
 size_t hub_value_origins(const struct ckpt_value *value,
                          const struct ckpt_value **origins, size_t room);
 

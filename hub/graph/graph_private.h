@@ -7,8 +7,8 @@
 
 #include "hub/graph/graph.h"
 
-/* Further values that one was made of. */
-struct hub_more {
+/* The values that one was made of. */
+struct hub_made {
     const struct ckpt_value *const *from;
     size_t count;
 };
@@ -19,7 +19,7 @@ struct hub_value {
     /* What it was before an edit: the value that it is a copy of, or in whose
      * place it was put. NULL: it was read, or is new. */
     const struct ckpt_value *origin;
-    const struct hub_more *more; /* or NULL */
+    const struct hub_made *made; /* NULL: of its origin */
 };
 
 struct hub_inside {

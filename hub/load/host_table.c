@@ -377,10 +377,11 @@ host_edit_tell(const struct ckpt_host *table, struct ckpt_edits *edits,
 static int
 host_edit_origin(const struct ckpt_host *table, struct ckpt_edits *edits,
                  const struct ckpt_value *tensor,
+                 const struct ckpt_value *instead,
                  const struct ckpt_value *const *from, size_t from_count)
 {
     (void)table;
-    return hub_edit_origin(edits, tensor, from, from_count);
+    return hub_edit_origin(edits, tensor, instead, from, from_count);
 }
 
 static int

@@ -355,7 +355,6 @@ static void
 way_tell(const struct telling *telling, size_t from, size_t to)
 {
     const struct ways *ways = telling->ways;
-    const struct came *came = to != NONE ? &ways->came[to] : NULL;
     struct ckpt_origin origins[ORIGINS_MAX];
     struct ckpt_way way = {.changes = 0};
 
@@ -367,9 +366,9 @@ way_tell(const struct telling *telling, size_t from, size_t to)
         way_written(telling, to, &way);
         way_origins(telling, to, origins, &way);
     }
-    if (came != NULL && came->side != NULL && came->side != ways->input) {
-        way.file = came->side->path;
-        way.file_name = came->side->graph->entries[came->entry].name;
+    if (way.origin_count > 0 && way.origins[0].path != ways->reading->path) {
+        way.file = way.origins[0].path;
+        way.file_name = way.origins[0].name;
     }
     way.changes |= hub_changes_find(telling->changes, &way);
     telling->tell(telling->context, &way);

@@ -146,41 +146,56 @@ def report(*args):
     return json.loads(tools.ckpt(*args, "--json", "-q"))
 
 
+def origins(told):
+    return {way["to"]: [(pathlib.Path(origin["file"]).stem, origin["name"])
+                        for origin in way["origins"]]
+            for way in told["tensors"]}
+
+
 def test_provenance(made, peer, tmp_path):
     """Which tensor came from which file, and what became of the others."""
     folder, _ = made[peer.age]
     case = folder / "mismatched"
     base, over, out = case / "base.pt", case / "over.pt", tmp_path / "o.pt"
     told = report("merge", "--mismatch", "skip", base, over, out)
-    files = {t["name"]: t["from"] for t in told["tensors"]}
-    assert files == {
-        "0.weight": [{"file": str(base), "name": "0.weight"}],
-        "0.bias": [{"file": str(over), "name": "0.bias"}],
-        "1.weight": [{"file": str(base), "name": "1.weight"}],
-        "1.bias": [{"file": str(base), "name": "1.bias"}]}
+    assert origins(told) == {"0.weight": [("base", "0.weight")],
+                             "0.bias": [("over", "0.bias")],
+                             "1.weight": [("base", "1.weight")],
+                             "1.bias": [("base", "1.bias")]}
     assert [(t["tensor"], t["what"]) for t in told["told"]] == [
         ("0.weight", "mismatched, kept"), ("0.bias", "replaced"),
         ("1.weight", "mismatched, kept"), ("1.bias", "mismatched, kept")]
     told = report("merge", "--mismatch", "resize", "-t", "rename:s/^0/n/",
                   "--force", base, over, out)
-    both = {t["name"]: [o["file"] for o in t["from"]]
-            for t in told["tensors"]}
-    assert both["n.weight"] == [str(base), str(over)]
-    assert both["n.bias"] == [str(over)]
-    assert [t["made"] for t in told["tensors"]] == [True, False, True, True]
+    both = [(part, "0.weight") for part in ("base", "over")]
+    assert origins(told)["n.weight"] == both
+    assert origins(told)["n.bias"] == [("over", "0.bias")]
+    assert told == {**report("merge", "--mismatch", "resize", "-t",
+                             "rename:s/^0/n/", "--dry-run", base, over, out)}
 
 
-def test_provenance_of_many(made, peer, tmp_path):
+def test_provenance_of_ties(made, peer, tmp_path):
+    """What is changed by a tie came from there as well."""
     folder, _ = made[peer.age]
+    case = folder / "tied_first"
+    told = report("merge", case / "base.pt", case / "over.pt",
+                  tmp_path / "o.pt")
+    found = origins(told)
+    assert found["1.weight"] == found["0.weight"] == [("over", "0.weight")]
+    assert found["0.bias"] == [("base", "0.bias")]
+    assert ("1.weight", "missing, changed by a tie") in [
+        (t["tensor"], t["what"]) for t in told["told"]]
+
+
+def test_provenance_of_many(tmp_path):
     for name, value in (("a", 1.0), ("b", 2.0), ("c", 3.0)):
         keys = {"a": "xyz", "b": "yz", "c": "zw"}[name]
         (tmp_path / f"{name}.safetensors").write_bytes(tools.safetensors(
             {key: ("F32", [1], bytes([int(value)] * 4)) for key in keys}))
     files = [tmp_path / f"{name}.safetensors" for name in "abc"]
     told = report("merge", *files, tmp_path / "o.pt", "--unexpected", "take")
-    assert [(t["name"], pathlib.Path(t["from"][0]["file"]).stem)
-            for t in told["tensors"]] == [("x", "a"), ("y", "b"), ("z", "c"),
-                                          ("w", "c")]
+    assert origins(told) == {"x": [("a", "x")], "y": [("b", "y")],
+                             "z": [("c", "z")], "w": [("c", "w")]}
 
 
 # ---- Growing ----

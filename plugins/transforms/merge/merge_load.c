@@ -414,6 +414,19 @@ other_value(const struct group *group, size_t index)
     return merge->other->entries[merge->items[index].other].value;
 }
 
+/* What it is in the graph that is edited: what is copied into a template is
+ * what it was. */
+static const struct ckpt_value *
+item_instead(const struct group *group, size_t index)
+{
+    const struct merge *merge = group->merge;
+
+    if (!merge->grows)
+        return merge->base->entries[index].value;
+    return merge->items[index].other != MERGE_NONE ? other_value(group, index)
+                                                   : NULL;
+}
+
 /* What was copied into the bytes of a tensor; a copy over all of it hides what
  * was there. */
 static int
@@ -440,7 +453,8 @@ item_origin(struct group *group, size_t index)
         return CKPT_OK;
     merge->given[tensor->id] = true;
     return merge->host->edit_origin(merge->host, merge->edits,
-                                    merge->items[index].value, from, count);
+                                    merge->items[index].value,
+                                    item_instead(group, index), from, count);
 }
 
 static int

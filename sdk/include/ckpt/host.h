@@ -347,11 +347,13 @@ struct ckpt_host {
                       const char *format, ...) CKPT_PRINTF(6, 7);
 
     /* Says of which tensors a new one of edit_graph has its bytes, those that
-     * weigh most first, for whoever asks what came from where. They are values
-     * of the graphs that apply was given. A new value without a word comes from
-     * that in whose place it is put. */
+     * weigh most first, and what it is put instead of, or NULL; for whoever
+     * asks what came from where. All are values of the graphs that apply was
+     * given. A new value without a word comes from that in whose place it is
+     * put. */
     int (*edit_origin)(const struct ckpt_host *host, struct ckpt_edits *edits,
                        const struct ckpt_value *tensor,
+                       const struct ckpt_value *instead,
                        const struct ckpt_value *const *from, size_t from_count);
 };
 
