@@ -395,7 +395,8 @@ enum ckpt_change {
     CKPT_CHANGE_FILE = 1 << 9,   /* it is that of another file */
     CKPT_CHANGE_ADDED = 1 << 10,
     CKPT_CHANGE_DROPPED = 1 << 11,
-    CKPT_CHANGE_BITS = 1 << 12 /* its dtype has no place in the output */
+    CKPT_CHANGE_BITS = 1 << 12,  /* its dtype has no place in the output */
+    CKPT_CHANGE_JOINED = 1 << 13 /* it is made of several of the input */
 };
 
 /* A tensor of a file that was read. */
