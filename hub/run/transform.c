@@ -351,7 +351,8 @@ applied_edit(struct hub_transforms *transforms, struct hub_applied *applied,
     status = table->apply(&transforms->host.table, applied->self,
                           applied->graphs, applied->graph_count, edits);
     transforms->user->report.transform = NULL;
-    return hub_blame(&transforms->user->report, status);
+    return applied_usage(transforms, applied,
+                         hub_blame(&transforms->user->report, status));
 }
 
 static int
