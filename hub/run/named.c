@@ -13,6 +13,13 @@
 #include "hub/run/recipe.h"
 #include "hub/run/transform_text.h"
 
+static bool
+option_is_path(const struct ckpt_option *option)
+{
+    return option->kind == CKPT_OPTION_FILE ||
+           option->kind == CKPT_OPTION_GRAPH;
+}
+
 /* Failures are about the file that is named, and no plugin's. */
 static int
 named_file(struct hub_host *host, struct ckpt_option_value *value)
@@ -44,7 +51,7 @@ hub_named_files(struct hub_host *host, const struct ckpt_option *declared,
     for (; declared != NULL && declared->kind != CKPT_OPTION_END &&
            status == CKPT_OK;
          declared++, values++)
-        if (declared->kind == CKPT_OPTION_FILE && values->given)
+        if (option_is_path(declared) && values->given)
             status = named_file(host, values);
     return status;
 }
@@ -144,13 +151,6 @@ struct teller {
     void (*named)(void *context, const char *path);
     void *context;
 };
-
-static bool
-option_is_path(const struct ckpt_option *option)
-{
-    return option->kind == CKPT_OPTION_FILE ||
-           option->kind == CKPT_OPTION_GRAPH;
-}
 
 static void
 tell_path(const struct teller *teller, const char *path)

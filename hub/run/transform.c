@@ -59,7 +59,7 @@ argument_there(const struct hub_wanted *wanted)
 {
     return wanted->argument != NULL &&
            (wanted->argument[0] != '\0' ||
-            wanted->declared[wanted->option_count].kind == CKPT_OPTION_END);
+            wanted->declared[wanted->option_count].kind == CKPT_OPTION_STRING);
 }
 
 static int
@@ -80,23 +80,35 @@ argument_check(struct hub_transforms *transforms,
     return CKPT_OK;
 }
 
-/* The values of the options and, if it is a file, of the argument. */
+/* The values of the options, of the argument, and of graphs that are given
+ * once more. */
 static int
 applied_values(struct hub_transforms *transforms, struct hub_applied *applied,
                const struct hub_wanted *wanted)
 {
     const struct ckpt_transform *table = &applied->transform->table;
-    struct ckpt_option_value *argument;
+    size_t i, count = wanted->option_count;
+    struct ckpt_option_value *values, *parsed;
     int status = hub_options_parse(&transforms->arena, table->options,
-                                   wanted->given, &applied->values);
+                                   wanted->given, &parsed);
 
     if (status != CKPT_OK)
         return status;
-    argument = &applied->values[wanted->option_count];
-    argument->given = wanted->argument != NULL;
-    argument->text = wanted->argument;
+    values = hub_arena_allocate(
+        &transforms->arena, (count + 1 + wanted->again_count) * sizeof *values);
+    if (values == NULL)
+        return transforms->user->report.status;
+    memcpy(values, parsed, count * sizeof *values);
+    values[count].given = wanted->argument != NULL;
+    values[count].text = wanted->argument;
+    for (i = 0; i < wanted->again_count; i++) {
+        values[count + 1 + i].given = true;
+        values[count + 1 + i].text = wanted->again[i];
+    }
+    applied->values = values;
     applied->declared = wanted->declared;
-    applied->option_count = wanted->option_count;
+    applied->option_count = count;
+    applied->again_count = wanted->again_count;
     return hub_named_files(&transforms->host, wanted->declared,
                            applied->values);
 }
@@ -282,27 +294,46 @@ applied_tell(struct hub_transforms *transforms, struct hub_applied *applied,
              place != NULL ? ")" : "");
 }
 
+static void
+graph_add(struct hub_applied *applied, const struct ckpt_graph *graph)
+{
+    if (graph != NULL)
+        applied->graphs[applied->graph_count++] = graph;
+}
+
+/* All that one option names, in the order in which it was given. */
+static void
+graphs_add(struct hub_applied *applied, size_t index)
+{
+    const struct ckpt_option *declared = applied->declared;
+    size_t i, again = applied->option_count + 1;
+
+    for (i = again; i < again + applied->again_count; i++)
+        if (declared[i].name == declared[index].name)
+            graph_add(applied, applied->values[i].graph);
+    graph_add(applied, applied->values[index].graph);
+}
+
 /* The graph that is edited, that of the argument, those of the options. */
 static int
 applied_graphs(struct hub_transforms *transforms, struct hub_applied *applied,
                const struct ckpt_graph *graph)
 {
-    size_t i, at, count = applied->option_count;
+    size_t i, count = applied->option_count;
     int status = hub_named_graphs(transforms->user, applied->declared,
                                   applied->values, graph, &applied->named);
 
     if (status != CKPT_OK)
         return status;
     applied->graphs = hub_arena_allocate(&transforms->arena,
-                                         (count + 2) * sizeof *applied->graphs);
+                                         (count + 2 + applied->again_count) *
+                                             sizeof *applied->graphs);
     if (applied->graphs == NULL)
         return transforms->user->report.status;
-    applied->graphs[applied->graph_count++] = graph;
-    for (i = 0; i <= count; i++) {
-        at = i == 0 ? count : i - 1;
-        if (applied->values[at].graph != NULL)
-            applied->graphs[applied->graph_count++] = applied->values[at].graph;
-    }
+    graph_add(applied, graph);
+    graphs_add(applied, count);
+    for (i = 0; i < count; i++)
+        graphs_add(applied, i);
     return CKPT_OK;
 }
 

@@ -21,11 +21,11 @@ struct hub_applied {
     bool matched;       /* once applied */
     const struct hub_transform *transform;
     void *self;                         /* of the plugin */
-    const struct ckpt_option *declared; /* and, behind them, the argument */
+    const struct ckpt_option *declared; /* see struct hub_wanted */
     struct ckpt_option_value *values;   /* likewise */
     struct hub_named *named;            /* graphs that they name */
     const struct ckpt_graph **graphs;   /* the edited one, then those */
-    size_t graph_count, option_count;
+    size_t graph_count, option_count, again_count;
     struct hub_graph graph;   /* what it made of the graph before it */
     struct hub_graph settled; /* and at the end, of that after all */
 };
