@@ -50,13 +50,16 @@ int
 hub_diff_cure(struct ckpt_diff *diff, const struct hub_entries *first,
               const struct hub_entries *second)
 {
+    struct hub_host host;
     struct sdk_cure cure;
-    int status =
-        sdk_cure_find(&diff->files[0]->reading.host.table,
-                      (struct sdk_entries){first->first, first->count},
-                      (struct sdk_entries){second->first, second->count},
-                      diff->info.tensor_count, &cure);
+    int status;
 
+    hub_host_init(&host, &diff->user->budget);
+    status = sdk_cure_find(&host.table,
+                           (struct sdk_entries){first->first, first->count},
+                           (struct sdk_entries){second->first, second->count},
+                           diff->info.tensor_count, &cure);
+    hub_host_fini(&host);
     if (status == CKPT_OK && cure.prefix.data != NULL)
         status = cure_tell(diff, &cure, first, second);
     return status;
