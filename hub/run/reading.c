@@ -294,6 +294,7 @@ hub_reading_init(struct hub_reading *reading, struct ckpt *user,
         status = reading_describe(reading);
     if (status == CKPT_OK)
         status = hub_host_unchanged(&reading->host);
+    reading->begun = reading->graph;
     if (status == CKPT_OK)
         status = reading_transform(reading);
     if (status == CKPT_OK)

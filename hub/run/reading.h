@@ -32,6 +32,7 @@ struct hub_reading {
     struct hub_transforms transforms;
     struct hub_spool spool;         /* while transforms are applied */
     const struct ckpt_graph *graph; /* the one that counts */
+    const struct ckpt_graph *begun; /* before the transforms */
     const struct ckpt_graph *after; /* whose ids come before; or NULL */
 };
 

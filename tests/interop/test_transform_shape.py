@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`-t resize:`, `channels:`, `contiguous`, `untie`, `tie:`, `transpose:` and
-`permute:` against the same in torch: every byte, stride and tie. What torch makes
-is in shape_peer.py."""
+`permute:` against the same in torch: every byte, stride and tie. What torch
+makes of the inputs is in shape_peer.py."""
 import json
 import math
 import pathlib

@@ -95,8 +95,8 @@ struct ckpt_host {
 
     /* Opens a file beside `source`, or inside it if it is a folder, by a
      * plain name: a name with a separator, `..` or an absolute path is
-     * CKPT_FORMAT, a missing file CKPT_IO. [open, describe] The hub closes it
-     * with the job; opening one name twice gives the same source. */
+     * CKPT_FORMAT, a missing file CKPT_IO. [open, describe, apply] The hub
+     * closes it with the job; opening one name twice gives the same source. */
     int (*source_open)(const struct ckpt_host *host,
                        const struct ckpt_source *source, const char *name,
                        const struct ckpt_source **opened);
