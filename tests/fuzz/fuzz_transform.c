@@ -123,7 +123,11 @@ fuzz_text(struct fuzz *fuzz)
         "{\"class_name\":\"Functional\",\"config\":{\"layers\":["
         "{\"class_name\":\"Dense\",\"config\":{\"name\":\"first\"}},"
         "{\"class_name\":\"GRU\",\"config\":{\"name\":\"gru\","
-        "\"reset_after\":false}}]}}"};
+        "\"reset_after\":false}}]}}",
+        /* of normed weights */
+        "w_g", "w_v", "w_orig", "w_u", "a.parametrizations.w.original0",
+        "a.parametrizations.w.original1", "a.parametrizations.w.original",
+        "a.parametrizations.w.0._u", "a.parametrizations.w.0._v"};
     const char *text = texts[fuzz_byte(fuzz) % (sizeof texts / sizeof *texts)];
     struct ckpt_value like = {.kind = CKPT_KIND_STRING};
 
