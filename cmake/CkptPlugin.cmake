@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: MIT
 #
-# ckpt_add_plugin(NAME SOURCES file... [PACKAGES package...] [STAYS])
+# ckpt_add_plugin(NAME SOURCES file... [PACKAGES package...]
+#                 [LATER file... LATER_PACKAGES package...])
 #
 # All that the CMakeLists.txt of a plugin's folder holds. The packages are
-# those of pkg-config that the plugin, and nothing else, links with. STAYS: once
-# loaded it is not unloaded, as its library would not survive that. It makes
+# those of pkg-config that the plugin, and nothing else, links with. LATER: what
+# the plugin itself loads, and only when a file asks for it; see
+# sdk/support/module.h. A source may be in both lists. It makes
 #   NAME            the module NAME.so, in lib/ckpt/plugins of the build tree
+#   NAME-later      the module later/NAME.so beside it
 #   NAME.plugin     its description, by which the hub tells whether to load it
+#   NAME.md         its manual, which `ckpt plugins NAME` shows
 #   NAME-static     the same, to be linked into test programs
+#                   (CKPT_STATIC; in builds for fuzzing CKPT_FUZZED)
 #   fuzz-NAME       a fuzz target for its readers, seeded from fuzz/ and cases/,
 #                   or for its transforms, seeded from fuzz/
 #   and one test for each cases/*.case.
@@ -19,23 +24,37 @@ if(CKPT_FUZZ)
     add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 
+# A shared object in `folder` of the plugins, here and where it is installed.
+function(ckpt_add_module target file folder)
+    set(place ckpt/plugins${folder})
+    add_library(${target} MODULE ${ARGN})
+    set_target_properties(${target} PROPERTIES PREFIX "" OUTPUT_NAME ${file}
+        LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib/${place})
+    install(TARGETS ${target}
+            LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/${place})
+endfunction()
+
 function(ckpt_add_plugin NAME)
-    cmake_parse_arguments(ARG "STAYS" "" "SOURCES;PACKAGES" ${ARGN})
-    set(libraries ckpt-sdk ckpt-support)
-    foreach(package ${ARG_PACKAGES})
+    cmake_parse_arguments(ARG "" "" "SOURCES;PACKAGES;LATER;LATER_PACKAGES"
+                          ${ARGN})
+    foreach(package ${ARG_PACKAGES} ${ARG_LATER_PACKAGES})
         pkg_check_modules(${package} REQUIRED IMPORTED_TARGET ${package})
-        list(APPEND libraries PkgConfig::${package})
     endforeach()
+    list(TRANSFORM ARG_PACKAGES PREPEND PkgConfig::)
+    list(TRANSFORM ARG_LATER_PACKAGES PREPEND PkgConfig::)
+    set(libraries ckpt-sdk ckpt-support)
     string(REPLACE "-" "_" symbol ${NAME})
     set_property(GLOBAL APPEND PROPERTY CKPT_PLUGINS ${NAME})
     set(plugin_dir ${PROJECT_BINARY_DIR}/lib/ckpt/plugins)
 
-    add_library(${NAME} MODULE ${ARG_SOURCES})
-    set_target_properties(${NAME} PROPERTIES PREFIX ""
-                          LIBRARY_OUTPUT_DIRECTORY ${plugin_dir})
-    target_link_libraries(${NAME} PRIVATE ${libraries})
-    if(ARG_STAYS)
-        target_link_options(${NAME} PRIVATE LINKER:-z,nodelete)
+    ckpt_add_module(${NAME} ${NAME} "" ${ARG_SOURCES})
+    target_link_libraries(${NAME} PRIVATE ${libraries} ${ARG_PACKAGES})
+    if(ARG_LATER)
+        ckpt_add_module(${NAME}-later ${NAME} /later ${ARG_LATER})
+        target_link_libraries(${NAME}-later PRIVATE ${libraries}
+                              ${ARG_LATER_PACKAGES})
+        add_dependencies(${NAME} ${NAME}-later)
+        set_property(GLOBAL APPEND PROPERTY CKPT_LATER ${NAME}-later)
     endif()
     add_custom_command(TARGET ${NAME} POST_BUILD
         COMMAND ckpt-describe-plugin $<TARGET_FILE:${NAME}>
@@ -43,14 +62,22 @@ function(ckpt_add_plugin NAME)
         BYPRODUCTS ${plugin_dir}/${NAME}.plugin
         VERBATIM)
     add_dependencies(${NAME} ckpt-describe-plugin)
-    install(TARGETS ${NAME}
-            LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/ckpt/plugins)
     install(FILES ${plugin_dir}/${NAME}.plugin
             DESTINATION ${CMAKE_INSTALL_LIBDIR}/ckpt/plugins)
 
-    add_library(${NAME}-static STATIC EXCLUDE_FROM_ALL ${ARG_SOURCES})
+    set(sources ${ARG_SOURCES} ${ARG_LATER})
+    list(REMOVE_DUPLICATES sources)
+    set(manual ${CMAKE_CURRENT_SOURCE_DIR}/${NAME}.md)
+    if(EXISTS ${manual})
+        configure_file(${manual} ${plugin_dir}/${NAME}.md COPYONLY)
+        install(FILES ${manual}
+                DESTINATION ${CMAKE_INSTALL_LIBDIR}/ckpt/plugins)
+    endif()
+
+    add_library(${NAME}-static STATIC EXCLUDE_FROM_ALL ${sources})
     target_compile_definitions(${NAME}-static PRIVATE CKPT_STATIC)
-    target_link_libraries(${NAME}-static PUBLIC ${libraries})
+    target_link_libraries(${NAME}-static PUBLIC ${libraries} ${ARG_PACKAGES}
+                          ${ARG_LATER_PACKAGES})
 
     ckpt_add_cases(${CMAKE_CURRENT_SOURCE_DIR})
     if(CKPT_TESTS)
@@ -61,6 +88,7 @@ function(ckpt_add_plugin NAME)
                          ${PROJECT_BINARY_DIR}/check/${NAME})
     endif()
     if(CKPT_FUZZ)
+        target_compile_definitions(${NAME}-static PRIVATE CKPT_FUZZED)
         ckpt_add_fuzz_target(${NAME} ${symbol})
     endif()
 endfunction()

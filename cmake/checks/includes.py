@@ -3,7 +3,8 @@
 """includes.py ROOT: who may know whom, by what each file includes.
 
   sdk/include      the C library's headers and itself
-  sdk/support      these, its own folder and compression libraries
+  sdk/support      these, its own folder and compression libraries; module.c
+                   alone the system's loader
   plugins/*/NAME   these, sdk/support and its own folder
   hub/ROOM         the SDK, ckpt.h, itself and the rooms before it
   hub/cli          itself and ckpt.h
@@ -57,12 +58,13 @@ def may_quote(own, other):
     return other in (("sdk", "include"), ("sdk", "support"))
 
 
-def may_bracket(own, name):
+def may_bracket(own, path, name):
     in_c_library = name.endswith(".h") and name[:-2] in C_LIBRARY
     if own == ("sdk", "include"):
         return in_c_library
     if own == ("sdk", "support"):
-        return in_c_library or not SYSTEM.match(name)
+        return (in_c_library or not SYSTEM.match(name)
+                or path == "sdk/support/module.c")
     if own[0] == "plugins":
         return not SYSTEM.match(name) and not name.startswith("ckpt")
     return not name.startswith("ckpt")
@@ -75,7 +77,7 @@ def faults_of(root, path):
         name = match[2]
         place = f"{path}:{house.line_of(text, match.start(2))}"
         if match[1] == "<":
-            if not may_bracket(own, name):
+            if not may_bracket(own, path, name):
                 yield f"{place}: {'/'.join(own)} may not include <{name}>"
             continue
         other = resolve(root, path, name)

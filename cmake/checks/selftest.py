@@ -122,6 +122,7 @@ def check(gate, path, text, wanted):
 
 def build(folder, name, text):
     path = os.path.join(folder, name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
     subprocess.run(["cc", "-shared", "-fPIC", "-xc", "-", "-o", path],
                    input=text, text=True, check=True)
     return path
@@ -137,8 +138,11 @@ def check_objects():
         less = build(root, "less.so", "int ckpt_old;")
         plugin = build(root, "plugin.so", "const int ckpt_plugin = 1;")
         loud = build(root, "loud.so", "int ckpt_plugin; int helper;")
+        later = build(root, "later/plugin.so", "const int ckpt_later = 1;")
+        entry = build(root, "later/entry.so", "const int ckpt_plugin = 1;")
         wanted = [([good, plugin], 0), ([more, plugin], 1),
-                  ([less, plugin], 1), ([good, plugin, loud], 1)]
+                  ([less, plugin], 1), ([good, plugin, loud], 1),
+                  ([good, plugin, later], 0), ([good, entry], 1)]
         return [run("names", root, *objects).returncode == status
                 for objects, status in wanted]
 

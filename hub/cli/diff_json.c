@@ -29,17 +29,6 @@ json_tensor(struct cli_json *json, const struct ckpt_tensor *tensor)
     cli_out_shape(json->out, tensor->shape, tensor->rank);
 }
 
-static void
-json_object(struct cli_json *json, const struct ckpt_object *object)
-{
-    struct cli_out name;
-
-    cli_out_init(&name, -1);
-    cli_object_name(&name, object);
-    cli_json_string(json, cli_out_text(&name));
-    cli_out_fini(&name);
-}
-
 /* What a side has under the name of a difference. */
 static void
 json_value(struct cli_json *json, const struct cli_diff *diff, size_t nth,
@@ -66,7 +55,7 @@ json_value(struct cli_json *json, const struct cli_diff *diff, size_t nth,
         cli_json_string(json, cli_kind_name(value->kind));
         cli_json_key(json, "value");
         if (value->kind == CKPT_KIND_OBJECT)
-            json_object(json, value->as.object);
+            cli_json_object_name(json, value->as.object);
         else
             cli_json_scalar(json, value);
     }

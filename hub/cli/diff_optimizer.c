@@ -35,7 +35,7 @@ diff_slot(const struct ckpt_text *name, const struct cli_out *path,
 
 /* The pairs are most often in order. */
 static const struct ckpt_text *
-diff_slot_name(const struct cli_optimizer *optimizer, int64_t number)
+diff_slot_name(const struct ckpt_optimizer *optimizer, int64_t number)
 {
     size_t count = optimizer->state->as.map.count, i;
     const struct ckpt_value *key;
@@ -53,7 +53,7 @@ diff_slot_name(const struct cli_optimizer *optimizer, int64_t number)
 
 static void
 diff_optimizer(struct cli_diff *diff, size_t side,
-               const struct cli_optimizer *optimizer)
+               const struct ckpt_optimizer *optimizer)
 {
     const struct ckpt_difference *found;
     struct cli_out path;
@@ -63,7 +63,7 @@ diff_optimizer(struct cli_diff *diff, size_t side,
     if (optimizer->names == NULL)
         return;
     cli_out_init(&path, -1);
-    cli_walk_path(&diff->walks[side], &path, &optimizer->step);
+    cli_walk_first_path(&diff->walks[side], &path, optimizer->map);
     for (i = 0; i < diff->info->difference_count; i++) {
         found = &diff->info->differences[i];
         if ((side == 0 ? found->first : found->second) != NULL &&
@@ -90,7 +90,7 @@ cli_diff_slots(struct cli_diff *diff)
                                ckpt_file_graph(diff->files[side]));
         if (status == CKPT_OK)
             status = cli_optimizers_find(&diff->optimizers[side],
-                                         &diff->walks[side]);
+                                         diff->files[side], &diff->walks[side]);
         for (i = 0; status == CKPT_OK && i < diff->optimizers[side].count; i++)
             diff_optimizer(diff, side, &diff->optimizers[side].items[i]);
     }
@@ -103,7 +103,6 @@ cli_diff_slots_fini(struct cli_diff *diff)
     size_t side;
 
     for (side = 0; side < 2; side++) {
-        cli_optimizers_fini(&diff->optimizers[side]);
         cli_walk_fini(&diff->walks[side]);
         free(diff->slots[side]);
     }

@@ -89,12 +89,11 @@ json_optimizers(struct cli_json *json, const struct cli_listing *listing)
     int status = cli_walk_init(&walk, listing->graph);
 
     if (status == CKPT_OK)
-        status = cli_optimizers_find(&optimizers, &walk);
+        status = cli_optimizers_find(&optimizers, listing->file, &walk);
     if (status == CKPT_OK) {
         cli_json_key(json, "optimizers");
         cli_optimizers_json(json, &walk, &optimizers);
     }
-    cli_optimizers_fini(&optimizers);
     cli_walk_fini(&walk);
     return status;
 }

@@ -1,147 +1,62 @@
 /* SPDX-License-Identifier: MIT
  *
- * Finding optimizers in the tree. Who their parameters are is found out in
- * optimizer_pair.c.
+ * Where optimizers are in the tree, and what the library knows of them.
  */
 #include "optimizer.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "optimizer_pair.h"
-
-#define OPTIMIZERS_MAX 100
-
-const struct ckpt_value *
-cli_map_find(const struct ckpt_value *map, const char *key)
-{
-    size_t i, size = strlen(key);
-    const struct ckpt_value *found;
-
-    for (i = 0; map->kind == CKPT_KIND_MAP && i < map->as.map.count; i++) {
-        found = map->as.map.pairs[i].key;
-        if (found->kind == CKPT_KIND_STRING &&
-            found->as.text.size_bytes == size &&
-            memcmp(found->as.text.data, key, size) == 0)
-            return map->as.map.pairs[i].value;
-    }
-    return NULL;
-}
-
 static bool
-optimizer_group(const struct ckpt_value *group)
-{
-    const struct ckpt_value *params = cli_map_find(group, "params");
-    size_t i;
-
-    if (params == NULL || params->kind != CKPT_KIND_LIST)
-        return false;
-    for (i = 0; i < params->as.list.count; i++)
-        if (params->as.list.items[i]->kind != CKPT_KIND_INT ||
-            params->as.list.items[i]->wide)
-            return false;
-    return true;
-}
-
-static bool
-optimizer_is(const struct ckpt_value *value)
-{
-    const struct ckpt_value *state, *groups;
-    size_t i;
-
-    if (value->kind != CKPT_KIND_MAP || value->as.map.count > 16)
-        return false;
-    state = cli_map_find(value, "state");
-    groups = cli_map_find(value, "param_groups");
-    if (state == NULL || state->kind != CKPT_KIND_MAP || groups == NULL ||
-        groups->kind != CKPT_KIND_LIST || groups->as.list.count == 0)
-        return false;
-    for (i = 0; i < groups->as.list.count; i++)
-        if (!optimizer_group(groups->as.list.items[i]))
-            return false;
-    return true;
-}
-
-static int
-optimizer_add(struct cli_optimizers *optimizers, const struct cli_walk *walk,
-              const struct cli_child *child)
-{
-    struct cli_optimizer *optimizer;
-
-    if (optimizers->items == NULL)
-        optimizers->items = calloc(OPTIMIZERS_MAX, sizeof *optimizers->items);
-    if (optimizers->items == NULL)
-        return CKPT_MEMORY;
-    if (optimizers->count == OPTIMIZERS_MAX)
-        return CKPT_OK;
-    optimizer = &optimizers->items[optimizers->count++];
-    optimizer->map = child->value;
-    optimizer->state = cli_map_find(child->value, "state");
-    optimizer->step = child->step;
-    return cli_optimizer_pair(optimizer, walk);
-}
-
-static int
-optimizer_walk(struct cli_optimizers *optimizers, struct cli_walk *walk,
-               const struct cli_child *child, unsigned depth)
-{
-    struct cli_children children;
-    struct cli_child next;
-    int status = CKPT_OK;
-
-    if (depth >= CLI_DEPTH_MAX ||
-        !cli_walk_enter(walk, child->value, &child->step))
-        return CKPT_OK;
-    if (optimizer_is(child->value))
-        return optimizer_add(optimizers, walk, child);
-    cli_children_init(&children, child->value);
-    while (status == CKPT_OK && cli_children_next(&children, &next))
-        if (cli_is_container(next.value))
-            status = optimizer_walk(optimizers, walk, &next, depth + 1);
-    return status;
-}
-
-int
-cli_optimizers_find(struct cli_optimizers *optimizers, struct cli_walk *walk)
-{
-    struct cli_child root = {.value = walk->graph->root};
-
-    memset(optimizers, 0, sizeof *optimizers);
-    return root.value == NULL ? CKPT_OK
-                              : optimizer_walk(optimizers, walk, &root, 0);
-}
-
-void
-cli_optimizers_fini(struct cli_optimizers *optimizers)
-{
-    size_t i;
-
-    for (i = 0; i < optimizers->count; i++)
-        free(optimizers->items[i].names);
-    free(optimizers->items);
-    memset(optimizers, 0, sizeof *optimizers);
-}
-
-const struct cli_optimizer *
-cli_optimizer_of(const struct cli_optimizers *optimizers,
-                 const struct ckpt_value *value)
+optimizer_is(const struct cli_optimizers *optimizers,
+             const struct ckpt_value *value)
 {
     size_t i;
 
     for (i = 0; i < optimizers->count; i++)
         if (optimizers->items[i].map == value)
-            return &optimizers->items[i];
-    return NULL;
+            return true;
+    return false;
+}
+
+static void
+optimizer_walk(const struct cli_optimizers *optimizers, struct cli_walk *walk,
+               const struct cli_child *child, unsigned depth)
+{
+    struct cli_children children;
+    struct cli_child next;
+
+    if (depth >= CLI_DEPTH_MAX ||
+        !cli_walk_enter(walk, child->value, &child->step) ||
+        optimizer_is(optimizers, child->value))
+        return;
+    cli_children_init(&children, child->value);
+    while (cli_children_next(&children, &next))
+        if (cli_is_container(next.value))
+            optimizer_walk(optimizers, walk, &next, depth + 1);
+}
+
+int
+cli_optimizers_find(struct cli_optimizers *optimizers, struct ckpt_file *file,
+                    struct cli_walk *walk)
+{
+    struct cli_child root = {.value = walk->graph->root};
+    int status =
+        ckpt_file_optimizers(file, &optimizers->items, &optimizers->count);
+
+    if (status == CKPT_OK && root.value != NULL)
+        optimizer_walk(optimizers, walk, &root, 0);
+    return status;
 }
 
 const struct ckpt_text *
 cli_optimizer_name(const struct cli_optimizers *optimizers,
                    const struct cli_step *step)
 {
-    const struct cli_optimizer *optimizer;
+    const struct ckpt_optimizer *optimizer;
     size_t i;
 
-    if (step->parent == NULL || step->key == NULL || step->attribute)
+    if (step->parent == NULL || step->key == NULL || step->attribute ||
+        step->key->kind == CKPT_KIND_STRING)
         return NULL;
     for (i = 0; i < optimizers->count; i++) {
         optimizer = &optimizers->items[i];
@@ -153,12 +68,12 @@ cli_optimizer_name(const struct cli_optimizers *optimizers,
 
 static void
 optimizer_json_path(struct cli_json *json, const struct cli_walk *walk,
-                    const char *key, const struct cli_step *step)
+                    const char *key, const struct ckpt_value *value)
 {
     struct cli_out path;
 
     cli_out_init(&path, -1);
-    cli_walk_path(walk, &path, step);
+    cli_walk_first_path(walk, &path, value);
     cli_json_key(json, key);
     cli_json_text(json, path.data, path.size_bytes);
     cli_out_fini(&path);
@@ -166,7 +81,7 @@ optimizer_json_path(struct cli_json *json, const struct cli_walk *walk,
 
 static void
 optimizer_json_names(struct cli_json *json,
-                     const struct cli_optimizer *optimizer)
+                     const struct ckpt_optimizer *optimizer)
 {
     struct cli_out key;
     size_t i;
@@ -191,15 +106,15 @@ void
 cli_optimizers_json(struct cli_json *json, const struct cli_walk *walk,
                     const struct cli_optimizers *optimizers)
 {
-    const struct cli_optimizer *optimizer = optimizers->items;
+    const struct ckpt_optimizer *optimizer = optimizers->items;
     size_t i;
 
     cli_json_open(json, '[');
     for (i = 0; i < optimizers->count; i++, optimizer++) {
         cli_json_open(json, '{');
-        optimizer_json_path(json, walk, "name", &optimizer->step);
-        if (optimizer->by != NULL)
-            optimizer_json_path(json, walk, "model", &optimizer->by_step);
+        optimizer_json_path(json, walk, "name", optimizer->map);
+        if (optimizer->weights != NULL)
+            optimizer_json_path(json, walk, "model", optimizer->weights);
         if (optimizer->why != NULL) {
             cli_json_key(json, "why");
             cli_json_string(json, optimizer->why);

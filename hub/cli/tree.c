@@ -389,19 +389,19 @@ cli_tree(struct cli_out *out, struct cli_walk *walk, bool whole)
 
 /* Where it is, and whose slots it has. */
 static void
-tree_optimizer(const struct tree *tree, const struct cli_optimizer *optimizer)
+tree_optimizer(const struct tree *tree, const struct ckpt_optimizer *optimizer)
 {
     struct cli_out *out = tree->out, path;
 
     cli_out_init(&path, -1);
-    cli_walk_path(tree->walk, &path, &optimizer->step);
+    cli_walk_first_path(tree->walk, &path, optimizer->map);
     cli_escape(out, path.data, path.size_bytes);
     cli_out_string(out, path.size_bytes > 0 ? ": " : "");
     cli_out_value(out, optimizer->map, tree->whole);
     cli_out_clear(&path);
-    if (optimizer->by != NULL) {
+    if (optimizer->weights != NULL) {
         cli_out_string(out, " for ");
-        cli_walk_path(tree->walk, &path, &optimizer->by_step);
+        cli_walk_first_path(tree->walk, &path, optimizer->weights);
         cli_escape(out, path.data, path.size_bytes);
     } else if (optimizer->why != NULL) {
         cli_out_string(out, ", without names: ");

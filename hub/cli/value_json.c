@@ -74,8 +74,8 @@ cli_json_scalar(struct cli_json *json, const struct ckpt_value *value)
     }
 }
 
-static void
-json_object_name(struct cli_json *json, const struct ckpt_object *object)
+void
+cli_json_object_name(struct cli_json *json, const struct ckpt_object *object)
 {
     struct cli_out name;
 
@@ -150,7 +150,7 @@ values_line(struct cli_json *json, const struct cli_walk *walk,
     else if (strcmp(type, "too deep") == 0)
         cli_json_string(json, NULL);
     else if (value->kind == CKPT_KIND_OBJECT)
-        json_object_name(json, value->as.object);
+        cli_json_object_name(json, value->as.object);
     else if (value->kind == CKPT_KIND_TENSOR)
         json_bare_tensor(json, value->as.tensor);
     else
@@ -234,7 +234,7 @@ nested_container(struct cli_json *json, struct cli_walk *walk,
     cli_json_open(json, keyed || object ? '{' : '[');
     if (object) {
         cli_json_key(json, "object");
-        json_object_name(json, value->as.object);
+        cli_json_object_name(json, value->as.object);
     }
     cli_children_init(&children, value);
     children.attr = NULL;

@@ -23,6 +23,10 @@ void cli_json_values(struct cli_json *json, struct cli_walk *walk);
 /* The value of a scalar, as above; null if it is none. */
 void cli_json_scalar(struct cli_json *json, const struct ckpt_value *value);
 
+/* The qualified name of an object, as a string. */
+void cli_json_object_name(struct cli_json *json,
+                          const struct ckpt_object *object);
+
 /* The object behind "attributes": those of the graph, nested. Lists and
  * tuples are arrays; a map with keys that are no strings is an array of
  * pairs; an object is {"object":NAME,...}. */

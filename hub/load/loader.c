@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "hub/load/module.h"
+#include "module.h"
 
 static int plugin_refuse(struct hub_registry *registry,
                          struct hub_plugin *plugin, const char *format, ...)
@@ -216,7 +216,7 @@ hub_plugin_load(struct hub_registry *registry, struct hub_plugin *plugin)
     if (strchr(path, '/') == NULL &&
         snprintf(local, sizeof local, "./%s", path) < (int)sizeof local)
         path = local;
-    problem = hub_module_problem(path);
+    problem = sdk_module_problem(path);
     if (problem != NULL)
         return plugin_refuse(registry, plugin, "%s", problem);
     plugin->module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
@@ -227,6 +227,18 @@ hub_plugin_load(struct hub_registry *registry, struct hub_plugin *plugin)
         return plugin_refuse(registry, plugin,
                              "it has no symbol 'ckpt_plugin'");
     return plugin_take(registry, plugin, entry);
+}
+
+bool
+hub_plugin_try(struct hub_registry *registry, struct hub_plugin *plugin)
+{
+    bool known = plugin->info.problem != NULL;
+
+    if (hub_plugin_load(registry, plugin) == CKPT_OK)
+        return true;
+    if (!known)
+        plugin->info.problem = NULL;
+    return false;
 }
 
 int

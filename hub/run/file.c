@@ -75,6 +75,7 @@ ckpt_close(struct ckpt_file *file)
 {
     if (file == NULL)
         return;
+    hub_file_optimizers_fini(file);
     hub_spool_fini(&file->spool);
     hub_reading_fini(&file->reading);
     free(file);

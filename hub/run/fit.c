@@ -48,6 +48,53 @@ hub_fit_fini(struct hub_fit *fit)
     fit->report = NULL;
 }
 
+/* The type that holds all numbers of another, for those that not all writers
+ * have. */
+static uint32_t
+wider_of(uint32_t dtype)
+{
+    static const uint32_t wider[][2] = {
+        {CKPT_INT4, CKPT_INT8},
+        {CKPT_INT2, CKPT_INT8},
+        {CKPT_UINT4, CKPT_UINT8},
+        {CKPT_UINT2, CKPT_UINT8},
+        {CKPT_FLOAT4_E2M1, CKPT_FLOAT32},
+        {CKPT_UINT16, CKPT_INT32},
+        {CKPT_UINT32, CKPT_INT64},
+        {CKPT_BFLOAT16, CKPT_FLOAT32},
+        {CKPT_FLOAT8_E4M3FN, CKPT_FLOAT32},
+        {CKPT_FLOAT8_E5M2, CKPT_FLOAT32},
+        {CKPT_FLOAT8_E4M3FNUZ, CKPT_FLOAT32},
+        {CKPT_FLOAT8_E5M2FNUZ, CKPT_FLOAT32},
+        {CKPT_FLOAT8_E8M0FNU, CKPT_FLOAT32},
+        {CKPT_COMPLEX32, CKPT_COMPLEX64},
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof wider / sizeof *wider; i++)
+        if (wider[i][0] == dtype)
+            return wider[i][1];
+    return CKPT_DTYPE_NONE;
+}
+
+static int
+fit_refuse_dtype(const struct hub_fit *fit, const struct ckpt_entry *entry)
+{
+    uint32_t dtype = entry->value->as.tensor->dtype, wider = wider_of(dtype);
+    size_t i, count = 0;
+
+    for (i = 0; i < fit->graph->entry_count; i++)
+        count += fit->graph->entries[i].value->as.tensor->dtype == dtype;
+    if (wider != CKPT_DTYPE_NONE &&
+        (fit->writer->limits.dtypes & CKPT_DTYPE_BIT(wider)) != 0)
+        hub_remedy(fit->report, "%s is wider: -t cast:%s,only=%s",
+                   ckpt_dtype_name(wider), ckpt_dtype_name(wider),
+                   count > 1 ? "PATTERN" : entry->name.data);
+    return hub_fail(fit->report, CKPT_UNSUPPORTED, entry->name.data,
+                    CKPT_NOWHERE, "%s has no %s", fit->writer->id,
+                    ckpt_dtype_name(dtype));
+}
+
 /* A tree is handed on as it is; only its tensors are looked at. */
 static int
 fit_tree(struct hub_fit *fit)
@@ -70,10 +117,7 @@ fit_tree(struct hub_fit *fit)
         /* Of a class of its own it is not a tensor of that type to all. */
         if (tensor->type_name == NULL &&
             (limits->dtypes & CKPT_DTYPE_BIT(tensor->dtype)) == 0)
-            return hub_fail(fit->report, CKPT_UNSUPPORTED,
-                            fit->graph->entries[i].name.data, CKPT_NOWHERE,
-                            "%s has no %s", fit->writer->id,
-                            ckpt_dtype_name(tensor->dtype));
+            return fit_refuse_dtype(fit, &fit->graph->entries[i]);
         if (limits->rank_max != 0 && tensor->rank > limits->rank_max)
             return hub_fail(fit->report, CKPT_UNSUPPORTED,
                             fit->graph->entries[i].name.data, CKPT_NOWHERE,
@@ -149,6 +193,8 @@ fit_record(struct hub_fit *fit)
     if (status == CKPT_OK)
         status = hub_attr_set(&fit->fitted, NULL, HUB_RECORD_NAME, value);
     sdk_buffer_fini(&fit->host->table, &buffer);
+    if (status == CKPT_OK && !fit_holds(fit, CKPT_HOLDS_GRAD))
+        status = hub_fit_frozen(fit);
     return status;
 }
 

@@ -10,6 +10,7 @@
 #include "hub/graph/edit.h"
 #include "hub/load/loader.h"
 #include "hub/run/named.h"
+#include "hub/run/recipe.h"
 #include "hub/run/transform_text.h"
 
 #define NAME_MAX_BYTES 100
@@ -129,6 +130,35 @@ inputs_check(struct hub_transforms *transforms,
                     given > most ? most : (size_t)table->inputs_min, given);
 }
 
+/* A comma and a word like an option's name, with `=` behind it, are a slip, and
+ * no part of the argument. */
+static int
+options_slip(struct hub_transforms *transforms,
+             const struct ckpt_transform *table, const char *argument)
+{
+    const struct ckpt_option *option;
+    const char *at = argument;
+    char word[40];
+    size_t length;
+
+    while (at != NULL && (at = strchr(at, ',')) != NULL) {
+        length = strspn(++at, "abcdefghijklmnopqrstuvwxyz_");
+        if (length == 0 || length >= sizeof word || at[length] != '=')
+            continue;
+        memcpy(word, at, length);
+        word[length] = '\0';
+        for (option = table->options;
+             option != NULL && option->kind != CKPT_OPTION_END; option++)
+            if (ckpt_distance(word, option->name) != SIZE_MAX) {
+                hub_remedy(&transforms->user->report, "did you mean %s=?",
+                           option->name);
+                return hub_fail(&transforms->user->report, CKPT_OPTION, NULL,
+                                CKPT_NOWHERE, "unknown option '%s'", word);
+            }
+    }
+    return CKPT_OK;
+}
+
 static int
 applied_open(struct hub_transforms *transforms, struct hub_applied *applied)
 {
@@ -139,6 +169,8 @@ applied_open(struct hub_transforms *transforms, struct hub_applied *applied)
 
     if (status == CKPT_OK)
         status = argument_check(transforms, table, &wanted);
+    if (status == CKPT_OK)
+        status = options_slip(transforms, table, wanted.argument);
     if (status == CKPT_OK)
         status = applied_values(transforms, applied, &wanted);
     if (status == CKPT_OK)
@@ -151,20 +183,27 @@ applied_open(struct hub_transforms *transforms, struct hub_applied *applied)
 }
 
 static int
-transforms_add(struct hub_transforms *transforms, const char *text,
+transform_unknown(struct hub_transforms *transforms, const char *text)
+{
+    hub_transform_nearest(transforms->user, text);
+    return hub_fail(&transforms->user->report, CKPT_OPTION, NULL, CKPT_NOWHERE,
+                    "no transform is called '%.*s'", (int)strcspn(text, ":"),
+                    text);
+}
+
+static int
+transforms_add(struct hub_transforms *transforms, const struct hub_step *step,
                struct hub_applied ***end)
 {
     struct hub_report *report = &transforms->user->report;
-    struct hub_transform *found = hub_transform_find(transforms->user, text);
+    struct hub_transform *found =
+        hub_transform_find(transforms->user, step->text);
     struct hub_applied *applied;
     int status;
 
-    if (found == NULL) {
-        hub_remedy(report, "ckpt plugins lists the transforms");
-        return hub_fail(report, CKPT_OPTION, NULL, CKPT_NOWHERE,
-                        "no transform is called '%.*s'",
-                        (int)strcspn(text, ":"), text);
-    }
+    report->file = step->place;
+    if (found == NULL)
+        return transform_unknown(transforms, step->text);
     status = hub_plugin_need(&transforms->user->registry, found->plugin);
     if (status != CKPT_OK)
         return status;
@@ -172,7 +211,11 @@ transforms_add(struct hub_transforms *transforms, const char *text,
     if (applied == NULL)
         return report->status;
     applied->transform = found;
-    applied->text = hub_arena_text(&transforms->arena, text, strlen(text));
+    applied->place = step->place;
+    applied->recipe = step->recipe;
+    applied->optional = step->optional;
+    applied->text =
+        hub_arena_text(&transforms->arena, step->text, strlen(step->text));
     if (applied->text == NULL)
         return report->status;
     report->plugin = found->info.id;
@@ -180,6 +223,7 @@ transforms_add(struct hub_transforms *transforms, const char *text,
     if (status != CKPT_OK)
         return status;
     hub_graph_init(&applied->graph, &transforms->user->budget);
+    hub_graph_init(&applied->settled, &transforms->user->budget);
     hub_applied_lend(applied, transforms);
     **end = applied;
     *end = &applied->next;
@@ -192,8 +236,10 @@ hub_transforms_init(struct hub_transforms *transforms, struct ckpt *user,
                     const char *const *texts)
 {
     struct hub_applied **end = &transforms->applied;
+    struct hub_steps steps = {.items = NULL};
     const char *file = user->report.file;
-    int status = CKPT_OK;
+    size_t i;
+    int status;
 
     transforms->user = user;
     transforms->arena.budget = &user->budget;
@@ -201,29 +247,36 @@ hub_transforms_init(struct hub_transforms *transforms, struct ckpt *user,
     transforms->host.user = user->settings.user;
     transforms->host.cancelled = user->settings.cancelled;
     user->report.file = NULL;
-    for (; texts != NULL && *texts != NULL && status == CKPT_OK; texts++)
-        status = transforms_add(transforms, *texts, &end);
+    status = hub_steps_list(user, &transforms->arena, texts, &steps);
+    for (i = 0; i < steps.count && status == CKPT_OK; i++)
+        status = transforms_add(transforms, &steps.items[i], &end);
     user->report.file = file;
     return status;
 }
 
 static void
-applied_tell(struct hub_transforms *transforms,
-             const struct hub_applied *applied, const struct ckpt_edits *edits)
+applied_tell(struct hub_transforms *transforms, struct hub_applied *applied,
+             const struct ckpt_edits *edits)
 {
     struct hub_report *report = &transforms->user->report;
+    const char *place = applied->place;
 
-    transforms->unmatched += edits->unmatched;
-    if (edits->count > 0) {
+    applied->matched = edits->count > 0;
+    if (applied->matched)
         hub_note(report, CKPT_MESSAGE_STEP, NULL, CKPT_NOWHERE,
                  "'%s' makes %llu edit%s", applied->text,
                  (unsigned long long)edits->count,
                  edits->count == 1 ? "" : "s");
-    } else if (edits->unmatched == 0) {
-        transforms->unmatched++;
-        hub_note(report, CKPT_MESSAGE_WARNING, NULL, CKPT_NOWHERE,
-                 "'%s' matches nothing", applied->text);
-    }
+    if (!applied->optional)
+        transforms->unmatched += edits->unmatched;
+    if (applied->matched || edits->unmatched > 0)
+        return;
+    transforms->unmatched += !applied->optional;
+    hub_note(report,
+             applied->optional ? CKPT_MESSAGE_STEP : CKPT_MESSAGE_WARNING, NULL,
+             CKPT_NOWHERE, "'%s' matches nothing%s%s%s", applied->text,
+             place != NULL ? " (" : "", place != NULL ? place : "",
+             place != NULL ? ")" : "");
 }
 
 static void
@@ -294,6 +347,7 @@ applied_apply(struct hub_transforms *transforms, struct hub_applied *applied,
     if (status != CKPT_OK)
         return status;
     status = hub_edits_init(&edits, &applied->graph, *graph);
+    edits.optional = applied->optional;
     if (status == CKPT_OK)
         status = applied_edit(transforms, applied, &edits);
     if (status == CKPT_OK && edits.count > 0) {
@@ -303,6 +357,52 @@ applied_apply(struct hub_transforms *transforms, struct hub_applied *applied,
     }
     if (status == CKPT_OK)
         applied_tell(transforms, applied, &edits);
+    hub_edits_fini(&edits);
+    return status;
+}
+
+/* Says which recipes of optional steps alone match nothing. */
+static void
+recipes_tell(struct hub_transforms *transforms)
+{
+    const struct hub_applied *applied = transforms->applied;
+    const char *recipe;
+    bool excused;
+
+    while (applied != NULL) {
+        recipe = applied->recipe;
+        excused = recipe == NULL;
+        for (; applied != NULL && applied->recipe == recipe;
+             applied = applied->next)
+            excused = excused || applied->matched || !applied->optional;
+        if (excused)
+            continue;
+        transforms->unmatched++;
+        hub_note(&transforms->user->report, CKPT_MESSAGE_WARNING, NULL,
+                 CKPT_NOWHERE, "'%s' matches nothing", recipe);
+    }
+}
+
+static int
+applied_settle(struct hub_transforms *transforms, struct hub_applied *applied,
+               const struct ckpt_graph **graph)
+{
+    const struct ckpt_transform *table = &applied->transform->table;
+    struct ckpt_edits edits;
+    int status;
+
+    if (table->settle == NULL)
+        return CKPT_OK;
+    status = hub_edits_init(&edits, &applied->settled, *graph);
+    if (status == CKPT_OK)
+        status = hub_blame(&transforms->user->report,
+                           table->settle(&transforms->host.table, applied->self,
+                                         *graph, &edits));
+    if (status == CKPT_OK && edits.count > 0) {
+        status = hub_edits_apply(&edits);
+        if (status == CKPT_OK)
+            *graph = &applied->settled.public;
+    }
     hub_edits_fini(&edits);
     return status;
 }
@@ -320,8 +420,15 @@ hub_transforms_apply(struct hub_transforms *transforms,
         report->plugin = applied->transform->info.id;
         status = applied_apply(transforms, applied, graph);
     }
-    if (status == CKPT_OK)
+    for (applied = transforms->applied; applied != NULL && status == CKPT_OK;
+         applied = applied->next) {
+        report->plugin = applied->transform->info.id;
+        status = applied_settle(transforms, applied, graph);
+    }
+    if (status == CKPT_OK) {
         report->plugin = plugin;
+        recipes_tell(transforms);
+    }
     return status;
 }
 
@@ -344,6 +451,7 @@ hub_transforms_fini(struct hub_transforms *transforms)
     if (transforms->user == NULL)
         return;
     for (; applied != NULL; applied = applied->next) {
+        hub_graph_fini(&applied->settled);
         hub_graph_fini(&applied->graph);
         applied->transform->table.close(&transforms->host.table, applied->self);
         hub_named_free(applied->named);

@@ -6,12 +6,17 @@
 
 #include <string.h>
 
+/* Whether a text gives this option. One that is yes or no may stand alone. */
 static bool
 option_is(const struct ckpt_option *option, const char *text)
 {
     size_t length = strlen(option->name);
 
-    return strncmp(option->name, text, length) == 0 && text[length] == '=';
+    if (strncmp(option->name, text, length) != 0)
+        return false;
+    return text[length] == '=' ||
+           (option->kind == CKPT_OPTION_BOOL &&
+            (text[length] == ',' || text[length] == '\0'));
 }
 
 /* Whether an option that is declared begins here. */

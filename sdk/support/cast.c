@@ -430,3 +430,71 @@ sdk_cast(uint32_t from, uint32_t to, const void *source, void *target,
         count -= part;
     }
 }
+
+/* ---- Below a byte ---- */
+
+/* The type of whole bytes that holds all that is in the other. */
+static uint32_t
+unpacked_of(uint32_t dtype)
+{
+    switch (dtype) {
+    case CKPT_INT4:
+    case CKPT_INT2:
+        return CKPT_INT8;
+    case CKPT_UINT4:
+    case CKPT_UINT2:
+        return CKPT_UINT8;
+    case CKPT_FLOAT4_E2M1:
+        return CKPT_FLOAT32;
+    }
+    return CKPT_DTYPE_NONE;
+}
+
+bool
+sdk_cast_unpacks(uint32_t from, uint32_t to)
+{
+    uint32_t whole = unpacked_of(from);
+
+    return whole != CKPT_DTYPE_NONE && sdk_cast_known(whole, to);
+}
+
+static void
+unpack(uint32_t from, const unsigned char *source, size_t count,
+       union block *block)
+{
+    uint32_t width = ckpt_dtype_width_bits(from);
+    uint32_t mask = (1U << width) - 1, sign = 0, code;
+    unsigned char *bytes = (unsigned char *)block;
+    size_t i, bit;
+
+    if (from == CKPT_INT4 || from == CKPT_INT2)
+        sign = 1U << (width - 1);
+    for (i = 0; i < count; i++) {
+        bit = i * width;
+        code = source[bit / 8] >> bit % 8 & mask;
+        if (from == CKPT_FLOAT4_E2M1)
+            block->floats[i] = float_of(sdk_float4_decode((uint8_t)code));
+        else
+            bytes[i] = (unsigned char)((code ^ sign) - sign);
+    }
+}
+
+void
+sdk_cast_unpacked(uint32_t from, uint32_t to, const void *source, void *target,
+                  size_t count, struct sdk_cast_tally *tally)
+{
+    size_t part, to_bytes = ckpt_dtype_width_bits(to) / 8;
+    uint32_t width = ckpt_dtype_width_bits(from);
+    const unsigned char *at = source;
+    unsigned char *end = target;
+    union block block;
+
+    while (count > 0) {
+        part = count < BLOCK ? count : BLOCK;
+        unpack(from, at, part, &block);
+        sdk_cast(unpacked_of(from), to, &block, end, part, tally);
+        at += part * width / 8;
+        end += part * to_bytes;
+        count -= part;
+    }
+}

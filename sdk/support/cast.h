@@ -27,6 +27,16 @@ struct sdk_cast_tally {
  * whole bytes, and between complex ones. */
 bool sdk_cast_known(uint32_t from, uint32_t to);
 
+/* Whether elements below a byte can be cast to another type, which they then
+ * are by sdk_cast_unpacked: integers of 4 and 2 bits, and float4_e2m1. */
+bool sdk_cast_unpacks(uint32_t from, uint32_t to);
+
+/* Casts `count` elements that are packed, the first in the low bits of the
+ * first byte. */
+void sdk_cast_unpacked(uint32_t from, uint32_t to, const void *source,
+                       void *target, size_t count,
+                       struct sdk_cast_tally *tally);
+
 /* Casts `count` elements, little-endian, at any address; the two do not
  * overlap. The cast must be known. Adds to the tally. */
 void sdk_cast(uint32_t from, uint32_t to, const void *source, void *target,

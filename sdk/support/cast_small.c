@@ -41,6 +41,14 @@ sdk_small_of(uint32_t dtype)
     return NULL;
 }
 
+uint32_t
+sdk_float4_decode(uint8_t code)
+{
+    static const struct sdk_small e2m1 = {1, 3, 1, 7, 7, 0, false};
+
+    return sdk_small_decode(&e2m1, code);
+}
+
 static uint16_t
 with_sign(const struct sdk_small *small, uint32_t code, uint32_t bits)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Floats of 8 and 16 bits, to and from float32.
+ * Floats of 4, 8 and 16 bits, to and from float32.
  */
 #ifndef SDK_CAST_SMALL_H
 #define SDK_CAST_SMALL_H
@@ -29,6 +29,9 @@ uint16_t sdk_small_encode(const struct sdk_small *small, uint32_t bits,
 
 /* The bits of the float32 of a code. */
 uint32_t sdk_small_decode(const struct sdk_small *small, uint16_t code);
+
+/* float4_e2m1, which has neither infinity nor NaN. */
+uint32_t sdk_float4_decode(uint8_t code);
 
 /* float8_e8m0fnu: powers of two, no sign, no zero. */
 uint8_t sdk_scale_encode(uint32_t bits, uint64_t *overflow_count);

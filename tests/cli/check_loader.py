@@ -255,6 +255,56 @@ class Loader(unittest.TestCase):
         self.assertNotIn("torch-zip", opened)
         self.assertNotIn("libzip.so", trace.read_text())
 
+    def test_part_that_is_loaded_later(self):
+        """A plugin that lost its part, or has another's, says so when a file
+        asks for it, and reads all other files as before."""
+        place = pathlib.Path(CKPT).parent.parent / "lib/ckpt/plugins"
+        file, again = self.folder / "x.h5", self.folder / "again.h5"
+        made = self.run_ckpt("convert", self.file, file)
+        self.assertEqual((made.returncode, made.stderr), (0, ""))
+        for name in ("hdf5.so", "hdf5.plugin"):
+            shutil.copy(place / name, self.plugins)
+        path = self.plugins / "later/hdf5.so"
+        self.assert_part(path, "it cannot be opened", file, again)
+        path.parent.mkdir()
+        path.write_bytes((place / "later/hdf5.so").read_bytes()[:9999])
+        self.assert_part(path, "it is cut short", file, again)
+        build(path, "int nothing;")
+        self.assert_part(path, "it has no symbol 'ckpt_later'", file, again)
+        build(path, "const unsigned long ckpt_later[9] = {1};")
+        self.assert_part(path, "it is of another version", file, again)
+        build(path, "extern int absent;\nint *ckpt_later(void);\n"
+                    "int *ckpt_later(void) {return &absent;}")
+        self.assert_part(path, "undefined symbol: absent", file, again)
+        shutil.copy(place / "later/hdf5.so", path)
+        made = self.run_ckpt("convert", self.file, again)
+        self.assertEqual((made.returncode, made.stderr), (0, ""))
+        self.assertEqual(again.read_bytes(), file.read_bytes())
+
+    def assert_part(self, path, reason, file, again):
+        shown = self.run_ckpt("ls", file)
+        self.assertEqual((shown.returncode, shown.stderr), (0, ""))
+        made = self.run_ckpt("convert", self.file, again)
+        self.assertEqual(made.returncode, 4)
+        self.assertEqual(
+            made.stderr, f"ckpt: {again}: hdf5: its part {path} cannot be "
+            f"used: {reason}\nckpt: install this plugin again, with all that "
+            "it needs\n")
+        self.assertFalse(again.exists())
+
+    @unittest.skipIf(shutil.which("strace") is None, "no strace")
+    def test_later_is_late(self):
+        file, trace = self.folder / "x.h5", self.folder / "trace"
+        self.run_ckpt("convert", self.file, file)
+        subprocess.run(["strace", "-f", "-qq", "-o", trace, "-e",
+                        "trace=openat", CKPT, "ls", file],
+                       env={**env(self.plugins),
+                            "ASAN_OPTIONS": "detect_leaks=0"},
+                       check=True, stdout=subprocess.DEVNULL)
+        self.assertIn("/hdf5.so", trace.read_text())
+        self.assertNotIn("/later/", trace.read_text())
+        self.assertNotIn("libhdf5", trace.read_text())
+
 
 if __name__ == "__main__":
     os.environ.pop("CKPT_PLUGIN_PATH", None)

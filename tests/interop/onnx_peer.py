@@ -26,8 +26,10 @@ NAMES = {"FLOAT": "float32", "DOUBLE": "float64", "UINT8": "uint8",
          "FLOAT8E4M3FNUZ": "float8_e4m3fnuz", "FLOAT8E5M2": "float8_e5m2",
          "FLOAT8E5M2FNUZ": "float8_e5m2fnuz", "UINT4": "uint4",
          "INT4": "int4", "FLOAT4E2M1": "float4_e2m1",
-         "FLOAT8E8M0": "float8_e8m0fnu", "UINT2": "uint2", "INT2": "int2"}
-WIDTHS = {"uint4": 4, "int4": 4, "float4_e2m1": 4, "uint2": 2, "int2": 2}
+         "FLOAT8E8M0": "float8_e8m0fnu", "UINT2": "uint2", "INT2": "int2",
+         "FLOAT6E2M3": "float6_e2m3", "FLOAT6E3M2": "float6_e3m2"}
+WIDTHS = {"uint4": 4, "int4": 4, "float4_e2m1": 4, "uint2": 2, "int2": 2,
+          "float6_e2m3": 6, "float6_e3m2": 6}
 
 BYTES = {"float32": 4, "float64": 8, "uint16": 2, "int16": 2, "int32": 4,
          "int64": 8, "uint32": 4, "uint64": 8, "float16": 2, "bfloat16": 2,
@@ -36,15 +38,11 @@ BYTES = {"float32": 4, "float64": 8, "uint16": 2, "int16": 2, "int32": 4,
 
 def packed(array, width):
     """Elements below a byte, the first in the low bits."""
-    if array.dtype.name == "float4_e2m1fn":
+    if array.dtype.name.startswith(("float4", "float6")):
         array = array.view(np.uint8)
-    flat = array.astype(np.int64).reshape(-1) & ((1 << width) - 1)
-    per = 8 // width
-    flat = np.concatenate([flat, np.zeros(-len(flat) % per, np.int64)])
-    result = np.zeros(len(flat) // per, np.int64)
-    for i in range(per):
-        result |= flat[i::per] << (width * i)
-    return result.astype(np.uint8).tobytes()
+    flat = array.astype(np.int64).reshape(-1)
+    bits = flat[:, None] >> np.arange(width) & 1
+    return np.packbits(bits.astype(np.uint8), bitorder="little").tobytes()
 
 
 def content(tensor):
@@ -89,7 +87,15 @@ class Finder:
                  [(".indices", ("int64", list(array.shape), array.tobytes())),
                   (".values", values)])
 
-    def attribute(self, scope, label, name, attribute):
+    def lists(self, scope, place, attribute):
+        """What operators for linear models and trees have learnt."""
+        for dtype, values in (("float32", attribute.floats),
+                              ("int64", attribute.ints)):
+            if values:
+                data = np.array(list(values), dtype).tobytes()
+                self.add(scope, place, [("", (dtype, [len(values)], data))])
+
+    def attribute(self, scope, label, name, attribute, learnt=False):
         """`name` is the output of a constant, or None."""
         place = "/".join(part for part in (label, attribute.name) if part)
         if attribute.HasField("t"):
@@ -104,6 +110,8 @@ class Finder:
             self.graph(scope + (place,), attribute.g)
         for i, graph in enumerate(attribute.graphs):
             self.graph(scope + (f"{place}/{i}",), graph)
+        if learnt:
+            self.lists(scope, place, attribute)
         if name is None or attribute.ref_attr_name:
             return
         if attribute.name.startswith("value_string"):
@@ -125,7 +133,8 @@ class Finder:
             if node.op_type in ("Constant", "ConstantOfShape"):
                 name = node.output[0]
             for attribute in node.attribute:
-                self.attribute(scope, label, name, attribute)
+                self.attribute(scope, label, name, attribute,
+                               node.domain == "ai.onnx.ml")
 
     def graph(self, scope, graph):
         self.nodes(scope, graph.node)
@@ -190,7 +199,7 @@ def values_of(code, count):
         return [complex(i, -i / 2) for i in range(count)]
     if name.endswith("INT2"):
         return [i % 2 for i in range(count)]
-    if name.startswith(("FLOAT8E8M0", "FLOAT4")):
+    if name.startswith(("FLOAT8E8M0", "FLOAT4", "FLOAT6")):
         return [float(2 ** (i % 3)) for i in range(count)]
     if name.startswith("UINT"):
         return [i % 8 for i in range(count)]
@@ -285,6 +294,10 @@ def nested():
                          list=[floats("", 8), floats("", 7)],
                          graphs=[branch("one", "v"), branch("two", "v")]),
     ]
+    nodes.append(helper.make_node(
+        "TreeEnsembleRegressor", ["x"], ["t"], domain="ai.onnx.ml",
+        name="trees", nodes_values=[0.5, -1.0, 3.0], nodes_treeids=[0, 0, 300],
+        nodes_modes=["BRANCH_LEQ", "LEAF", "LEAF"]))
     fill = helper.make_node("ConstantOfShape", ["ints"], ["filled"])
     fill.attribute.append(helper.make_attribute("value", floats("", 4)))
     graph = graph_of("main", [*nodes, fill], [floats("v", 1), floats("b", 2)],
@@ -300,6 +313,11 @@ def nested():
     info.algorithm.CopyFrom(graph_of("step", [], [floats("rate", 0.1)]))
     info.initialization.CopyFrom(graph_of("begin", [constant("seed",
                                                              value_int=1)]))
+    branch_of = model.graph.node[7].attribute[0].g
+    for owner, name in ((model.graph, "v"), (branch_of, "w")):
+        note = owner.quantization_annotation.add(tensor_name=name)
+        note.quant_parameter_tensor_names.add(key="SCALE_TENSOR",
+                                              value=f"{name}_scale")
     model.doc_string = "of all places"
     helper.set_model_props(model, {"k": "v", "other": ""})
     return model

@@ -110,6 +110,9 @@ def test_nested_attributes(python, tmp_path):
     assert attributes["onnx.doc_string"] == "of all places"
     assert attributes["onnx.producer_name"] == "peer"
     assert attributes["onnx.graph_name"] == "main"
+    assert attributes["onnx.quantization_annotation"] == {
+        "v": {"SCALE_TENSOR": "v_scale"},
+        "If_7/else_branch/w": {"SCALE_TENSOR": "w_scale"}}
 
 
 # ---- torch's exporter ----

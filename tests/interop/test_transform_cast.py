@@ -164,3 +164,42 @@ def test_there_and_back(peer, tmp_path):
     tools.ckpt("convert", tmp_path / "a.pt", tmp_path / "c.pt")
     assert tools.ls(tmp_path / "b.pt", "--digest")["tensors"] == \
         tools.ls(tmp_path / "c.pt", "--digest")["tensors"]
+
+
+# ---- Below a byte ----
+
+PACKED = {"INT4": "int8", "UINT4": "uint8", "INT2": "int8", "UINT2": "uint8",
+          "FLOAT4E2M1": "float32"}
+
+
+@pytest.mark.parametrize("kind", PACKED)
+@pytest.mark.parametrize("count", [1, 7, 1_200_003])
+def test_packed(kind, count, tmp_path):
+    """What torch has no type for, as the onnx package reads it; the error
+    tells the line that does it."""
+    onnx = pytest.importorskip("onnx")
+    numpy = pytest.importorskip("numpy")
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("ml_dtypes")
+    code = onnx.TensorProto.DataType.Value(kind)
+    width = 2 if kind.endswith("2") else 4
+    raw = numpy.random.default_rng(1).bytes((count * width + 7) // 8)
+    tensors = [onnx.TensorProto(name=name, data_type=code, dims=[count],
+                                raw_data=raw) for name in ("a", "b")]
+    model = onnx.helper.make_model(
+        onnx.helper.make_graph([], "g", [], [], tensors))
+    onnx.save(model, tmp_path / "a.onnx")
+    told = tools.run("convert", tmp_path / "a.onnx", tmp_path / "a.pt")
+    assert told.returncode == 4
+    line = told.stderr.splitlines()[1].split(": ")[-1]
+    assert line.startswith("-t cast:") and line.endswith(",only=PATTERN")
+    line = line.replace("PATTERN", "a").split()
+    for to in (PACKED[kind], "float64", "int16", "bool"):
+        tools.ckpt("convert", "--force", *line, "-t", f"cast:{to},only=b",
+                   tmp_path / "a.onnx", tmp_path / "a.pt")
+        found = torch.load(tmp_path / "a.pt", weights_only=True)
+        wanted = onnx.numpy_helper.to_array(tensors[0])
+        assert str(found["a"].dtype) == f"torch.{PACKED[kind]}"
+        assert (found["a"].numpy() == wanted.astype(PACKED[kind])).all()
+        assert (found["b"].numpy() ==
+                wanted.astype("float32").astype(to)).all()

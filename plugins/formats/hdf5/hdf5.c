@@ -126,8 +126,7 @@ hdf5_cursor_open(const struct ckpt_host *host, void *self,
         at, HDF5_SIGNATURE, HDF5_SIGNATURE_BYTES \
     }
 
-/* The name of the first member of a zip, so that no other zip is looked at:
- * loading libhdf5 takes its time. */
+/* The name of the first member of a zip, so that no other zip is looked at. */
 #define HDF5_FIRST(name)                             \
     {                                                \
         HDF5_ARCHIVE_NAME_AT, name, sizeof(name) - 1 \

@@ -7,13 +7,27 @@
 #include "hdf5_fill.h"
 #include "hdf5_walk.h"
 
+static int
+file_need_library(const struct ckpt_host *host, struct hdf5_file *file)
+{
+#ifdef CKPT_FUZZED
+    return host->fail(host, CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
+                      "libhdf5 is not fuzzed here");
+#endif
+    if (file->library == NULL)
+        file->library = SDK_LATER_NEED(host, hdf5);
+    return file->library != NULL ? CKPT_OK : CKPT_UNSUPPORTED;
+}
+
 /* Has libhdf5 open the file, once. */
 static int
 file_need_lib(const struct ckpt_host *host, struct hdf5_file *file)
 {
-    if (file->lib != NULL)
-        return CKPT_OK;
-    return hdf5_lib_open(host, &file->part, &file->lib);
+    int status = file_need_library(host, file);
+
+    if (status != CKPT_OK || file->lib != NULL)
+        return status;
+    return file->library->open(host, &file->part, &file->lib);
 }
 
 /* Fills the tree by the plugin's own walk, or else by libhdf5's. */
@@ -28,22 +42,22 @@ hdf5_file_read(const struct ckpt_host *host, struct hdf5_file *file)
         host->debug(host, "the plugin's own walk read the structures");
         return status;
     }
-#ifdef HDF5_FUZZED
-    return host->fail(host, CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
-                      "libhdf5 is not fuzzed here");
-#endif
     hdf5_tree_fini(&file->tree);
     hdf5_tree_init(host, &file->part, &file->tree);
-    status = hdf5_lib_rehearse(host, &file->part);
+    status = file_need_library(host, file);
+    if (status == CKPT_OK)
+        status = file->library->rehearse(host, &file->part);
     if (status == CKPT_OK)
         status = file_need_lib(host, file);
-    return status == CKPT_OK ? hdf5_lib_walk(file->lib, &file->tree) : status;
+    return status == CKPT_OK ? file->library->walk(file->lib, &file->tree)
+                             : status;
 }
 
 void
 hdf5_file_close(struct hdf5_file *file)
 {
-    hdf5_lib_close(file->lib);
+    if (file->lib != NULL)
+        file->library->close(file->lib);
     hdf5_tree_fini(&file->tree);
 }
 
@@ -51,7 +65,7 @@ hdf5_file_close(struct hdf5_file *file)
 
 /* A cursor of libhdf5, or one over a fill value. */
 struct file_cursor {
-    bool by_lib;
+    const struct hdf5_library *library; /* NULL: over a fill value */
     void *inner;
 };
 
@@ -65,14 +79,15 @@ hdf5_file_cursor_open(const struct ckpt_host *host, struct hdf5_file *file,
 
     if (made == NULL)
         return CKPT_MEMORY;
-    made->by_lib = object->data.place == HDF5_CODED;
-    if (!made->by_lib)
+    if (object->data.place != HDF5_CODED)
         status = hdf5_fill_open(host, object, &made->inner);
     else
         status = file_need_lib(host, file);
-    if (status == CKPT_OK && made->by_lib)
-        status =
-            hdf5_lib_cursor_open(file->lib, &file->tree, object, &made->inner);
+    if (status == CKPT_OK && object->data.place == HDF5_CODED) {
+        made->library = file->library;
+        status = file->library->cursor_open(file->lib, &file->tree, object,
+                                            &made->inner);
+    }
     if (status == CKPT_OK)
         *cursor = made;
     else
@@ -86,8 +101,9 @@ hdf5_file_cursor_next(const struct ckpt_host *host, void *self,
 {
     struct file_cursor *cursor = self;
 
-    return cursor->by_lib ? hdf5_lib_cursor_next(host, cursor->inner, span)
-                          : hdf5_fill_next(host, cursor->inner, span);
+    return cursor->library != NULL
+               ? cursor->library->cursor_next(host, cursor->inner, span)
+               : hdf5_fill_next(host, cursor->inner, span);
 }
 
 void
@@ -95,8 +111,8 @@ hdf5_file_cursor_close(const struct ckpt_host *host, void *self)
 {
     struct file_cursor *cursor = self;
 
-    if (cursor->by_lib)
-        hdf5_lib_cursor_close(host, cursor->inner);
+    if (cursor->library != NULL)
+        cursor->library->cursor_close(host, cursor->inner);
     else
         hdf5_fill_close(host, cursor->inner);
     host->release(host, cursor);

@@ -6,12 +6,14 @@
 #ifndef HDF5_FILE_H
 #define HDF5_FILE_H
 
-#include "hdf5_lib.h"
+#include "hdf5_library.h"
 
 struct hdf5_file {
     struct hdf5_part part;
     struct hdf5_tree tree;
-    struct hdf5_lib *lib; /* once libhdf5 is needed; else NULL */
+    /* Both once libhdf5 is needed; else NULL. */
+    const struct hdf5_library *library;
+    struct hdf5_lib *lib;
 };
 
 /* Of a zeroed file whose part is set: fills its tree. */

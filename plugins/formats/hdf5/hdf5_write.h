@@ -9,23 +9,9 @@
 
 #include "hdf5_driver.h"
 #include "hdf5_error.h"
+#include "hdf5_holds.h"
 #include "hdf5_layers.h"
 #include "hdf5_tree.h"
-
-/* What tensors can be of; others are given as bytes by the hub. */
-#define HDF5_DTYPES                                                          \
-    (CKPT_DTYPE_BIT(CKPT_BOOL) | CKPT_DTYPE_BIT(CKPT_UINT8) |                \
-     CKPT_DTYPE_BIT(CKPT_INT8) | CKPT_DTYPE_BIT(CKPT_UINT16) |               \
-     CKPT_DTYPE_BIT(CKPT_INT16) | CKPT_DTYPE_BIT(CKPT_UINT32) |              \
-     CKPT_DTYPE_BIT(CKPT_INT32) | CKPT_DTYPE_BIT(CKPT_UINT64) |              \
-     CKPT_DTYPE_BIT(CKPT_INT64) | CKPT_DTYPE_BIT(CKPT_FLOAT16) |             \
-     CKPT_DTYPE_BIT(CKPT_BFLOAT16) | CKPT_DTYPE_BIT(CKPT_FLOAT32) |          \
-     CKPT_DTYPE_BIT(CKPT_FLOAT64) | CKPT_DTYPE_BIT(CKPT_COMPLEX32) |         \
-     CKPT_DTYPE_BIT(CKPT_COMPLEX64) | CKPT_DTYPE_BIT(CKPT_COMPLEX128) |      \
-     CKPT_DTYPE_BIT(CKPT_FLOAT8_E4M3FN) | CKPT_DTYPE_BIT(CKPT_FLOAT8_E5M2) | \
-     CKPT_DTYPE_BIT(CKPT_FLOAT8_E4M3FNUZ) |                                  \
-     CKPT_DTYPE_BIT(CKPT_FLOAT8_E5M2FNUZ) |                                  \
-     CKPT_DTYPE_BIT(CKPT_FLOAT8_E8M0FNU))
 
 /* One open output. */
 struct hdf5_out {
@@ -43,7 +29,7 @@ struct hdf5_out {
     struct hdf5_driver driver;
     hid_t file;
     /* Property lists. */
-    hid_t links, groups, sets, chunked, attrs;
+    hid_t links, utf8_links, groups, sets, chunked, attrs;
     hid_t types[CKPT_DTYPE_COUNT]; /* once needed */
     hid_t text;                    /* the type of variable strings */
     struct sdk_table paths;        /* of groups: 1; of data sets: 2 + entry */
@@ -81,22 +67,12 @@ int hdf5_out_group(struct hdf5_out *out, const char *path, size_t size_bytes,
 /* The type of a dtype, kept in `out`; negative if libhdf5 refuses. */
 hid_t hdf5_out_type(struct hdf5_out *out, uint32_t dtype);
 
-/* Whether elements are opaque and an attribute `dtype` names what they are,
- * as Keras does with bfloat16. */
-bool hdf5_dtype_is_named(uint32_t dtype);
-
-/* The attribute that does. */
-#define HDF5_DTYPE_ATTR "dtype"
-
 /* The chunks of a tensor with bytes: runs of whole rows, so that each is one
  * run of the tensor's bytes. */
 #define HDF5_CHUNK_BYTES (1 << 20)
 void hdf5_chunk_shape(const struct ckpt_tensor *tensor, hsize_t *chunk);
 
 /* ---- Attributes: hdf5_write_attr.c ---- */
-
-/* Whether HDF5 holds the attribute with its type. `own` is its name. */
-bool hdf5_attr_holds(const char *own, const struct ckpt_value *value);
 
 /* Adds an attribute, one that HDF5 holds, to an open object. */
 int hdf5_out_attr(struct hdf5_out *out, hid_t object, const char *own,

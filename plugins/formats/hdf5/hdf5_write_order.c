@@ -11,7 +11,7 @@
 #include "hdf5_keras.h"
 #include "hdf5_layers.h"
 #include "hdf5_plan.h"
-#include "hdf5_write.h"
+#include "hdf5_tree.h"
 
 struct ordering {
     const struct ckpt_host *host;

@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hdf5_plan.h"
-#include "hdf5_write.h"
-#include "hdf5_write_chunks.h"
+#include "hdf5_holds.h"
+#include "hdf5_library.h"
 #include "hdf5_writers.h"
 
 struct hdf5_writer {
+    const struct hdf5_library *library; /* once a plan is made */
     enum hdf5_layout layout;
     int gzip_level;
     struct hdf5_names names; /* of the graph as it was read, once asked for */
@@ -183,11 +183,14 @@ static int
 hdf5_plan_writer(const struct ckpt_host *host, void *self,
                  const struct ckpt_graph *graph, struct ckpt_plan *plan)
 {
-    const struct hdf5_writer *writer = self;
+    struct hdf5_writer *writer = self;
 
+    writer->library = SDK_LATER_NEED(host, hdf5);
+    if (writer->library == NULL)
+        return CKPT_UNSUPPORTED;
     if (writer->gzip_level > 0)
         return CKPT_END;
-    return hdf5_plan(host, writer->layout, graph, plan);
+    return writer->library->plan(host, writer->layout, graph, plan);
 }
 
 static int
@@ -196,8 +199,8 @@ hdf5_write_writer(const struct ckpt_host *host, void *self,
 {
     const struct hdf5_writer *writer = self;
 
-    return hdf5_write_chunks(host, writer->layout, writer->gzip_level, graph,
-                             sink);
+    return writer->library->write_chunks(host, writer->layout,
+                                         writer->gzip_level, graph, sink);
 }
 
 static void

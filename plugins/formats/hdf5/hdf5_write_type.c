@@ -4,21 +4,6 @@
  */
 #include "hdf5_write.h"
 
-bool
-hdf5_dtype_is_named(uint32_t dtype)
-{
-    switch (dtype) {
-    case CKPT_BFLOAT16:
-    case CKPT_FLOAT8_E4M3FN:
-    case CKPT_FLOAT8_E5M2:
-    case CKPT_FLOAT8_E4M3FNUZ:
-    case CKPT_FLOAT8_E5M2FNUZ:
-    case CKPT_FLOAT8_E8M0FNU:
-        return true;
-    }
-    return false;
-}
-
 /* h5py's bool. */
 static hid_t
 type_bool(void)

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "onnx_annotations.h"
 #include "onnx_proto.h"
 #include "utf8.h"
 
@@ -43,29 +44,39 @@ load_text(const struct onnx_wire *wire, const struct onnx_field *field,
 }
 
 int
-onnx_text_attribute(const struct onnx_wire *wire,
-                    const struct onnx_field *field, struct ckpt_graph *graph,
-                    struct ckpt_value *owner, const char *name)
+onnx_text_value(const struct onnx_wire *wire, const struct onnx_field *field,
+                struct ckpt_graph *graph, struct ckpt_value **value)
 {
     const struct ckpt_host *host = wire->host;
-    struct ckpt_value like = {.kind = CKPT_KIND_STRING}, *value;
+    struct ckpt_value like = {.kind = CKPT_KIND_STRING};
     char *text = NULL;
     int status = load_text(wire, field, &text);
 
     like.as.text.data = text;
     like.as.text.size_bytes = (size_t)field->size_bytes;
     if (status == CKPT_OK)
-        status = host->value_new(host, graph, &like, sizeof like, &value);
-    if (status == CKPT_OK)
-        status = host->attr_set(host, graph, owner, name, value);
+        status = host->value_new(host, graph, &like, sizeof like, value);
     host->release(host, text);
     return status;
 }
 
-static int
-read_pair(const struct onnx_wire *wire, const struct onnx_field *field,
-          const struct onnx_message *message, struct onnx_field *first,
-          struct onnx_field *second)
+int
+onnx_text_attribute(const struct onnx_wire *wire,
+                    const struct onnx_field *field, struct ckpt_graph *graph,
+                    struct ckpt_value *owner, const char *name)
+{
+    struct ckpt_value *value;
+    int status = onnx_text_value(wire, field, graph, &value);
+
+    return status == CKPT_OK
+               ? wire->host->attr_set(wire->host, graph, owner, name, value)
+               : status;
+}
+
+int
+onnx_pair_read(const struct onnx_wire *wire, const struct onnx_field *field,
+               const struct onnx_message *message, struct onnx_field *first,
+               struct onnx_field *second)
 {
     struct onnx_field part;
     struct onnx_wire inner;
@@ -116,7 +127,7 @@ onnx_pair_attribute(const struct onnx_wire *wire,
     struct onnx_field key = {.offset = field->offset}, value = key;
     bool again = false;
     char *name = NULL;
-    int status = read_pair(wire, field, &onnx_pair_message, &key, &value);
+    int status = onnx_pair_read(wire, field, &onnx_pair_message, &key, &value);
 
     if (status == CKPT_OK)
         status = load_text(wire, &key, &name);
@@ -191,27 +202,21 @@ add_opset(struct setting *s, const struct onnx_field *field)
 {
     const struct ckpt_host *host = s->host;
     struct ckpt_value map = {.kind = CKPT_KIND_MAP}, *domain, *version;
-    struct ckpt_value text = {.kind = CKPT_KIND_STRING};
     struct ckpt_value number = {.kind = CKPT_KIND_INT};
     struct onnx_field name = {.offset = field->offset}, value = name;
-    char *copy = NULL;
-    int status = read_pair(&s->wire, field, &onnx_opset_message, &name, &value);
+    int status =
+        onnx_pair_read(&s->wire, field, &onnx_opset_message, &name, &value);
 
     if (status == CKPT_OK && s->opsets == NULL)
         status = host->value_new(host, s->graph, &map, sizeof map, &s->opsets);
-    if (status == CKPT_OK)
-        status = load_text(&s->wire, &name, &copy);
-    text.as.text.data = copy;
-    text.as.text.size_bytes = (size_t)name.size_bytes;
     number.as.integer = (int64_t)value.value;
     if (status == CKPT_OK)
-        status = host->value_new(host, s->graph, &text, sizeof text, &domain);
+        status = onnx_text_value(&s->wire, &name, s->graph, &domain);
     if (status == CKPT_OK)
         status =
             host->value_new(host, s->graph, &number, sizeof number, &version);
     if (status == CKPT_OK)
         status = host->map_set(host, s->graph, s->opsets, domain, version);
-    host->release(host, copy);
     return status;
 }
 
@@ -296,6 +301,8 @@ onnx_attributes_set(const struct ckpt_host *host,
     status = read_model(&s);
     if (status == CKPT_OK && !made_here(&s))
         status = set_own(&s, found);
+    if (status == CKPT_OK)
+        status = onnx_annotations_set(host, source, found, graph);
     onnx_keys_fini(host, &s.keys);
     return status;
 }

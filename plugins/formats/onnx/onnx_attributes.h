@@ -22,6 +22,16 @@ int onnx_text_attribute(const struct onnx_wire *wire,
                         struct ckpt_graph *graph, struct ckpt_value *owner,
                         const char *name);
 
+/* The text of a field, as a value. */
+int onnx_text_value(const struct onnx_wire *wire,
+                    const struct onnx_field *field, struct ckpt_graph *graph,
+                    struct ckpt_value **value);
+
+/* The fields 1 and 2 of a message; what is not there is left as it is. */
+int onnx_pair_read(const struct onnx_wire *wire, const struct onnx_field *field,
+                   const struct onnx_message *message, struct onnx_field *first,
+                   struct onnx_field *second);
+
 /* The keys of one owner. A zeroed struct is empty. */
 struct onnx_keys {
     char **names;

@@ -108,6 +108,55 @@ onnx_found_scope(const struct ckpt_host *host, struct onnx_found *found,
     return CKPT_OK;
 }
 
+int
+onnx_found_note(const struct ckpt_host *host, struct onnx_found *found,
+                const struct onnx_note *note)
+{
+    void *notes = found->notes;
+    int status = grow(host, &notes, found->note_count, &found->note_capacity,
+                      sizeof *found->notes);
+
+    found->notes = notes;
+    if (status == CKPT_OK)
+        found->notes[found->note_count++] = *note;
+    return status;
+}
+
+static size_t
+place_bytes(const struct onnx_found *found, uint32_t scope)
+{
+    size_t bytes = 0;
+
+    for (; scope != 0; scope = found->scopes[scope].outer)
+        bytes += found->scopes[scope].text_bytes + 1;
+    return bytes;
+}
+
+int
+onnx_found_qualify(const struct ckpt_host *host, const struct onnx_found *found,
+                   uint32_t scope, const char *name, size_t name_bytes,
+                   size_t room, char **made, size_t *made_bytes)
+{
+    size_t at = place_bytes(found, scope), bytes;
+    char *text = host->allocate(host, at + name_bytes + room);
+
+    if (text == NULL)
+        return CKPT_MEMORY;
+    *made = text;
+    *made_bytes = at + name_bytes;
+    if (name_bytes > 0)
+        memcpy(text + at, name, name_bytes);
+    for (; scope != 0; scope = found->scopes[scope].outer) {
+        bytes = found->scopes[scope].text_bytes;
+        text[--at] = '/';
+        at -= bytes;
+        if (bytes > 0)
+            memcpy(text + at, found->text.data + found->scopes[scope].text_at,
+                   bytes);
+    }
+    return CKPT_OK;
+}
+
 void
 onnx_found_fini(const struct ckpt_host *host, struct onnx_found *found)
 {
@@ -117,5 +166,6 @@ onnx_found_fini(const struct ckpt_host *host, struct onnx_found *found)
         host->release(host, found->items[i].own);
     host->release(host, found->items);
     host->release(host, found->scopes);
+    host->release(host, found->notes);
     sdk_buffer_fini(host, &found->text);
 }

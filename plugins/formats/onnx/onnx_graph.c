@@ -9,6 +9,7 @@
 
 #include "onnx_attributes.h"
 #include "onnx_proto.h"
+#include "onnx_types.h"
 
 /* ---- Values ---- */
 
@@ -91,7 +92,9 @@ onnx_tensor_storage(const struct onnx_build *b,
     struct onnx_coded coded = {.offset = tensor->offset,
                                .message_bytes = tensor->size_bytes,
                                .depth = tensor->depth,
-                               .typed = *onnx_typed_of(tensor->dtype),
+                               .typed =
+                                   onnx_type_of_dtype(tensor->dtype)->typed,
+                               .count = onnx_tensor_numbers(tensor),
                                .data_bytes = tensor->data_bytes,
                                .label = tensor->label};
 

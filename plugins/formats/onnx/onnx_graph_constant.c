@@ -5,6 +5,7 @@
 #include "onnx_build.h"
 
 #include "onnx_proto.h"
+#include "onnx_types.h"
 
 static const struct constant {
     uint32_t field, dtype;
@@ -86,7 +87,8 @@ number_storage(const struct onnx_build *b, const struct onnx_item *item,
                                .message_bytes = item->size_bytes,
                                .depth = item->depth,
                                .attribute = true,
-                               .typed = *onnx_typed_of(constant->dtype),
+                               .typed =
+                                   onnx_type_of_dtype(constant->dtype)->typed,
                                .label = item->name};
 
     if (numbers->field == 0 && !constant->list)
@@ -97,6 +99,7 @@ number_storage(const struct onnx_build *b, const struct onnx_item *item,
                                                      : numbers->offset,
                                  numbers->data_bytes, storage);
     coded.typed.field = constant->field;
+    coded.count = count;
     coded.data_bytes = count * coded.typed.item_bytes;
     return onnx_coded_storage(b, &coded, constant->dtype, storage);
 }

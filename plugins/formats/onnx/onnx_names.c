@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * Names. Within one graph each is there once. What is in the model's own graph
- * keeps its name, and so does all else whose name no other item of the model
- * has. What is left gets the place of its graph before it:
+ * Names. Within one graph each value is there once. What is in the model's own
+ * graph keeps its name, and so does all else whose name no other item of the
+ * model has. What is left gets the place of its graph before it:
  *
  *   NODE/ATTRIBUTE/.../NAME
  *
  * and, should that be taken too, by a node of the same name, `#2`, `#3` behind
- * it, in the order of the file.
+ * it, in the order of the file. What is no value, but a part of an attribute,
+ * is called by its place from the first, and comes after the values.
  */
 #include <stdio.h>
 #include <string.h>
@@ -54,6 +55,9 @@ count_names(struct naming *n)
         if (count == NULL)
             return CKPT_MEMORY;
         ++*count;
+        /* Nodes of one graph may have one name, or none at all. */
+        if (item->placed)
+            continue;
         count = sdk_table_add(n->host, &n->within, name - ONNX_SCOPE_BYTES,
                               item->text_bytes + ONNX_SCOPE_BYTES, &added);
         if (count == NULL)
@@ -81,40 +85,16 @@ take(struct naming *n, struct onnx_item *item, struct onnx_item **other)
     return CKPT_OK;
 }
 
-static size_t
-place_bytes(const struct onnx_found *found, uint32_t scope)
-{
-    size_t bytes = 0;
-
-    for (; scope != 0; scope = found->scopes[scope].outer)
-        bytes += found->scopes[scope].text_bytes + 1;
-    return bytes;
-}
-
 /* Puts the place before the own name, into memory of the item. */
 static int
 qualify(struct naming *n, struct onnx_item *item)
 {
-    const struct onnx_found *found = n->found;
-    size_t at = place_bytes(found, item->scope);
-    uint32_t scope = item->scope;
+    int status = onnx_found_qualify(n->host, n->found, item->scope,
+                                    own_name(n, item), item->text_bytes,
+                                    NUMBER_ROOM, &item->own, &item->name_bytes);
 
-    item->own = n->host->allocate(n->host, at + item->text_bytes + NUMBER_ROOM);
-    if (item->own == NULL)
-        return CKPT_MEMORY;
     item->name = item->own;
-    item->name_bytes = at + item->text_bytes;
-    memcpy(item->own + at, own_name(n, item), item->text_bytes);
-    for (; scope != 0; scope = found->scopes[scope].outer) {
-        size_t bytes = found->scopes[scope].text_bytes;
-
-        item->own[--at] = '/';
-        at -= bytes;
-        if (bytes > 0)
-            memcpy(item->own + at,
-                   found->text.data + found->scopes[scope].text_at, bytes);
-    }
-    return CKPT_OK;
+    return status;
 }
 
 /* Takes a qualified name, with a number behind it if need be. */
@@ -137,28 +117,39 @@ take_place(struct naming *n, struct onnx_item *item)
     return status;
 }
 
-/* What is kept: whatever the model's own graph has, and then what is alone. */
+/* Takes the own name, unless another has it. */
 static int
-keep_names(struct naming *n, bool inner)
+keep_name(struct naming *n, struct onnx_item *item)
+{
+    struct onnx_item *other;
+    int status;
+
+    item->name = own_name(n, item);
+    item->name_bytes = item->text_bytes;
+    status = take(n, item, &other);
+    if (status == CKPT_OK && other != NULL)
+        item->name = NULL;
+    return status;
+}
+
+/* What is kept: whatever the model's own graph has, values before places, and
+ * then what is alone. */
+static int
+keep_names(struct naming *n, bool inner, bool placed)
 {
     size_t i;
+    int status = CKPT_OK;
 
-    for (i = 0; i < n->found->item_count; i++) {
+    for (i = 0; i < n->found->item_count && status == CKPT_OK; i++) {
         struct onnx_item *item = &n->found->items[i];
-        struct onnx_item *other;
-        int status;
 
-        if ((item->scope != 0) != inner ||
+        if ((item->scope != 0) != inner || (!inner && item->placed != placed) ||
             (inner && *sdk_table_find(&n->counts, own_name(n, item),
                                       item->text_bytes) > 1))
             continue;
-        item->name = own_name(n, item);
-        item->name_bytes = item->text_bytes;
-        status = take(n, item, &other);
-        if (status != CKPT_OK)
-            return status;
+        status = keep_name(n, item);
     }
-    return CKPT_OK;
+    return status;
 }
 
 static int
@@ -186,9 +177,11 @@ onnx_names(const struct ckpt_host *host, struct onnx_found *found)
     int status = count_names(&n);
 
     if (status == CKPT_OK)
-        status = keep_names(&n, false);
+        status = keep_names(&n, false, false);
     if (status == CKPT_OK)
-        status = keep_names(&n, true);
+        status = keep_names(&n, false, true);
+    if (status == CKPT_OK)
+        status = keep_names(&n, true, false);
     if (status == CKPT_OK)
         status = place_names(&n);
     sdk_table_fini(host, &n.within);

@@ -15,8 +15,9 @@
 struct cursor {
     const struct onnx_coded *coded;
     struct onnx_wire wire;
-    uint64_t at, end;    /* what is left of a packed run */
-    uint64_t left_bytes; /* of the result */
+    uint64_t at, end;         /* what is left of a packed run */
+    uint64_t left;            /* numbers that are still to come */
+    uint32_t pool, pool_bits; /* those of a byte that is not full */
     size_t room;
     unsigned char window[];
 };
@@ -46,13 +47,14 @@ onnx_cursor_open(const struct ckpt_host *host, const struct ckpt_source *source,
 {
     size_t room = coded->data_bytes < WINDOW_BYTES ? (size_t)coded->data_bytes
                                                    : WINDOW_BYTES;
-    struct cursor *made = host->allocate(host, sizeof *made + room);
+    /* The last number may fill one byte and begin another. */
+    struct cursor *made = host->allocate(host, sizeof *made + room + 1);
 
     if (made == NULL)
         return CKPT_MEMORY;
     made->coded = coded;
     made->room = room;
-    made->left_bytes = coded->data_bytes;
+    made->left = coded->count;
     made->wire.host = host;
     made->wire.source = source;
     onnx_wire_again(
@@ -132,13 +134,34 @@ next_number(struct cursor *c, uint64_t *value)
     return CKPT_OK;
 }
 
-static void
-store(unsigned char *to, uint64_t value, uint32_t size)
+/* Bits behind each other, the first in the lowest; the last byte is filled up
+ * with zeros. */
+static size_t
+store_bits(struct cursor *c, unsigned char *to, uint64_t value)
 {
-    uint32_t i;
+    size_t made = 0;
 
+    c->pool |= (uint32_t)value << c->pool_bits;
+    c->pool_bits += c->coded->typed.bits;
+    while (c->pool_bits >= 8 || (c->left == 0 && c->pool_bits > 0)) {
+        to[made++] = (unsigned char)c->pool;
+        c->pool >>= 8;
+        c->pool_bits -= c->pool_bits < 8 ? c->pool_bits : 8;
+    }
+    return made;
+}
+
+/* Gives how many bytes that made. */
+static size_t
+store(struct cursor *c, unsigned char *to, uint64_t value)
+{
+    uint32_t i, size = c->coded->typed.item_bytes;
+
+    if (c->coded->typed.bits > 0)
+        return store_bits(c, to, value);
     for (i = 0; i < size; i++)
         to[i] = (unsigned char)(value >> (8 * i));
+    return size;
 }
 
 static int
@@ -161,15 +184,14 @@ onnx_cursor_next(const struct ckpt_host *host, void *cursor,
 
     if (host->cancelled(host))
         return CKPT_CANCELLED;
-    while (filled + size <= c->room && c->left_bytes > 0) {
+    while (filled + size <= c->room && c->left > 0) {
         status = next_number(c, &value);
         if (status != CKPT_OK)
             return status == CKPT_END ? fail_count(c, "fewer") : status;
-        store(c->window + filled, value, size);
-        filled += size;
-        c->left_bytes -= size;
+        c->left--;
+        filled += store(c, c->window + filled, value);
     }
-    if (c->left_bytes == 0) {
+    if (c->left == 0) {
         status = next_number(c, &value);
         if (status == CKPT_OK)
             return fail_count(c, "more");

@@ -7,6 +7,7 @@
 #define ONNX_NUMBERS_H
 
 #include "onnx_tensor.h"
+#include "onnx_types.h"
 
 /* Where to find them, by cursor key. */
 struct onnx_coded {
@@ -14,7 +15,7 @@ struct onnx_coded {
     uint32_t depth;
     bool attribute; /* an AttributeProto, else a TensorProto */
     struct onnx_typed typed;
-    uint64_t data_bytes; /* that they become */
+    uint64_t count, data_bytes; /* of numbers; that they become */
     const char *label;
 };
 

@@ -102,6 +102,12 @@ const struct onnx_message onnx_pair_message = {
     .once = B(ONNX_PAIR_KEY) | B(ONNX_PAIR_VALUE),
 };
 
+const struct onnx_message onnx_annotation_message = {
+    .name = "quantization_annotation",
+    .bytes = B(ONNX_ANNOTATION_TENSOR) | B(ONNX_ANNOTATION_PAIR),
+    .once = B(ONNX_ANNOTATION_TENSOR),
+};
+
 const struct onnx_message onnx_opset_message = {
     .name = "opset_import",
     .varints = B(ONNX_OPSET_VERSION),

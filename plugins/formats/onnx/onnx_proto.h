@@ -113,11 +113,16 @@ enum onnx_sparse_field {
 
 enum onnx_pair_field { ONNX_PAIR_KEY = 1, ONNX_PAIR_VALUE = 2 };
 
+enum onnx_annotation_field {
+    ONNX_ANNOTATION_TENSOR = 1,
+    ONNX_ANNOTATION_PAIR = 2
+};
+
 enum onnx_opset_field { ONNX_OPSET_DOMAIN = 1, ONNX_OPSET_VERSION = 2 };
 
 extern const struct onnx_message onnx_model_message, onnx_graph_message,
     onnx_node_message, onnx_attribute_message, onnx_function_message,
     onnx_training_message, onnx_tensor_message, onnx_sparse_message,
-    onnx_pair_message, onnx_opset_message;
+    onnx_pair_message, onnx_annotation_message, onnx_opset_message;
 
 #endif

@@ -165,9 +165,7 @@ template_item(struct onnx_templating *t, size_t index)
     case ONNX_ITEM_SPARSE:
         return onnx_template_sparse(t, item, given);
     default:
-        return given->entry != NULL
-                   ? onnx_template_numbers(t, item, given->entry)
-                   : CKPT_OK;
+        return onnx_template_numbers(t, item, given->entry);
     }
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Edits for the numbers that a Constant node has without a tensor around them:
- * f and i, one each, and floats and ints, a list. They are few and small.
+ * Edits for the numbers that a node has without a tensor around them: f and i,
+ * one each, and floats and ints, a list.
  */
 #include "endian.h"
 #include "onnx_proto.h"
@@ -103,17 +103,36 @@ numbers_put(struct onnx_templating *t, const struct number_kind *kind,
     return status == CKPT_OK ? t->splice.put.status : status;
 }
 
+/* Numbers that may be weights are counted, if they get no new values. */
+static int
+numbers_keep(struct onnx_templating *t, const struct onnx_item *item)
+{
+    struct number_kind kind;
+    uint64_t count = 0;
+    int status = CKPT_OK;
+
+    if (item->kind != ONNX_ITEM_FLOATS || !numbers_kind(item->kind, &kind))
+        return CKPT_OK;
+    status = numbers_count(t, item, &kind, &count);
+    if (count > 1 && t->kept_count++ == 0)
+        t->kept = item->name;
+    return status;
+}
+
 int
 onnx_template_numbers(struct onnx_templating *t, const struct onnx_item *item,
                       const struct ckpt_entry *entry)
 {
-    const struct ckpt_tensor *tensor = entry->value->as.tensor;
     size_t text = t->splice.put.buffer.size_bytes;
+    const struct ckpt_tensor *tensor;
     struct onnx_wire message;
     struct number_kind kind;
     uint64_t count = 0;
     int status;
 
+    if (entry == NULL)
+        return numbers_keep(t, item);
+    tensor = entry->value->as.tensor;
     if (!numbers_kind(item->kind, &kind))
         return t->host->fail(t->host, CKPT_UNSUPPORTED, entry->name.data,
                              CKPT_NOWHERE, "the template has strings there");

@@ -233,7 +233,7 @@ onnx_template_tensor(struct onnx_templating *t, const struct onnx_item *item,
     if (entry != NULL)
         return replace_tensor(t, item, &tensor, entry);
     if (!item->initializer && tensor.element_count > 1 &&
-        tensor.dtype >= CKPT_FLOAT16 && tensor.dtype <= CKPT_FLOAT8_E8M0FNU &&
+        tensor.dtype >= CKPT_FLOAT16 && tensor.dtype <= CKPT_FLOAT6_E3M2 &&
         t->kept_count++ == 0)
         t->kept = item->name;
     return tensor.outside && tensor.data_bytes > 0

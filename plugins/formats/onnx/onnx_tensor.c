@@ -7,8 +7,8 @@
  *     9 raw_data        little-endian, row-major, elements below a byte packed
  *                       from the low bits, over the whole tensor
  *     4 float_data      float32, and complex64 as pairs
- *     5 int32_data      integers to 32 bits and bool; bit patterns of 16 and 8
- *                       bits; bytes of elements below a byte
+ *     5 int32_data      integers to 32 bits and bool; bit patterns of 16, 8
+ *                       and 6 bits; bytes of elements of 4 and 2 bits
  *     7 int64_data      int64
  *     10 double_data    float64, and complex128 as pairs
  *     11 uint64_data    uint32 and uint64
@@ -20,57 +20,9 @@
 
 #include "checked.h"
 #include "onnx_proto.h"
+#include "onnx_types.h"
 
 #define TYPE_STRING 8
-
-/* By the numbers of TensorProto.DataType. */
-static const struct {
-    uint32_t dtype;
-    struct onnx_typed typed;
-} types[] = {
-    [1] = {CKPT_FLOAT32, {ONNX_TENSOR_FLOATS, 4, 0, 0}},
-    [2] = {CKPT_UINT8, {ONNX_TENSOR_INT32S, 1, 0, UINT8_MAX}},
-    [3] = {CKPT_INT8, {ONNX_TENSOR_INT32S, 1, INT8_MIN, INT8_MAX}},
-    [4] = {CKPT_UINT16, {ONNX_TENSOR_INT32S, 2, 0, UINT16_MAX}},
-    [5] = {CKPT_INT16, {ONNX_TENSOR_INT32S, 2, INT16_MIN, INT16_MAX}},
-    /* A negative one of 5 bytes is what some write, and all others read. */
-    [6] = {CKPT_INT32, {ONNX_TENSOR_INT32S, 4, INT32_MIN, UINT32_MAX}},
-    [7] = {CKPT_INT64, {ONNX_TENSOR_INT64S, 8, INT64_MIN, INT64_MAX}},
-    [9] = {CKPT_BOOL, {ONNX_TENSOR_INT32S, 1, 0, 1}},
-    [10] = {CKPT_FLOAT16, {ONNX_TENSOR_INT32S, 2, 0, UINT16_MAX}},
-    [11] = {CKPT_FLOAT64, {ONNX_TENSOR_DOUBLES, 8, 0, 0}},
-    [12] = {CKPT_UINT32, {ONNX_TENSOR_UINT64S, 4, 0, UINT32_MAX}},
-    [13] = {CKPT_UINT64, {ONNX_TENSOR_UINT64S, 8, INT64_MIN, INT64_MAX}},
-    [14] = {CKPT_COMPLEX64, {ONNX_TENSOR_FLOATS, 4, 0, 0}},
-    [15] = {CKPT_COMPLEX128, {ONNX_TENSOR_DOUBLES, 8, 0, 0}},
-    [16] = {CKPT_BFLOAT16, {ONNX_TENSOR_INT32S, 2, 0, UINT16_MAX}},
-    [17] = {CKPT_FLOAT8_E4M3FN, {ONNX_TENSOR_INT32S, 1, 0, UINT8_MAX}},
-    [18] = {CKPT_FLOAT8_E4M3FNUZ, {ONNX_TENSOR_INT32S, 1, 0, UINT8_MAX}},
-    [19] = {CKPT_FLOAT8_E5M2, {ONNX_TENSOR_INT32S, 1, 0, UINT8_MAX}},
-    [20] = {CKPT_FLOAT8_E5M2FNUZ, {ONNX_TENSOR_INT32S, 1, 0, UINT8_MAX}},
-    /* Bytes of several elements are told with a sign by some. */
-    [21] = {CKPT_UINT4, {ONNX_TENSOR_INT32S, 1, INT8_MIN, UINT8_MAX}},
-    [22] = {CKPT_INT4, {ONNX_TENSOR_INT32S, 1, INT8_MIN, UINT8_MAX}},
-    [23] = {CKPT_FLOAT4_E2M1, {ONNX_TENSOR_INT32S, 1, INT8_MIN, UINT8_MAX}},
-    [24] = {CKPT_FLOAT8_E8M0FNU, {ONNX_TENSOR_INT32S, 1, 0, UINT8_MAX}},
-    [25] = {CKPT_UINT2, {ONNX_TENSOR_INT32S, 1, INT8_MIN, UINT8_MAX}},
-    [26] = {CKPT_INT2, {ONNX_TENSOR_INT32S, 1, INT8_MIN, UINT8_MAX}},
-};
-
-#define TYPE_COUNT (sizeof types / sizeof *types)
-
-const struct onnx_typed *
-onnx_typed_of(uint32_t dtype)
-{
-    size_t i;
-
-    if (dtype == CKPT_FLOAT4_E2M1FN_X2)
-        dtype = CKPT_FLOAT4_E2M1;
-    for (i = 0; i < TYPE_COUNT; i++)
-        if (types[i].dtype == dtype)
-            return &types[i].typed;
-    return NULL;
-}
 
 struct parsing {
     const struct onnx_wire *wire; /* of the message */
@@ -314,6 +266,7 @@ static int
 check_type(struct parsing *p)
 {
     const struct ckpt_host *host = p->wire->host;
+    const struct onnx_type *type;
 
     if (p->type == TYPE_STRING || p->strings_byte != CKPT_NOWHERE)
         return fail(p, CKPT_UNSUPPORTED,
@@ -325,11 +278,12 @@ check_type(struct parsing *p)
     if (p->type == 0)
         return fail(p, CKPT_FORMAT, p->tensor->offset,
                     "a tensor without a data type");
-    if (p->type >= TYPE_COUNT)
+    type = onnx_type_of_code(p->type);
+    if (type == NULL)
         return host->fail(host, CKPT_UNSUPPORTED, p->tensor->label,
                           p->type_byte, "the unknown data type %llu",
                           (unsigned long long)p->type);
-    p->tensor->dtype = types[p->type].dtype;
+    p->tensor->dtype = type->dtype;
     return CKPT_OK;
 }
 
@@ -354,14 +308,23 @@ check_shape(struct parsing *p)
     return CKPT_OK;
 }
 
+uint64_t
+onnx_tensor_numbers(const struct onnx_tensor *tensor)
+{
+    const struct onnx_typed *typed = &onnx_type_of_dtype(tensor->dtype)->typed;
+
+    return typed->bits > 0 ? tensor->element_count
+                           : tensor->data_bytes / typed->item_bytes;
+}
+
 /* Fixed numbers can be told from their bytes; others have one to ten each. */
 static int
 check_numbers(const struct parsing *p)
 {
     const struct onnx_tensor *tensor = p->tensor;
-    const struct onnx_typed *typed = onnx_typed_of(tensor->dtype);
+    const struct onnx_typed *typed = &onnx_type_of_dtype(tensor->dtype)->typed;
     const struct onnx_numbers *numbers = &tensor->numbers;
-    uint64_t count = tensor->data_bytes / typed->item_bytes;
+    uint64_t count = onnx_tensor_numbers(tensor);
     bool fixed = typed->field == ONNX_TENSOR_FLOATS ||
                  typed->field == ONNX_TENSOR_DOUBLES;
 

@@ -44,23 +44,14 @@ struct onnx_tensor {
     bool metadata;         /* it has metadata_props */
 };
 
-/* How a type is kept in typed fields: in which one, each number as how many
- * bytes, and between which bounds. */
-struct onnx_typed {
-    uint32_t field;
-    uint32_t item_bytes;
-    int64_t least, most;
-};
-
 /* Reads the message. CKPT_FORMAT, CKPT_UNSUPPORTED: strings, and types that
  * are not known. `wire` is any of the same source. */
 int onnx_tensor_read(const struct onnx_wire *wire, const char *label,
                      uint64_t offset, uint64_t size_bytes, uint32_t depth,
                      struct onnx_tensor *tensor);
 
-/* How a dtype is kept; every dtype that onnx_tensor_read gives has one, and
- * pairs of float4 are kept as float4. */
-const struct onnx_typed *onnx_typed_of(uint32_t dtype);
+/* How many numbers its typed field must have. */
+uint64_t onnx_tensor_numbers(const struct onnx_tensor *tensor);
 
 /* One more field of numbers. */
 void onnx_numbers_add(struct onnx_numbers *numbers,

@@ -1,77 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * The walk through graphs, nodes and attributes. Nodes and attributes are gone
- * through twice: once for what they are called, which may come last, and once
- * for what is in them. That is no more than twice for all of them, since the
- * first time passes over all that is within.
+ * The walk through graphs and nodes. Nodes are gone through twice: once for
+ * what they are called, which may come last, and once for what is in them. That
+ * is no more than twice for all of them, since the first time passes over all
+ * that is within.
  */
-#include "onnx_walk.h"
+#include "onnx_walk_private.h"
 
 #include <string.h>
-
-#include "onnx_proto.h"
-
-struct walker {
-    const struct ckpt_host *host;
-    struct onnx_found *found;
-    bool graph; /* whether the model has one */
-};
-
-struct node {
-    struct onnx_field name, op, output; /* the first output */
-    uint64_t index;
-    uint32_t scope;
-    bool constant; /* its value is its output: Constant, ConstantOfShape */
-    bool within;   /* it has attributes */
-};
-
-struct attribute {
-    struct onnx_field self; /* its message */
-    struct onnx_field name, tensor, sparse, f, i;
-    uint64_t seen;
-};
-
-static int walk_graph(struct walker *w, struct onnx_wire *wire, uint32_t scope);
-
-/* ---- Texts ---- */
-
-/* The name of a node, or its operator and its index. */
-static int
-append_node(struct walker *w, const struct onnx_wire *wire,
-            const struct node *node)
-{
-    int status;
-
-    if (node->name.size_bytes > 0)
-        return onnx_found_text(w->found, wire, &node->name);
-    status = onnx_found_text(w->found, wire, &node->op);
-    return status == CKPT_OK
-               ? sdk_buffer_printf(w->host, &w->found->text, "_%llu",
-                                   (unsigned long long)node->index)
-               : status;
-}
-
-/* NODE/ATTRIBUTE, or NODE/ATTRIBUTE/NTH; without a node the rest. */
-static int
-append_place(struct walker *w, const struct onnx_wire *wire,
-             const struct node *node, const struct attribute *attribute,
-             bool list, uint64_t nth)
-{
-    struct sdk_buffer *text = &w->found->text;
-    int status = CKPT_OK;
-
-    if (node != NULL) {
-        status = append_node(w, wire, node);
-        if (status == CKPT_OK)
-            status = sdk_buffer_append(w->host, text, "/", 1);
-    }
-    if (status == CKPT_OK)
-        status = onnx_found_text(w->found, wire, &attribute->name);
-    if (status == CKPT_OK && list)
-        status =
-            sdk_buffer_printf(w->host, text, "/%llu", (unsigned long long)nth);
-    return status;
-}
 
 /* ---- Initialisers ---- */
 
@@ -136,190 +72,48 @@ walk_initializer(struct walker *w, const struct onnx_wire *wire,
                : status;
 }
 
-/* ---- Attributes ---- */
+/* ---- Nodes ---- */
 
+/* Whether the content of a field is `text`. */
 static int
-read_attribute(struct onnx_wire *inner, struct attribute *attribute)
+field_is(const struct onnx_wire *wire, const struct onnx_field *field,
+         const char *text, bool *is)
 {
-    struct onnx_field part;
+    size_t size = strlen(text);
+    char copy[20];
     int status;
 
-    while ((status = onnx_wire_next(inner, &part)) == CKPT_OK) {
-        switch (part.number) {
-        case ONNX_ATTRIBUTE_NAME:
-            attribute->name = part;
-            break;
-        case ONNX_ATTRIBUTE_F:
-            attribute->f = part;
-            break;
-        case ONNX_ATTRIBUTE_I:
-            attribute->i = part;
-            break;
-        case ONNX_ATTRIBUTE_T:
-            attribute->tensor = part;
-            break;
-        case ONNX_ATTRIBUTE_SPARSE:
-            attribute->sparse = part;
-            break;
-        default:
-            break;
-        }
-    }
-    attribute->seen = inner->seen;
-    return status == CKPT_END ? CKPT_OK : status;
+    *is = false;
+    if (field->size_bytes != size || size > sizeof copy)
+        return CKPT_OK;
+    status = onnx_wire_copy(wire, field->offset, copy, size);
+    *is = status == CKPT_OK && memcmp(copy, text, size) == 0;
+    return status;
 }
 
-/* The name of what is in an attribute: the output of a constant, or the place
- * of the attribute. */
+/* What the operator of a node is, and whose. */
 static int
-add_value(struct walker *w, const struct onnx_wire *inner,
-          const struct node *node, const struct attribute *attribute,
-          struct onnx_item *item, bool list, uint64_t nth)
+read_operator(const struct onnx_wire *inner, const struct onnx_field *domain,
+              struct node *node)
 {
-    size_t text_at;
-    int status = onnx_found_begin(w->host, w->found, item->scope, &text_at);
+    bool shape = false, standard = domain->size_bytes == 0, ml = false;
+    int status = field_is(inner, &node->op, "Constant", &node->constant);
 
     if (status == CKPT_OK)
-        status = node != NULL && node->constant && node->output.size_bytes > 0
-                     ? onnx_found_text(w->found, inner, &node->output)
-                     : append_place(w, inner, node, attribute, list, nth);
-    return status == CKPT_OK ? onnx_found_item(w->host, w->found, item, text_at)
-                             : status;
-}
-
-static int
-add_message(struct walker *w, const struct onnx_wire *inner, uint32_t scope,
-            const struct node *node, const struct attribute *attribute,
-            const struct onnx_field *field, bool list, uint64_t nth)
-{
-    bool sparse = field->number == ONNX_ATTRIBUTE_SPARSE ||
-                  field->number == ONNX_ATTRIBUTE_SPARSES;
-    struct onnx_item item = {.kind =
-                                 sparse ? ONNX_ITEM_SPARSE : ONNX_ITEM_TENSOR,
-                             .scope = scope,
-                             .depth = inner->depth + 1,
-                             .offset = field->offset,
-                             .size_bytes = field->size_bytes};
-
-    return add_value(w, inner, node, attribute, &item, list, nth);
-}
-
-/* The numbers that a Constant node may have instead of a tensor. One that is
- * zero, or none, may have been left out. */
-static int
-walk_numbers(struct walker *w, const struct onnx_wire *inner, uint32_t scope,
-             const struct node *node, const struct attribute *attribute)
-{
-    static const struct {
-        const char *name;
-        uint32_t kind;
-    } names[] = {{"value_float", ONNX_ITEM_FLOAT},
-                 {"value_int", ONNX_ITEM_INT},
-                 {"value_floats", ONNX_ITEM_FLOATS},
-                 {"value_ints", ONNX_ITEM_INTS},
-                 {"value_string", ONNX_ITEM_STRINGS},
-                 {"value_strings", ONNX_ITEM_STRINGS}};
-    struct onnx_item item = {.scope = scope,
-                             .depth = inner->depth,
-                             .offset = attribute->self.offset,
-                             .size_bytes = attribute->self.size_bytes};
-    char name[16] = "";
-    size_t i;
-    int status;
-
-    if (attribute->name.size_bytes >= sizeof name ||
-        (attribute->seen & ONNX_BIT(ONNX_ATTRIBUTE_REFERENCE)) != 0)
-        return CKPT_OK;
-    status = onnx_wire_copy(inner, attribute->name.offset, name,
-                            (size_t)attribute->name.size_bytes);
-    for (i = 0; i < sizeof names / sizeof *names && status == CKPT_OK; i++) {
-        if (strcmp(name, names[i].name) != 0)
-            continue;
-        item.kind = names[i].kind;
-        status = add_value(w, inner, node, attribute, &item, false, 0);
-    }
+        status = field_is(inner, &node->op, "ConstantOfShape", &shape);
+    if (status == CKPT_OK && !standard)
+        status = field_is(inner, domain, "ai.onnx", &standard);
+    if (status == CKPT_OK && !standard)
+        status = field_is(inner, domain, "ai.onnx.ml", &ml);
+    node->constant = node->constant || shape;
+    node->domain = standard ? DOMAIN_STANDARD : ml ? DOMAIN_ML : DOMAIN_OTHER;
     return status;
 }
 
 static int
-walk_subgraph(struct walker *w, const struct onnx_wire *inner, uint32_t outer,
-              const struct node *node, const struct attribute *attribute,
-              const struct onnx_field *field, uint64_t nth)
-{
-    size_t text_at = w->found->text.size_bytes;
-    struct onnx_wire graph;
-    uint32_t scope;
-    int status = onnx_wire_enter(inner, field, &onnx_graph_message, &graph);
-
-    if (status == CKPT_OK)
-        status = append_place(w, inner, node, attribute,
-                              field->number == ONNX_ATTRIBUTE_GRAPHS, nth);
-    if (status == CKPT_OK)
-        status = onnx_found_scope(w->host, w->found, outer, text_at, &scope);
-    return status == CKPT_OK ? walk_graph(w, &graph, scope) : status;
-}
-
-/* The messages that an attribute holds. */
-static int
-walk_parts(struct walker *w, struct onnx_wire *inner, uint32_t scope,
-           const struct node *node, const struct attribute *attribute)
-{
-    uint64_t counts[64] = {0};
-    struct onnx_field part;
-    int status;
-
-    while ((status = onnx_wire_next(inner, &part)) == CKPT_OK) {
-        bool list = part.number == ONNX_ATTRIBUTE_TENSORS ||
-                    part.number == ONNX_ATTRIBUTE_SPARSES;
-        uint64_t nth = part.number < 64 ? counts[part.number]++ : 0;
-
-        if (part.number == ONNX_ATTRIBUTE_G ||
-            part.number == ONNX_ATTRIBUTE_GRAPHS)
-            status =
-                walk_subgraph(w, inner, scope, node, attribute, &part, nth);
-        else if (list || part.number == ONNX_ATTRIBUTE_T ||
-                 part.number == ONNX_ATTRIBUTE_SPARSE)
-            status =
-                add_message(w, inner, scope, node, attribute, &part, list, nth);
-        if (status != CKPT_OK)
-            return status;
-    }
-    return status == CKPT_END ? CKPT_OK : status;
-}
-
-static int
-walk_attribute(struct walker *w, const struct onnx_wire *wire,
-               const struct onnx_field *field, uint32_t scope,
-               const struct node *node)
-{
-    static const uint64_t within =
-        ONNX_BIT(ONNX_ATTRIBUTE_T) | ONNX_BIT(ONNX_ATTRIBUTE_G) |
-        ONNX_BIT(ONNX_ATTRIBUTE_TENSORS) | ONNX_BIT(ONNX_ATTRIBUTE_GRAPHS) |
-        ONNX_BIT(ONNX_ATTRIBUTE_SPARSE) | ONNX_BIT(ONNX_ATTRIBUTE_SPARSES);
-    struct attribute attribute = {.self = *field};
-    struct onnx_wire inner;
-    int status = onnx_wire_enter(wire, field, &onnx_attribute_message, &inner);
-
-    if (status == CKPT_OK)
-        status = read_attribute(&inner, &attribute);
-    if (status != CKPT_OK)
-        return status;
-    onnx_wire_again(wire, field->offset, field->size_bytes, wire->depth + 1,
-                    &onnx_attribute_message, &inner);
-    if ((attribute.seen & within) != 0)
-        return walk_parts(w, &inner, scope, node, &attribute);
-    return node != NULL && node->constant
-               ? walk_numbers(w, &inner, scope, node, &attribute)
-               : CKPT_OK;
-}
-
-/* ---- Nodes ---- */
-
-static int
 read_node(struct onnx_wire *inner, struct node *node)
 {
-    struct onnx_field part;
-    char op[20] = "";
+    struct onnx_field part, domain = {.size_bytes = 0};
     int status;
 
     while ((status = onnx_wire_next(inner, &part)) == CKPT_OK) {
@@ -327,19 +121,15 @@ read_node(struct onnx_wire *inner, struct node *node)
             node->name = part;
         else if (part.number == ONNX_NODE_OP_TYPE)
             node->op = part;
+        else if (part.number == ONNX_NODE_DOMAIN)
+            domain = part;
         else if (part.number == ONNX_NODE_OUTPUT && node->output.number == 0)
             node->output = part;
         else if (part.number == ONNX_NODE_ATTRIBUTE)
             node->within = true;
     }
-    if (status == CKPT_END && node->within && node->op.size_bytes < sizeof op) {
-        status = onnx_wire_copy(inner, node->op.offset, op,
-                                (size_t)node->op.size_bytes);
-        if (status != CKPT_OK)
-            return status;
-        node->constant =
-            strcmp(op, "Constant") == 0 || strcmp(op, "ConstantOfShape") == 0;
-    }
+    if (status == CKPT_END && node->within)
+        status = read_operator(inner, &domain, node);
     return status == CKPT_END ? CKPT_OK : status;
 }
 
@@ -362,12 +152,12 @@ walk_node(struct walker *w, const struct onnx_wire *wire,
     while (status == CKPT_OK &&
            (status = onnx_wire_next(&inner, &part)) == CKPT_OK)
         if (part.number == ONNX_NODE_ATTRIBUTE)
-            status = walk_attribute(w, &inner, &part, scope, &node);
+            status = onnx_walk_attribute(w, &inner, &part, scope, &node);
     return status == CKPT_END ? CKPT_OK : status;
 }
 
-static int
-walk_graph(struct walker *w, struct onnx_wire *wire, uint32_t scope)
+int
+onnx_walk_graph(struct walker *w, struct onnx_wire *wire, uint32_t scope)
 {
     struct onnx_field part;
     int status = CKPT_OK;
@@ -379,6 +169,12 @@ walk_graph(struct walker *w, struct onnx_wire *wire, uint32_t scope)
         else if (part.number == ONNX_GRAPH_INITIALIZER ||
                  part.number == ONNX_GRAPH_SPARSE)
             status = walk_initializer(w, wire, &part, scope);
+        else if (part.number == ONNX_GRAPH_QUANTIZATION ||
+                 (part.number == ONNX_GRAPH_METADATA && scope == 0))
+            status = onnx_found_note(w->host, w->found,
+                                     &(struct onnx_note){.scope = scope,
+                                                         .depth = wire->depth,
+                                                         .field = part});
         else if (part.number == ONNX_GRAPH_NAME && scope == 0)
             w->found->graph_name = part;
         else if (part.number == ONNX_GRAPH_DOC && scope == 0)
@@ -441,7 +237,7 @@ walk_function(struct walker *w, const struct onnx_wire *wire,
         if (part.number == ONNX_FUNCTION_NODE)
             status = walk_node(w, &inner, &part, scope);
         else if (part.number == ONNX_FUNCTION_ATTRIBUTE)
-            status = walk_attribute(w, &inner, &part, scope, NULL);
+            status = onnx_walk_attribute(w, &inner, &part, scope, NULL);
     }
     return status == CKPT_END ? CKPT_OK : status;
 }
@@ -473,7 +269,7 @@ walk_training(struct walker *w, const struct onnx_wire *wire,
             status =
                 onnx_wire_enter(&inner, &part, &onnx_graph_message, &graph);
         if (status == CKPT_OK)
-            status = walk_graph(w, &graph, scope);
+            status = onnx_walk_graph(w, &graph, scope);
     }
     return status == CKPT_END ? CKPT_OK : status;
 }
@@ -491,7 +287,7 @@ walk_model(struct walker *w, struct onnx_wire *wire)
             w->graph = true;
             status = onnx_wire_enter(wire, &part, &onnx_graph_message, &graph);
             if (status == CKPT_OK)
-                status = walk_graph(w, &graph, 0);
+                status = onnx_walk_graph(w, &graph, 0);
         } else if (part.number == ONNX_MODEL_TRAINING) {
             status = walk_training(w, wire, &part, training++);
         } else if (part.number == ONNX_MODEL_FUNCTION) {

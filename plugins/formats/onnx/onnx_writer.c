@@ -117,7 +117,9 @@ const struct ckpt_writer onnx_writer = {
                 CKPT_DTYPE_BIT(CKPT_FLOAT8_E5M2FNUZ) |
                 CKPT_DTYPE_BIT(CKPT_FLOAT8_E8M0FNU) |
                 CKPT_DTYPE_BIT(CKPT_FLOAT4_E2M1FN_X2) |
-                CKPT_DTYPE_BIT(CKPT_FLOAT4_E2M1) | CKPT_DTYPE_BIT(CKPT_UINT4) |
+                CKPT_DTYPE_BIT(CKPT_FLOAT4_E2M1) |
+                CKPT_DTYPE_BIT(CKPT_FLOAT6_E2M3) |
+                CKPT_DTYPE_BIT(CKPT_FLOAT6_E3M2) | CKPT_DTYPE_BIT(CKPT_UINT4) |
                 CKPT_DTYPE_BIT(CKPT_INT4) | CKPT_DTYPE_BIT(CKPT_UINT2) |
                 CKPT_DTYPE_BIT(CKPT_INT2),
         },

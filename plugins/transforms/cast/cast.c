@@ -58,7 +58,14 @@ is_float(uint32_t dtype)
 {
     return dtype == CKPT_FLOAT16 || dtype == CKPT_BFLOAT16 ||
            dtype == CKPT_FLOAT32 || dtype == CKPT_FLOAT64 ||
+           dtype == CKPT_FLOAT4_E2M1 ||
            (dtype >= CKPT_FLOAT8_E4M3FN && dtype <= CKPT_FLOAT8_E8M0FNU);
+}
+
+static bool
+is_known(uint32_t from, uint32_t to)
+{
+    return sdk_cast_known(from, to) || sdk_cast_unpacks(from, to);
 }
 
 static bool
@@ -140,7 +147,7 @@ cast_wants(const struct cast *cast, const struct ckpt_entry *entry, bool *wants)
     *wants = false;
     if (tensor->storage->place == CKPT_PLACE_ABSENT ||
         !is_of_kind(cast, tensor->dtype) ||
-        !sdk_cast_known(tensor->dtype, cast->dtype))
+        !is_known(tensor->dtype, cast->dtype))
         return CKPT_OK;
     if (cast->except != NULL)
         status =
@@ -160,8 +167,9 @@ storage_source(struct cast *cast, const struct ckpt_tensor *tensor,
                struct cast_storage *made)
 {
     const struct ckpt_host *host = cast->host;
-    uint64_t width_bytes = ckpt_dtype_width_bits(tensor->dtype) / 8;
-    uint64_t count = tensor->storage->size_bytes / width_bytes;
+    uint32_t width = ckpt_dtype_width_bits(tensor->dtype);
+    uint64_t count = width < 8 ? tensor->storage->size_bytes * (8 / width)
+                               : tensor->storage->size_bytes / (width / 8);
     struct ckpt_tensor like = {.dtype = tensor->dtype,
                                .rank = 1,
                                .shape = &count,
@@ -374,14 +382,29 @@ overflow_tell(const struct ckpt_host *host, const struct cast_cursor *at)
     at->storage->told = true;
 }
 
+/* How many elements are at hand and have room. Below a byte the last of a
+ * tensor may leave bits behind it. */
+static size_t
+cursor_count(const struct cast_cursor *at, uint32_t width)
+{
+    size_t room = at->window_bytes / (ckpt_dtype_width_bits(at->dtype) / 8);
+    uint64_t left = at->storage->from->element_count - at->count;
+    size_t count = width < 8 ? at->left.size_bytes * (8 / width)
+                             : at->left.size_bytes / (width / 8);
+
+    if (count > room)
+        count = room;
+    return count < left ? count : (size_t)left;
+}
+
 static int
 cast_cursor_next(const struct ckpt_host *host, void *cursor,
                  struct ckpt_span *span)
 {
     struct cast_cursor *at = cursor;
     uint32_t from = at->storage->from->dtype;
-    size_t from_bytes = ckpt_dtype_width_bits(from) / 8;
-    size_t to_bytes = ckpt_dtype_width_bits(at->dtype) / 8, count;
+    uint32_t width = ckpt_dtype_width_bits(from);
+    size_t count, used;
     int status = CKPT_OK;
 
     if (at->left.size_bytes == 0)
@@ -390,15 +413,18 @@ cast_cursor_next(const struct ckpt_host *host, void *cursor,
         overflow_tell(host, at);
     if (status != CKPT_OK)
         return status;
-    count = at->left.size_bytes / from_bytes;
-    if (count > at->window_bytes / to_bytes)
-        count = at->window_bytes / to_bytes;
-    sdk_cast(from, at->dtype, at->left.data, at->window, count, &at->tally);
-    at->left.data += count * from_bytes;
-    at->left.size_bytes -= count * from_bytes;
+    count = cursor_count(at, width);
+    if (width < 8)
+        sdk_cast_unpacked(from, at->dtype, at->left.data, at->window, count,
+                          &at->tally);
+    else
+        sdk_cast(from, at->dtype, at->left.data, at->window, count, &at->tally);
+    used = width < 8 ? (count * width + 7) / 8 : count * (width / 8);
+    at->left.data += used;
+    at->left.size_bytes -= used;
     at->count += count;
     span->data = at->window;
-    span->size_bytes = count * to_bytes;
+    span->size_bytes = count * (ckpt_dtype_width_bits(at->dtype) / 8);
     return CKPT_OK;
 }
 

@@ -2,7 +2,7 @@
  *
  * The transforms `keep`, `drop` and `like`: fewer tensors. They judge names,
  * and take out places: what is met under two names stays if one of them is
- * wanted.
+ * wanted. The slots of an optimizer follow their parameters.
  */
 #include "ckpt/plugin.h"
 
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "hash_table.h"
+#include "optimizer_slots.h"
 #include "pattern.h"
 
 /* What becomes of a container. */
@@ -25,7 +26,9 @@ struct place {
 /* What is known of an entry. */
 struct judged {
     struct place place;
-    bool wanted;
+    bool met;    /* its name, by the argument */
+    bool wanted; /* so it is to stay, unless it follows a parameter that goes */
+    bool goes;   /* it follows one */
 };
 
 struct choice {
@@ -39,6 +42,15 @@ struct choice {
     struct sdk_table names;  /* of `other`: the indices of its entries */
     unsigned char *fates;    /* of each value */
     bool any;                /* a name was met */
+    struct sdk_optimizers optimizers;
+    unsigned char *ways; /* of each optimizer: what its tensors go by */
+};
+
+/* What the tensors of an optimizer go by. */
+enum way {
+    WAY_NAMES = 0, /* their own names: of the parameters nothing is left */
+    WAY_FOLLOW,    /* the parameters */
+    WAY_STAY       /* nothing: whose slots they are is not known */
 };
 
 static void
@@ -51,6 +63,8 @@ choice_close(const struct ckpt_host *host, void *self)
     sdk_table_fini(host, &choice->names);
     host->release(host, choice->judged);
     host->release(host, choice->fates);
+    host->release(host, choice->ways);
+    sdk_optimizers_fini(host, &choice->optimizers);
     host->release(host, choice);
 }
 
@@ -127,9 +141,11 @@ shapes_tell(const struct choice *choice, const struct ckpt_entry *entry,
                        shape_text(theirs, there));
 }
 
-/* Whether the other graph has a tensor of that name and shape. */
+/* Whether the other graph has a tensor of that name and shape. Of what is in an
+ * optimizer nothing is told. */
 static bool
-like_wants(const struct choice *choice, const struct ckpt_entry *entry)
+like_wants(const struct choice *choice, const struct ckpt_entry *entry,
+           const struct ckpt_spot *spot)
 {
     const uint64_t *found = sdk_table_find(&choice->names, entry->name.data,
                                            entry->name.size_bytes);
@@ -142,45 +158,36 @@ like_wants(const struct choice *choice, const struct ckpt_entry *entry)
         (ours->rank == 0 || memcmp(ours->shape, theirs->shape,
                                    ours->rank * sizeof *ours->shape) == 0))
         return true;
-    shapes_tell(choice, entry, theirs);
+    if (sdk_optimizer_around(&choice->optimizers, spot->owner) == NULL)
+        shapes_tell(choice, entry, theirs);
     return false;
 }
 
 static int
-entry_wanted(const struct choice *choice, const struct ckpt_entry *entry,
-             bool *wanted)
+entry_met(const struct choice *choice, size_t index, bool *met)
 {
-    bool matches;
-    int status;
+    const struct ckpt_entry *entry = &choice->graph->entries[index];
 
-    if (choice->pattern == NULL) {
-        *wanted = like_wants(choice, entry);
-        return CKPT_OK;
-    }
-    status = sdk_pattern_match(choice->host, choice->pattern, &entry->name,
-                               &matches);
-    if (status == CKPT_OK)
-        *wanted = matches != choice->drops;
-    return status;
+    if (choice->pattern != NULL)
+        return sdk_pattern_match(choice->host, choice->pattern, &entry->name,
+                                 met);
+    *met = like_wants(choice, entry, &choice->graph->spots[index]);
+    return CKPT_OK;
 }
 
+/* Takes down whether one of the names of its place is wanted. */
 static int
-entry_judge(struct choice *choice, size_t index)
+entry_note(struct choice *choice, size_t index)
 {
     const struct ckpt_entry *entry = &choice->graph->entries[index];
     const struct ckpt_spot *spot = &choice->graph->spots[index];
     struct judged *judged = &choice->judged[index];
     struct place *place = &judged->place;
     uint64_t *some;
-    bool wanted, added;
-    int status = entry_wanted(choice, entry, &wanted);
+    bool added;
 
-    if (status != CKPT_OK)
-        return status;
-    choice->any |= wanted != choice->drops;
-    judged->wanted = wanted;
     if (spot->owner == NULL) {
-        if (!wanted)
+        if (!judged->wanted)
             choice->host->warn(choice->host, entry->name.data, CKPT_NOWHERE,
                                "it is part of an object, and stays");
         return CKPT_OK;
@@ -191,11 +198,9 @@ entry_judge(struct choice *choice, size_t index)
                          &added);
     if (some == NULL)
         return CKPT_MEMORY;
-    *some |= wanted;
+    *some |= judged->wanted;
     return CKPT_OK;
 }
-
-/* ---- Editing ---- */
 
 static bool
 place_goes(const struct choice *choice, const struct ckpt_value *owner,
@@ -207,6 +212,143 @@ place_goes(const struct choice *choice, const struct ckpt_value *owner,
 
     return some != NULL && *some == 0;
 }
+
+/* Judges what is in no optimizer. */
+static int
+entries_judge(struct choice *choice)
+{
+    const struct ckpt_graph *graph = choice->graph;
+    struct judged *judged = choice->judged;
+    size_t i;
+    int status = CKPT_OK;
+
+    for (i = 0; i < graph->entry_count && status == CKPT_OK; i++, judged++) {
+        status = entry_met(choice, i, &judged->met);
+        judged->wanted = judged->met != choice->drops;
+        choice->any |= judged->met;
+        if (status == CKPT_OK &&
+            sdk_optimizer_around(&choice->optimizers, graph->spots[i].owner) ==
+                NULL)
+            status = entry_note(choice, i);
+    }
+    return status;
+}
+
+/* ---- Optimizers ---- */
+
+/* Whether a tensor of the map stays. */
+static bool
+weights_left(const struct choice *choice, const struct ckpt_value *weights)
+{
+    size_t i;
+
+    for (i = 0; i < weights->as.map.count; i++)
+        if (weights->as.map.pairs[i].value->kind == CKPT_KIND_TENSOR &&
+            !place_goes(choice, weights, i))
+            return true;
+    return false;
+}
+
+static void
+weights_follow(struct choice *choice, const struct ckpt_value *weights)
+{
+    size_t i;
+
+    for (i = 0; i < weights->as.map.count; i++)
+        if (place_goes(choice, weights, i))
+            sdk_slots_drop(&choice->optimizers, weights, i);
+}
+
+/* Whether the argument met a name in an optimizer, and whether it takes out
+ * something that is in none. */
+static void
+met_find(const struct choice *choice, bool *met, bool *outside)
+{
+    const struct ckpt_graph *graph = choice->graph;
+    const struct sdk_optimizer *optimizer;
+    size_t i;
+
+    for (i = 0; i < graph->entry_count; i++) {
+        optimizer =
+            sdk_optimizer_around(&choice->optimizers, graph->spots[i].owner);
+        if (optimizer != NULL)
+            met[optimizer - choice->optimizers.items] |= choice->judged[i].met;
+        else
+            *outside |= !choice->judged[i].wanted;
+    }
+}
+
+static int
+ways_find(struct choice *choice)
+{
+    const struct ckpt_host *host = choice->host;
+    const struct sdk_optimizer *optimizer = choice->optimizers.items;
+    size_t i, j, count = choice->optimizers.count;
+    bool *met = host->allocate(host, count + 1), outside = false, first;
+
+    choice->ways = host->allocate(host, count + 1);
+    if (met == NULL || choice->ways == NULL) {
+        host->release(host, met);
+        return CKPT_MEMORY;
+    }
+    met_find(choice, met, &outside);
+    for (i = 0; i < count; i++, optimizer++) {
+        if (optimizer->weights == NULL) {
+            choice->ways[i] = !choice->drops && !met[i] ? WAY_STAY : WAY_NAMES;
+            continue;
+        }
+        if (!weights_left(choice, optimizer->weights))
+            continue;
+        choice->ways[i] = WAY_FOLLOW;
+        for (j = 0, first = true; j < i; j++)
+            first &= choice->optimizers.items[j].weights != optimizer->weights;
+        if (first)
+            weights_follow(choice, optimizer->weights);
+    }
+    host->release(host, met);
+    if (outside)
+        sdk_slots_warn(host, &choice->optimizers);
+    return CKPT_OK;
+}
+
+/* What is in an optimizer: a slot goes with its parameter, and that is left
+ * to sdk_slots_edit; all else stays, but for what `drop` meets by name. */
+static int
+inside_judge(struct choice *choice, size_t index,
+             const struct sdk_optimizer *optimizer)
+{
+    struct judged *judged = &choice->judged[index];
+    const struct sdk_slot *slot =
+        sdk_slot_around(&choice->optimizers, choice->graph->spots[index].owner);
+    enum way way = choice->ways[optimizer - choice->optimizers.items];
+
+    if (way != WAY_NAMES)
+        judged->wanted = !choice->drops || !judged->met;
+    judged->goes = way == WAY_FOLLOW && slot != NULL && slot->goes;
+    return judged->goes ? CKPT_OK : entry_note(choice, index);
+}
+
+static int
+optimizers_judge(struct choice *choice)
+{
+    const struct ckpt_graph *graph = choice->graph;
+    const struct sdk_optimizer *optimizer;
+    size_t i;
+    int status = CKPT_OK;
+
+    if (choice->optimizers.count == 0)
+        return CKPT_OK;
+    status = ways_find(choice);
+    for (i = 0; i < graph->entry_count && status == CKPT_OK; i++) {
+        optimizer =
+            sdk_optimizer_around(&choice->optimizers, graph->spots[i].owner);
+        if (optimizer != NULL)
+            status = inside_judge(choice, i, optimizer);
+    }
+    return status;
+}
+
+/* ---- Editing ---- */
 
 static size_t
 child_count(const struct ckpt_value *value)
@@ -265,7 +407,8 @@ shared_tell(const struct choice *choice)
 
     for (i = 0; i < graph->entry_count; i++) {
         spot = &graph->spots[i];
-        if (!choice->judged[i].wanted && spot->owner != NULL &&
+        if (!choice->judged[i].wanted && !choice->judged[i].goes &&
+            spot->owner != NULL &&
             !place_goes(choice, spot->owner, spot->index))
             choice->host->warn(choice->host, graph->entries[i].name.data,
                                CKPT_NOWHERE,
@@ -284,7 +427,7 @@ match_tell(const struct choice *choice)
 
     for (i = 0; i < graph->entry_count; i++) {
         spot = &graph->spots[i];
-        if (spot->owner != NULL &&
+        if (spot->owner != NULL && !choice->judged[i].goes &&
             !place_goes(choice, spot->owner, spot->index))
             return choice->host->edit_replace(choice->host, choice->edits,
                                               spot->owner, spot->index,
@@ -325,7 +468,6 @@ choice_apply(const struct ckpt_host *host, void *self,
 {
     struct choice *choice = self;
     bool empty;
-    size_t i;
     int status;
 
     choice->host = host;
@@ -333,14 +475,20 @@ choice_apply(const struct ckpt_host *host, void *self,
     choice->graph = graphs[0];
     choice->other = graph_count > 1 ? graphs[1] : NULL;
     status = choice_prepare(choice);
-    for (i = 0; i < choice->graph->entry_count && status == CKPT_OK; i++)
-        status = entry_judge(choice, i);
+    if (status == CKPT_OK)
+        status = sdk_optimizers_find(host, choice->graph, &choice->optimizers);
+    if (status == CKPT_OK)
+        status = entries_judge(choice);
+    if (status == CKPT_OK && choice->any)
+        status = optimizers_judge(choice);
     if (status != CKPT_OK || !choice->any)
         return status;
     shared_tell(choice);
     status = match_tell(choice);
     if (status == CKPT_OK)
         status = container_choose(choice, choice->graph->root, &empty);
+    if (status == CKPT_OK)
+        status = sdk_slots_edit(host, edits, &choice->optimizers);
     return status;
 }
 

@@ -2,13 +2,14 @@
  *
  * The transforms `strip-prefix` and `add-prefix`: other keys for the tensors
  * of a state dict, and with them for what torch keeps beside it in the
- * attribute `_metadata`, by module.
+ * attribute `_metadata`, by module, and where an optimizer stores names.
  */
 #include "ckpt/plugin.h"
 
 #include <string.h>
 
 #include "graph_each.h"
+#include "optimizer_slots.h"
 
 struct names {
     const struct ckpt_host *host;
@@ -16,6 +17,7 @@ struct names {
     const char *prefix;
     size_t prefix_bytes;
     bool finds_prefix; /* strip what wrappers put before all keys */
+    struct sdk_optimizers optimizers;
 };
 
 static int
@@ -38,6 +40,9 @@ names_open(const struct ckpt_host *host, const char *argument, void **self)
 static void
 names_close(const struct ckpt_host *host, void *self)
 {
+    struct names *names = self;
+
+    sdk_optimizers_fini(host, &names->optimizers);
     host->release(host, self);
 }
 
@@ -75,6 +80,19 @@ metadata_of(const struct ckpt_value *map)
     return found != NULL && found->kind == CKPT_KIND_MAP ? found : NULL;
 }
 
+static int
+key_rename(struct names *names, const struct ckpt_value *map, size_t index,
+           const char *key, size_t key_bytes)
+{
+    int status = names->host->edit_rename(names->host, names->edits, map, index,
+                                          key, key_bytes);
+
+    if (status == CKPT_OK)
+        status = sdk_slots_rename(names->host, &names->optimizers, map, index,
+                                  key, key_bytes);
+    return status;
+}
+
 /* ---- strip-prefix ---- */
 
 static int
@@ -89,9 +107,8 @@ strip_keys(struct names *names, const struct ckpt_value *map)
                          names->prefix_bytes))
             continue;
         key = &map->as.map.pairs[i].key->as.text;
-        status = names->host->edit_rename(
-            names->host, names->edits, map, i, key->data + names->prefix_bytes,
-            key->size_bytes - names->prefix_bytes);
+        status = key_rename(names, map, i, key->data + names->prefix_bytes,
+                            key->size_bytes - names->prefix_bytes);
     }
     return status;
 }
@@ -161,27 +178,91 @@ wrapped_bytes(const struct ckpt_text *key)
     return bytes;
 }
 
+/* Begins with the run of wrappers of the first name, or with none. */
+static void
+prefix_begin(struct names *names, const struct ckpt_text *name)
+{
+    names->prefix = name != NULL ? name->data : "";
+    names->prefix_bytes = name != NULL ? wrapped_bytes(name) : 0;
+}
+
+/* Leaves as much of it as another name has too. */
+static void
+prefix_narrow(struct names *names, const struct ckpt_value *name)
+{
+    const char *dot;
+
+    while (names->prefix_bytes > 0 &&
+           !text_begins(name, names->prefix, names->prefix_bytes)) {
+        dot = memrchr(names->prefix, '.', names->prefix_bytes - 1);
+        names->prefix_bytes =
+            dot != NULL ? (size_t)(dot - names->prefix) + 1 : 0;
+    }
+}
+
 /* The longest run of wrappers that every key of a map has. */
 static void
 prefix_find(struct names *names, const struct ckpt_value *map)
 {
     const struct ckpt_pair *pair = map->as.map.pairs;
-    const char *dot;
     size_t i;
 
-    names->prefix_bytes = 0;
-    if (map->as.map.count == 0 || pair->key->kind != CKPT_KIND_STRING)
-        return;
-    names->prefix = pair->key->as.text.data;
-    names->prefix_bytes = wrapped_bytes(&pair->key->as.text);
-    for (i = 0; i < map->as.map.count; i++) {
-        while (names->prefix_bytes > 0 &&
-               !text_begins(pair[i].key, names->prefix, names->prefix_bytes)) {
-            dot = memrchr(names->prefix, '.', names->prefix_bytes - 1);
-            names->prefix_bytes =
-                dot != NULL ? (size_t)(dot - names->prefix) + 1 : 0;
-        }
+    prefix_begin(names,
+                 map->as.map.count > 0 && pair->key->kind == CKPT_KIND_STRING
+                     ? &pair->key->as.text
+                     : NULL);
+    for (i = 0; i < map->as.map.count; i++)
+        prefix_narrow(names, pair[i].key);
+}
+
+/* ---- Names that an optimizer stores ----
+ *
+ * Where a map beside it holds the parameters, they follow its keys. */
+
+static bool
+slot_begins(const struct sdk_slot *slot, const char *prefix, size_t length)
+{
+    return slot->name->size_bytes >= length &&
+           memcmp(slot->name->data, prefix, length) == 0;
+}
+
+static void
+stored_prefix(struct names *names, const struct sdk_optimizer *optimizer)
+{
+    struct ckpt_value name = {.kind = CKPT_KIND_STRING};
+    size_t i;
+
+    prefix_begin(names,
+                 optimizer->slot_count > 0 ? optimizer->slots[0].name : NULL);
+    for (i = 0; i < optimizer->slot_count; i++) {
+        name.as.text = *optimizer->slots[i].name;
+        prefix_narrow(names, &name);
     }
+}
+
+static int
+strip_stored(struct names *names)
+{
+    const struct sdk_optimizer *optimizer = names->optimizers.items;
+    struct sdk_slot *slot;
+    size_t i, j;
+    int status = CKPT_OK;
+
+    for (i = 0; i < names->optimizers.count; i++, optimizer++) {
+        if (!optimizer->known || !optimizer->stored ||
+            optimizer->weights != NULL)
+            continue;
+        if (names->finds_prefix)
+            stored_prefix(names, optimizer);
+        slot = optimizer->slots;
+        for (j = 0; j < optimizer->slot_count && status == CKPT_OK; j++, slot++)
+            if (names->prefix_bytes > 0 &&
+                slot_begins(slot, names->prefix, names->prefix_bytes))
+                status = sdk_slot_rename(
+                    names->host, slot, slot->name->data + names->prefix_bytes,
+                    slot->name->size_bytes - names->prefix_bytes);
+    }
+    return status;
 }
 
 static int
@@ -222,11 +303,19 @@ strip_apply(const struct ckpt_host *host, void *self,
             struct ckpt_edits *edits)
 {
     struct names *names = self;
+    int status;
 
     (void)graph_count;
     names->host = host;
     names->edits = edits;
-    return sdk_graph_each(host, graphs[0], strip_visit, names);
+    status = sdk_optimizers_find(host, graphs[0], &names->optimizers);
+    if (status == CKPT_OK)
+        status = sdk_graph_each(host, graphs[0], strip_visit, names);
+    if (status == CKPT_OK)
+        status = strip_stored(names);
+    if (status == CKPT_OK)
+        status = sdk_slots_edit(host, edits, &names->optimizers);
+    return status;
 }
 
 /* ---- add-prefix ---- */
@@ -252,8 +341,7 @@ add_key(struct names *names, const struct ckpt_value *map, size_t index,
     memcpy(text + names->prefix_bytes, key->data, key->size_bytes);
     if (is_module && key->size_bytes == 0 && text[length - 1] == '.')
         length--;
-    return names->host->edit_rename(names->host, names->edits, map, index, text,
-                                    length);
+    return key_rename(names, map, index, text, length);
 }
 
 static int

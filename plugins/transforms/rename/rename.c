@@ -2,7 +2,8 @@
  *
  * The transforms `rename` and `rename-map`: other names for tensors, by a
  * substitution or by a list. A name is the keys from the root; what changes is
- * the last key, so a tensor stays in the map that it is in.
+ * the last key, so a tensor stays in the map that it is in. Where an optimizer
+ * stores the names of its parameters, it follows.
  */
 #include "ckpt/plugin.h"
 
@@ -10,6 +11,7 @@
 
 #include "graph_each.h"
 #include "hash_table.h"
+#include "optimizer_slots.h"
 #include "pairs.h"
 #include "pattern.h"
 
@@ -26,6 +28,7 @@ struct rename {
     struct sdk_substitution *substitution; /* of `rename` */
     struct renamed *list, **list_end;      /* of `rename-map` */
     struct sdk_table by_name;              /* addresses of the above */
+    struct sdk_optimizers optimizers;
 };
 
 static void
@@ -42,6 +45,7 @@ rename_close(const struct ckpt_host *host, void *self)
     }
     sdk_table_fini(host, &rename->by_name);
     sdk_substitution_free(host, rename->substitution);
+    sdk_optimizers_fini(host, &rename->optimizers);
     host->release(host, rename);
 }
 
@@ -157,6 +161,27 @@ same_map(const struct ckpt_text *name, const struct ckpt_text *renamed,
            memcmp(name->data, renamed->data, above) == 0;
 }
 
+/* Whether it is in an optimizer: what is above its last key is a number there,
+ * or follows a parameter. */
+static bool
+name_follows(const struct rename *rename, const struct ckpt_spot *spot)
+{
+    return sdk_optimizer_around(&rename->optimizers, spot->owner) != NULL;
+}
+
+static int
+key_rename(struct rename *rename, const struct ckpt_spot *spot, const char *key,
+           size_t key_bytes)
+{
+    int status = rename->host->edit_rename(
+        rename->host, rename->edits, spot->owner, spot->index, key, key_bytes);
+
+    if (status == CKPT_OK)
+        status = sdk_slots_rename(rename->host, &rename->optimizers,
+                                  spot->owner, spot->index, key, key_bytes);
+    return status;
+}
+
 static int
 entry_rename(struct rename *rename, const struct ckpt_entry *entry,
              const struct ckpt_spot *spot)
@@ -176,6 +201,9 @@ entry_rename(struct rename *rename, const struct ckpt_entry *entry,
     if (key->kind != CKPT_KIND_STRING)
         return host->fail(host, CKPT_UNSUPPORTED, entry->name.data,
                           CKPT_NOWHERE, "its key is no string");
+    if (!same_map(&entry->name, &renamed, key->as.text.size_bytes) &&
+        name_follows(rename, spot))
+        return CKPT_OK;
     if (!same_map(&entry->name, &renamed, key->as.text.size_bytes))
         return host->fail(
             host, CKPT_UNSUPPORTED, entry->name.data, CKPT_NOWHERE,
@@ -183,8 +211,43 @@ entry_rename(struct rename *rename, const struct ckpt_entry *entry,
             (int)(renamed.size_bytes < 200 ? renamed.size_bytes : 200),
             renamed.data);
     above = entry->name.size_bytes - key->as.text.size_bytes;
-    return host->edit_rename(host, rename->edits, spot->owner, spot->index,
-                             renamed.data + above, renamed.size_bytes - above);
+    return key_rename(rename, spot, renamed.data + above,
+                      renamed.size_bytes - above);
+}
+
+/* Names that an optimizer stores while no map beside it holds its parameters:
+ * they are renamed by themselves. */
+static int
+stored_rename(struct rename *rename, const struct sdk_optimizer *optimizer)
+{
+    struct ckpt_text renamed;
+    struct sdk_slot *slot = optimizer->slots;
+    int status = CKPT_OK;
+    size_t i;
+
+    if (!optimizer->known || !optimizer->stored || optimizer->weights != NULL)
+        return CKPT_OK;
+    for (i = 0; i < optimizer->slot_count && status == CKPT_OK; i++, slot++) {
+        status = name_find(rename, slot->name, &renamed);
+        if (status == CKPT_OK && renamed.data != slot->name->data)
+            status = sdk_slot_rename(rename->host, slot, renamed.data,
+                                     renamed.size_bytes);
+    }
+    return status;
+}
+
+static int
+optimizers_rename(struct rename *rename)
+{
+    int status = CKPT_OK;
+    size_t i;
+
+    for (i = 0; i < rename->optimizers.count && status == CKPT_OK; i++)
+        status = stored_rename(rename, &rename->optimizers.items[i]);
+    if (status == CKPT_OK)
+        status =
+            sdk_slots_edit(rename->host, rename->edits, &rename->optimizers);
+    return status;
 }
 
 /* ---- The modules beside a state dict ---- */
@@ -242,13 +305,16 @@ rename_apply(const struct ckpt_host *host, void *self,
     struct rename *rename = self;
     const struct renamed *line;
     size_t i;
-    int status = CKPT_OK;
+    int status;
 
     (void)graph_count;
     rename->host = host;
     rename->edits = edits;
+    status = sdk_optimizers_find(host, graph, &rename->optimizers);
     for (i = 0; i < graph->entry_count && status == CKPT_OK; i++)
         status = entry_rename(rename, &graph->entries[i], &graph->spots[i]);
+    if (status == CKPT_OK)
+        status = optimizers_rename(rename);
     if (status == CKPT_OK)
         status = modules_rename(rename, graph);
     for (line = rename->list; line != NULL && status == CKPT_OK;

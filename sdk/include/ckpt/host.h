@@ -266,8 +266,8 @@ struct ckpt_host {
     /* ---- Payload as a stream ---- */
 
     /* The bytes that tensor_read copies, in order and in bounded memory, of a
-     * tensor of any size. [plan, write, late; cursor_open and cursor_next of a
-     * transform] Several streams may be open, up to 128. */
+     * tensor of any size. [plan, write, late; apply, cursor_open and
+     * cursor_next of a transform] Several streams may be open, up to 128. */
     int (*tensor_open)(const struct ckpt_host *host,
                        const struct ckpt_tensor *tensor,
                        struct ckpt_stream **stream);

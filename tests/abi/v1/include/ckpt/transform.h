@@ -11,7 +11,9 @@
  * A transform is asked for as `NAME` or `NAME:ARGUMENT`. Options come behind
  * the argument: `resize:fc.weight,dim=0,size=21`. One begins at a comma, or at
  * the colon, that the name of a declared option and `=` follow, and goes on
- * until the next begins; all before the first is the argument.
+ * until the next begins; all before the first is the argument. An option of
+ * kind CKPT_OPTION_BOOL may stand alone: `channels:conv1.weight,size=1,rescale`
+ * is rescale=yes.
  */
 #ifndef CKPT_TRANSFORM_H
 #define CKPT_TRANSFORM_H
@@ -75,6 +77,13 @@ struct ckpt_transform {
     int (*cursor_next)(const struct ckpt_host *host, void *cursor,
                        struct ckpt_span *span);
     void (*cursor_close)(const struct ckpt_host *host, void *cursor);
+
+    /* Records what follows from all transforms together. [serial, once, after
+     * the last apply of all of them; NULL if nothing does] `graph` is what they
+     * made, with what was settled before. Edits are made as after apply; none
+     * is no failure and says nothing. */
+    int (*settle)(const struct ckpt_host *host, void *self,
+                  const struct ckpt_graph *graph, struct ckpt_edits *edits);
 };
 
 #endif
