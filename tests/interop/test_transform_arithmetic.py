@@ -449,6 +449,57 @@ def test_sparse_and_quantised(tmp_path):
           tmp_path / "no.pth", 4, "there is no arithmetic of qint8")
 
 
+def test_names_and_places(tmp_path):
+    """One name twice; no bytes; part of an object; a root that is a tensor."""
+    one = torch.ones(2)
+    torch.save({"a.b": one, "a": {"b": one + 1}}, tmp_path / "a.pth")
+    fails(f"average:{tmp_path / 'a.pth'}", tmp_path / "a.pth",
+          tmp_path / "no.pth", 4, "two tensors of file 1 have this name")
+    torch.save({"a": one}, tmp_path / "a.pth")
+    torch.save({"a": torch.ones(2, device="meta")}, tmp_path / "b.pth")
+    fails(f"average:{tmp_path / 'b.pth'}", tmp_path / "a.pth",
+          tmp_path / "no.pth", 4, "it has no bytes in file 2")
+    torch.save(one, tmp_path / "a.pth")
+    got = make(tmp_path, f"add:{tmp_path / 'a.pth'}", tmp_path / "a.pth")
+    assert torch.equal(got, one * 2)
+    for seed, name in enumerate("ab"):
+        torch.manual_seed(seed)
+        model = torch.nn.Linear(2, 2)
+        rates = torch.optim.Adam(model.parameters())
+        model(torch.rand(3, 2)).sum().backward()
+        rates.step()
+        torch.save({"model": model.state_dict(), "epoch": seed,
+                    "optimizer": rates.state_dict()}, tmp_path / f"{name}.pth")
+    got = make(tmp_path, f"average:{tmp_path / 'b.pth'}", tmp_path / "a.pth")
+    a, b = load(tmp_path / "a.pth"), load(tmp_path / "b.pth")
+    assert got["epoch"] == 0
+    near(got["model"], lambda x, y: (x + y) / 2, a["model"], b["model"])
+    near(got["optimizer"]["state"][1], lambda x, y: (x + y) / 2,
+         *({key: value for key, value in state["optimizer"]["state"][1].items()}
+           for state in (a, b)))
+
+
+def test_lora_tied_twice(tmp_path):
+    """Two adapters for one tensor; a tie that is of another type elsewhere."""
+    weight = torch.randn(4, 4)
+    torch.save({"a.weight": weight, "b.weight": weight}, tmp_path / "w.pth")
+    tensors = {f"{m}.lora_{x}.weight": torch.randn(shape) for m in "ab"
+               for x, shape in (("A", (2, 4)), ("B", (4, 2)))}
+    fails(f"lora:{adapter(tmp_path / 'a', tensors)}", tmp_path / "w.pth",
+          tmp_path / "no.pth", 4, "the adapter changes it twice, by two names")
+    torch.save({"a.weight": weight, "b.weight": weight.half()},
+               tmp_path / "x.pth")
+    fails(f"average:{tmp_path / 'x.pth'}", tmp_path / "w.pth",
+          tmp_path / "no.pth", 4, "of another type in file 2: 'untie:' first")
+    torch.save({"a.weight": weight, "b": weight.t()}, tmp_path / "w.pth")
+    tensors = {k: v for k, v in tensors.items() if k.startswith("a")}
+    folder = adapter(tmp_path / "a", tensors)
+    done = tools.run("convert", "-t", f"lora:{folder}", tmp_path / "w.pth",
+                     tmp_path / "out.pth")
+    assert "it no longer shares its storage with 'b'" in done.stderr
+    assert torch.equal(load(tmp_path / "out.pth")["b"], weight.t())
+
+
 # ---- Memory ----
 
 def test_memory(tmp_path):
