@@ -34,7 +34,7 @@ struct cli_args {
     uint64_t memory_max_bytes;
     unsigned verbose;
     bool quiet, no_sandbox, help, version;
-    bool json, tree, digest, index, optimizer, source, like;
+    bool json, tree, digest, index, optimizer, modules, source, like;
     bool strict, dry_run, force, sync;
 };
 

@@ -11,7 +11,6 @@
 #include "cli.h"
 #include "escape.h"
 #include "listing.h"
-#include "numbers.h"
 #include "table_out.h"
 #include "tree.h"
 
@@ -55,7 +54,7 @@ ls_rows(struct cli_listing *listing, struct ckpt_pattern *pattern,
         row = &listing->rows[listing->row_count++];
         row->entry = &graph->entries[i];
         row->index = i;
-        row->parameter_index = numbers != NULL ? numbers[i] : UINT64_MAX;
+        row->parameter_index = numbers != NULL ? numbers[i] : CKPT_NUMBER_NONE;
     }
     return status;
 }
@@ -66,14 +65,16 @@ ls_pick(struct cli_listing *listing, struct ckpt_pattern *pattern,
         bool positions)
 {
     const struct ckpt_graph *graph = listing->graph;
-    uint64_t *numbers = positions ? cli_numbers(graph) : NULL;
-    int status = CKPT_MEMORY;
+    const uint64_t *numbers = NULL;
+    int status =
+        positions ? ckpt_file_numbers(listing->file, &numbers) : CKPT_OK;
 
+    if (status != CKPT_OK)
+        return status;
     listing->rows = calloc(graph->entry_count + 1, sizeof *listing->rows);
-    if (listing->rows != NULL && (!positions || numbers != NULL))
-        status = ls_rows(listing, pattern, numbers);
-    free(numbers);
-    return status;
+    if (listing->rows == NULL)
+        return CKPT_MEMORY;
+    return ls_rows(listing, pattern, numbers);
 }
 
 static int
@@ -132,7 +133,7 @@ ls_cell(struct cli_out *out, const struct cli_listing *listing, size_t nth,
         cli_out_u64(out, row->index);
         break;
     case LS_PARAMETER:
-        if (row->parameter_index == UINT64_MAX)
+        if (row->parameter_index >= CKPT_NUMBER_SLOT)
             cli_out_char(out, '-');
         else
             cli_out_u64(out, row->parameter_index);
@@ -211,7 +212,9 @@ ls_print(struct cli *cli, struct cli_listing *listing,
         return ls_optimizers(cli, listing);
     if (cli->args.tree)
         return ls_tree(cli, listing);
-    status = ls_pick(listing, pattern, cli->args.index);
+    status = ls_pick(listing, pattern, cli->args.index || cli->args.modules);
+    if (status == CKPT_OK && cli->args.modules)
+        return cli_listing_modules(&cli->out, listing, !cli->args.quiet);
     if (status == CKPT_OK && cli->args.digest)
         status = ls_digest(cli, listing);
     if (status != CKPT_OK)
@@ -238,6 +241,12 @@ ls_check(struct cli *cli, const char *pattern)
         return cli_usage(cli,
                          "--optimizer goes with --tree or --json, and with "
                          "none of --digest, --index and PATTERN",
+                         NULL, NULL);
+    if (args->modules && (args->tree || args->json || args->digest ||
+                          args->index || args->optimizer))
+        return cli_usage(cli,
+                         "--modules goes with none of --tree, --json, "
+                         "--digest, --index and --optimizer",
                          NULL, NULL);
     return CLI_DONE;
 }
@@ -336,6 +345,8 @@ static const struct cli_option ls_options[] = {
      "SHA-256 of each tensor: contiguous, little-endian"},
     {"index", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, index),
      "positions from 0, among all and among parameters"},
+    {"modules", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, modules),
+     "a line for each module, its kind guessed from its keys"},
     CLI_TRANSFORM_OPTIONS,
     {"from", 0, "FORMAT", CLI_OPTION_TEXT, offsetof(struct cli_args, from),
      "read as this format instead of telling it by content"},

@@ -221,6 +221,17 @@ CKPT_API int ckpt_file_optimizers(struct ckpt_file *file,
                                   const struct ckpt_optimizer **optimizers,
                                   size_t *count);
 
+/* A number for each entry of the graph: that of the parameter that it is, from
+ * 0 in the order of the entries, as loops over parameters count them; a second
+ * name of one has that one's number. Where roles are not told, what is called
+ * running_mean, running_var, moving_mean or moving_variance, and what is not
+ * floating or complex, is a buffer. They live until the file closes. */
+#define CKPT_NUMBER_NONE UINT64_MAX       /* no parameter */
+#define CKPT_NUMBER_SLOT (UINT64_MAX - 1) /* in the state of an optimizer */
+
+CKPT_API int ckpt_file_numbers(struct ckpt_file *file,
+                               const uint64_t **numbers);
+
 /* The folder for files without a name that ckpt_file_digest may need: what
  * decodes only from start to end, but is wanted out of order, is put there.
  * $TMPDIR, else /tmp. A conversion uses the folder of its output. */

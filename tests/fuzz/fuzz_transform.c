@@ -114,6 +114,10 @@ fuzz_text(struct fuzz *fuzz)
         "{\"class_name\":\"Dense\",\"config\":{\"name\":\"first\"}},"
         "{\"class_name\":\"GRU\",\"config\":{\"name\":\"gru\","
         "\"reset_after\":false}}]}}",
+        /* of normed weights */
+        "w_g", "w_v", "w_orig", "w_u", "a.parametrizations.w.original0",
+        "a.parametrizations.w.original1", "a.parametrizations.w.original",
+        "a.parametrizations.w.0._u", "a.parametrizations.w.0._v",
         /* of adapters */
         "a.lora_A.weight", "a.lora_B.weight", "a.lora_B.bias",
         "base_model.model.b.lora_A.x.weight", "b.lora_B.x.weight",
