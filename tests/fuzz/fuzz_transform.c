@@ -49,7 +49,10 @@ struct fuzz {
     struct ckpt_value *made[MADE_MAX];
     size_t made_count;
     const struct ckpt_storage *storages[4];
-    size_t graph_count; /* that the transform is given */
+    /* What the transform is given: the graph that it edits, and as often as
+     * it asks for another one the first. */
+    const struct ckpt_graph *given[8];
+    size_t graph_count;
 };
 
 #define LAW(truth)                         \
@@ -127,7 +130,12 @@ fuzz_text(struct fuzz *fuzz)
         /* of normed weights */
         "w_g", "w_v", "w_orig", "w_u", "a.parametrizations.w.original0",
         "a.parametrizations.w.original1", "a.parametrizations.w.original",
-        "a.parametrizations.w.0._u", "a.parametrizations.w.0._v"};
+        "a.parametrizations.w.0._u", "a.parametrizations.w.0._v",
+        /* of adapters */
+        "a.lora_A.weight", "a.lora_B.weight", "a.lora_B.bias",
+        "base_model.model.b.lora_A.x.weight", "b.lora_B.x.weight",
+        "e.lora_embedding_A", "e.lora_embedding_B", "b.weight", "e.weight",
+        "a.base_layer.bias", "c.modules_to_save.x.weight", "c.weight"};
     const char *text = texts[fuzz_byte(fuzz) % (sizeof texts / sizeof *texts)];
     struct ckpt_value like = {.kind = CKPT_KIND_STRING};
 
@@ -416,15 +424,15 @@ static int
 fuzz_edit(struct fuzz *fuzz, const struct ckpt_transform *transform, void *self,
           const struct ckpt_graph **graph, struct hub_graph *made, bool settles)
 {
-    const struct ckpt_graph *graphs[] = {*graph, &fuzz->graphs[0].public};
     struct ckpt_edits edits;
     uint64_t values = (*graph)->value_count;
     int status = hub_edits_init(&edits, made, *graph);
 
+    fuzz->given[0] = *graph;
     if (status == CKPT_OK && settles)
         status = transform->settle(&fuzz->host.table, self, *graph, &edits);
     else if (status == CKPT_OK)
-        status = transform->apply(&fuzz->host.table, self, graphs,
+        status = transform->apply(&fuzz->host.table, self, fuzz->given,
                                   fuzz->graph_count, &edits);
     if (fuzz_status(fuzz, status) == CKPT_OK && edits.count > 0)
         status = fuzz_status(fuzz, hub_edits_apply(&edits));
@@ -439,28 +447,57 @@ fuzz_edit(struct fuzz *fuzz, const struct ckpt_transform *transform, void *self,
     return status;
 }
 
-/* The options behind the argument. There are no files; for a graph that is
- * named comes the one that is edited. */
+/* A graph that is named is the first one. */
+static void
+fuzz_name(struct fuzz *fuzz, struct ckpt_option_value *value)
+{
+    value->graph = &fuzz->graphs[0].public;
+    if (fuzz->graph_count < sizeof fuzz->given / sizeof *fuzz->given)
+        fuzz->given[fuzz->graph_count] = value->graph;
+    fuzz->graph_count++;
+}
+
+/* The options, and behind them the argument. There are no files. */
 static int
 fuzz_options(struct fuzz *fuzz, const struct ckpt_transform *transform,
              const struct hub_wanted *wanted,
              struct ckpt_option_value **options)
 {
+    struct ckpt_option_value *values;
     int status = hub_options_parse(&fuzz->arena, transform->options,
-                                   wanted->given, options);
-    size_t i;
+                                   wanted->given, &values);
+    size_t i, count = wanted->option_count;
+    int64_t k;
 
+    if (status != CKPT_OK)
+        return status;
+    *options = hub_arena_allocate(&fuzz->arena, (count + 1) * sizeof **options);
+    LAW(*options != NULL);
+    memcpy(*options, values, count * sizeof **options);
     fuzz->graph_count = 1;
-    for (i = 0; i < wanted->option_count && status == CKPT_OK; i++) {
+    if (wanted->declared[count].kind == CKPT_OPTION_GRAPH &&
+        wanted->argument != NULL)
+        fuzz_name(fuzz, &(*options)[count]);
+    for (i = 0; i < count; i++) {
         if (wanted->declared[i].kind == CKPT_OPTION_FILE)
             memset(&(*options)[i], 0, sizeof **options);
-        if (wanted->declared[i].kind != CKPT_OPTION_GRAPH ||
-            !(*options)[i].given)
-            continue;
-        (*options)[i].graph = &fuzz->graphs[0].public;
-        fuzz->graph_count = 2;
+        for (k = 0; wanted->declared[i].kind == CKPT_OPTION_GRAPH &&
+                    k < (*options)[i].integer;
+             k++)
+            fuzz_name(fuzz, &(*options)[i]);
     }
-    return status;
+    return CKPT_OK;
+}
+
+/* Whether it is given as many graphs as it wants, as the hub sees to. */
+static bool
+fuzz_enough(const struct fuzz *fuzz, const struct ckpt_transform *transform)
+{
+    size_t most = transform->inputs_max > 0 ? transform->inputs_max : 1;
+
+    return fuzz->graph_count >= transform->inputs_min &&
+           fuzz->graph_count <= most &&
+           fuzz->graph_count <= sizeof fuzz->given / sizeof *fuzz->given;
 }
 
 /* Twice, each time with an instance of its own; both live at once. */
@@ -509,7 +546,8 @@ fuzz_transform(struct fuzz *fuzz, const struct ckpt_transform *transform,
     if (transform->argument_kind == CKPT_OPTION_FILE)
         return; /* there are no files to name */
     LAW(hub_wanted_cut(&fuzz->arena, transform, text, &wanted) == CKPT_OK);
-    if (fuzz_options(fuzz, transform, &wanted, &options) == CKPT_OK)
+    if (fuzz_options(fuzz, transform, &wanted, &options) == CKPT_OK &&
+        fuzz_enough(fuzz, transform))
         fuzz_twice(fuzz, transform,
                    wanted.argument != NULL ? wanted.argument : "", options);
     hub_report_clear(&fuzz->report);
