@@ -31,6 +31,7 @@ struct ckpt_edits {
     uint64_t own_first;    /* the least value id of edit_graph's own */
     uint64_t count;        /* edits that were recorded */
     uint64_t unmatched;    /* parts of the argument that matched nothing */
+    bool hash_name;        /* the output's name is to tell its hash */
     bool optional;         /* that is no warning */
     struct hub_told *told; /* in order */
 };

@@ -328,6 +328,13 @@ host_edit_root(const struct ckpt_host *table, struct ckpt_edits *edits,
     return hub_edit_root(edits, value);
 }
 
+static void
+host_edit_hash_name(const struct ckpt_host *table, struct ckpt_edits *edits)
+{
+    (void)table;
+    edits->hash_name = true;
+}
+
 static void host_edit_unmatched(const struct ckpt_host *table,
                                 struct ckpt_edits *edits, const char *format,
                                 ...) CKPT_PRINTF(3, 4);
@@ -472,6 +479,7 @@ static const struct ckpt_host host_table = {
     .remedy = host_remedy,
     .edit_tell = host_edit_tell,
     .edit_origin = host_edit_origin,
+    .edit_hash_name = host_edit_hash_name,
 };
 
 void

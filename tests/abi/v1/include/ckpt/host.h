@@ -355,6 +355,14 @@ struct ckpt_host {
                        const struct ckpt_value *tensor,
                        const struct ckpt_value *instead,
                        const struct ckpt_value *const *from, size_t from_count);
+
+    /* ---- The name of the output [apply] ---- */
+
+    /* Asks for an output whose name tells its own hash, if one is written: the
+     * first eight digits of the file's SHA-256, behind a `-`, before the
+     * suffix. It is no edit, and counts as none. */
+    void (*edit_hash_name)(const struct ckpt_host *host,
+                           struct ckpt_edits *edits);
 };
 
 #endif
