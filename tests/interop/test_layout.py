@@ -114,12 +114,14 @@ def test_torch_to_keras_like(name, form, tmp_path):
 
 # What a module is where its tensors alone do not tell.
 TOLD = {"lstm": {"class": "embed=Embedding"},
-        "separable": {"class": "dw=DepthwiseConv2D,last=DepthwiseConv2D,"
-                               "act=PReLU"},
+        "separable": {"class": "dw=DepthwiseConv2D:x2,"
+                               "depth=SeparableConv2D:x2,"
+                               "last=DepthwiseConv2D"},
+        "separable1d": {"class": "depth=SeparableConv1D,dw=DepthwiseConv1D"},
         "norms": {"class": "ln2=LayerNormalization"},
         "attention": {"heads": 2}}
-# Separable convolutions, multipliers and layers in layers are not seen there.
-ONLY_LIKE = {"separable", "separable1d", "conv3d", "nested"}
+# Shared axes of slopes, a missing scale and layers in layers are not seen there.
+ONLY_LIKE = {"conv3d", "nested", "prelu"}
 UNTOLD_CLASS = {"norms", "transposed"}
 
 
@@ -160,6 +162,20 @@ def test_map(form, tmp_path):
     assert numpy.abs(found - models.run_keras(model, x)).max() < 1e-5
     tools.ckpt("convert", "--to", "keras2", "-t",
                f"layout:torch-to-keras,map={tmp_path}/map",
+               tmp_path / "b.pt", tmp_path / "c.h5")
+    assert (load_keras(model, tmp_path / "c.h5", x) ==
+            models.run_keras(model, x)).all()
+
+
+def test_separable_by_name(tmp_path):
+    """The two modules that keras-to-torch calls depthwise and pointwise become
+    one layer again."""
+    model, _, x = made("separable1d")
+    model.save(tmp_path / "a.keras")
+    tools.ckpt("convert", "-t", "layout:keras-to-torch", tmp_path / "a.keras",
+               tmp_path / "b.pt")
+    tools.ckpt("convert", "--to", "keras2", "-t", "layout:torch-to-keras,"
+               "class=depthwise_conv1d=DepthwiseConv1D",
                tmp_path / "b.pt", tmp_path / "c.h5")
     assert (load_keras(model, tmp_path / "c.h5", x) ==
             models.run_keras(model, x)).all()

@@ -366,23 +366,26 @@ layer_number(struct layout_run *run, struct layout_layer *layer,
     return CKPT_OK;
 }
 
-/* A layer of its own for a module. */
+/* A layer of its own for a module, or for two. */
 static int
 unit_layer(struct layout_run *run, struct layout_unit *unit,
            struct layout_layer *layer, struct sdk_table *counts)
 {
     const struct ckpt_option_value *options = run->self->options;
-    int status = layout_torch_tell(run, unit, layer);
+    bool halves;
+    int status = layout_torch_halves(run, unit, layer, &halves);
 
+    if (status == CKPT_OK && !halves)
+        status = layout_torch_tell(run, unit, layer);
     if (status != CKPT_OK)
         return status;
-    layer->name = (char *)(uintptr_t)layout_map_layer(run, unit->name);
     if (layer->name == NULL)
         layer->name = unit->name;
     if (layer->name[0] == '\0')
         layer->name = (char *)(uintptr_t)layer->class->snake;
     layer->units[0] = unit;
     layer->heads = (uint64_t)options[LAYOUT_OPTION_HEADS].integer;
+    layout_option_facts(run, unit->name, layer);
     layout_option_flat(run, unit->name, layer);
     if (options[LAYOUT_OPTION_NAMES].integer == LAYOUT_NAMES_KERAS3)
         status = layer_number(run, layer, counts);
@@ -399,7 +402,8 @@ back_alone(struct layout_run *run, struct layout_plans *plans)
     size_t i;
 
     for (i = 0; i < torch->count && status == CKPT_OK; i++) {
-        if (torch->units[i].absorbed)
+        if (torch->units[i].absorbed ||
+            layout_map_second(run, torch->units[i].name))
             continue;
         layer = layout_allocate(run, sizeof *layer);
         status = layer == NULL
@@ -449,6 +453,8 @@ doubts_tell(struct layout_run *run)
 
     doubt_tell(run, &doubts->depthwise, "convolutions in groups",
                "a DepthwiseConv say class=NAME=DepthwiseConv2D");
+    doubt_tell(run, &doubts->separable, "separable convolutions",
+               "a DepthwiseConv and a Conv say class=NAME=DepthwiseConv2D");
     if (run->self->options[LAYOUT_OPTION_NAMES].integer ==
         LAYOUT_NAMES_KERAS3) {
         doubt_tell(run, &doubts->transposed, "plain convolutions",

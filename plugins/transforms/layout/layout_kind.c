@@ -373,7 +373,7 @@ static int
 class_take(struct layout_run *run, struct layout_layer *layer)
 {
     layer->class = class_told(run, layer);
-    layout_option_facts(run, layer);
+    layout_option_facts(run, layer->name, layer);
     if (layer->class == NULL)
         return CKPT_OK;
     layer->kind = layer->class->kind;
