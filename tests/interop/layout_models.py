@@ -177,6 +177,30 @@ def norms():
             (2, 6, 5))
 
 
+def axes():
+    """Two axes in one order; three with the channels moved."""
+    return (sequence((4, 5, 3), L.LayerNormalization(axis=[1, 2, 3]),
+                     L.Conv2D(2, 2), L.Reshape((3, 8)),
+                     L.LayerNormalization(axis=[1, 2]),
+                     L.Dense(2)),
+            Module(lambda m, x: m.fc(m.two(
+                last(m.conv(m.three(first(x)))).reshape(-1, 3, 8))),
+                   three=nn.LayerNorm((3, 4, 5), eps=1e-3),
+                   conv=nn.Conv2d(3, 2, 2), two=nn.LayerNorm((3, 8), eps=1e-3),
+                   fc=nn.Linear(8, 2)),
+            (2, 4, 5, 3))
+
+
+def transposed_others():
+    return (sequence((5, 3), L.Conv1DTranspose(4, 3), L.Reshape((7, 2, 2, 1)),
+                     L.Conv3DTranspose(2, (1, 2, 3))),
+            Module(lambda m, x: last(m.b(first(
+                last(m.a(first(x))).reshape(-1, 7, 2, 2, 1)))),
+                   a=nn.ConvTranspose1d(3, 4, 3),
+                   b=nn.ConvTranspose3d(1, 2, (1, 2, 3))),
+            (2, 5, 3))
+
+
 def attention():
     x = keras.Input((6, 8))
     y = L.MultiHeadAttention(2, 4, name="attention")(x, x)
@@ -206,7 +230,7 @@ def nested():
 ALL = {f.__name__: f for f in (
     dense, conv2d, flatten, conv1d, conv3d, transposed, grouped, separable,
     prelu, separable1d, lstm, stacked, gru, bidirectional, norms, attention,
-    nested)}
+    nested, axes, transposed_others)}
 INTEGERS = {"lstm"}
 FLAT = {"flatten": "3x4x3", "prelu": "5x5x4"}
 

@@ -122,7 +122,7 @@ TOLD = {"lstm": {"class": "embed=Embedding"},
         "attention": {"heads": 2}}
 # Shared axes of slopes, a missing scale and layers in layers are not seen there.
 ONLY_LIKE = {"conv3d", "nested", "prelu"}
-UNTOLD_CLASS = {"norms", "transposed"}
+UNTOLD_CLASS = {"norms", "transposed", "transposed_others"}
 
 
 @pytest.mark.parametrize("names", ["keras2", "keras3"])

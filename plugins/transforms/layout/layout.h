@@ -331,6 +331,9 @@ struct layout_plan *layout_plan_fill(struct layout_plans *plans,
                                      uint32_t part, uint32_t place, bool ones);
 /* Whether a layer of so many inputs can come after what was flattened. */
 bool layout_plan_flat(const struct layout_layer *layer, uint64_t inputs);
+/* Scales and shifts of a normalisation over several axes: of more than two the
+ * channels are last in Keras, first in torch. */
+void layout_plan_axes(struct layout_plan *plan, bool to_keras);
 /* Takes the shape of the one piece. */
 void layout_plan_shape(struct layout_plan *plan);
 
@@ -353,6 +356,9 @@ int layout_make(struct layout_run *run, const struct layout_plan *plan,
                 const char *name, struct ckpt_value **value);
 int layout_put(struct layout_run *run, const char *name, size_t name_bytes,
                const struct ckpt_value *value);
+
+/* layout_plan.c: one more that may be something else. */
+void layout_doubt_add(struct layout_doubt *doubt, const char *name);
 
 /* layout_name.c: how tensors are called on the side that is written. */
 const char *layout_name_torch(struct layout_run *run,

@@ -222,6 +222,16 @@ forth_one(struct layout_run *run, const struct layout_layer *layer,
                              : status;
 }
 
+/* Which axis is which is taken for granted. */
+static void
+axes_note(struct layout_run *run, const struct layout_layer *layer,
+          const struct layout_plans *plans)
+{
+    if (layer->kind == LAYOUT_NORM && plans->count > 0 &&
+        plans->plans[0].rank > 1)
+        layout_doubt_add(&run->doubts.axes, layer->name);
+}
+
 static int
 forth_layer(struct layout_run *run, struct layout_layer *layer,
             struct layout_plans *plans)
@@ -231,6 +241,8 @@ forth_layer(struct layout_run *run, struct layout_layer *layer,
                      : layout_forth(run, layer, plans);
     size_t i;
 
+    if (status == CKPT_OK)
+        axes_note(run, layer, plans);
     for (i = 0; i < plans->count && status == CKPT_OK; i++)
         status = forth_one(run, layer, &plans->plans[i]);
     layer_used(layer);
@@ -333,6 +345,8 @@ back_layer(struct layout_run *run, struct layout_layer *layer,
                      : layout_back(run, layer, plans);
     size_t i;
 
+    if (status == CKPT_OK)
+        axes_note(run, layer, plans);
     for (i = 0; i < plans->count && status == CKPT_OK; i++)
         status = back_one(run, layer, &plans->plans[i], like);
     for (i = 0; i < LAYOUT_TORCH_PARTS; i++)
@@ -462,6 +476,21 @@ doubts_tell(struct layout_run *run)
         doubt_tell(run, &doubts->norm, "LayerNormalization",
                    "another say class=NAME=GroupNormalization");
     }
+}
+
+/* What holds for both directions, and what is left out. */
+static void
+rest_tell(struct layout_run *run)
+{
+    const struct layout_doubt *axes = &run->doubts.axes;
+    char text[MORE_BYTES];
+
+    if (axes->count > 0)
+        run->host->warn(run->host, NULL, CKPT_NOWHERE,
+                        "normalisation over several axes: '%.200s'%s; of three "
+                        "and more the channels are taken as last in Keras and "
+                        "first in torch",
+                        axes->name, more(text, axes->count));
     if (run->counters > 0)
         run->host->warn(run->host, NULL, CKPT_NOWHERE,
                         "%llu num_batches_tracked are left out: Keras has none",
@@ -510,6 +539,7 @@ run_apply(struct layout_run *run, const struct ckpt_graph *graph)
                                      : forth_apply(run, graph, like, plans);
     if (status != CKPT_OK)
         return status;
+    rest_tell(run);
     layout_map_unused(run);
     layout_named_unused(run);
     return run->host->edit_root(run->host, run->edits, run->root);

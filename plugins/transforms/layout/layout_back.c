@@ -42,9 +42,15 @@ back_add(struct back *back, const struct layout_item *item, uint32_t rank,
 static int
 back_same(struct back *back, uint32_t slot, uint32_t role)
 {
+    bool norm = back->layer->kind == LAYOUT_NORM;
+    int status;
+
     if (!has(back, slot))
         return CKPT_OK;
-    return back_add(back, item_of(back, 0, 0, slot), 1, 0, role);
+    status = back_add(back, item_of(back, 0, 0, slot), norm ? 0 : 1, 0, role);
+    if (status == CKPT_OK && norm)
+        layout_plan_axes(back->plan, true);
+    return status;
 }
 
 /* The item of Keras that is to be filled, or NULL. */

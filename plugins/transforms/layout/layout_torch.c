@@ -239,19 +239,30 @@ convolution_of(const struct layout_unit *unit, uint32_t rank)
     return rank <= 5 ? names[rank - 3][is_transposed(unit)] : "?";
 }
 
+/* A scale and a shift have one shape. */
+static bool
+is_norm(const struct layout_unit *unit)
+{
+    return has(unit, LAYOUT_SHIFT) &&
+           unit->torch[0][LAYOUT_SHIFT]->tensor->rank ==
+               unit->torch[0][LAYOUT_WEIGHT]->tensor->rank;
+}
+
 static const struct layout_class *
 class_of_weight(const struct layout_unit *unit)
 {
     uint32_t rank = unit->torch[0][LAYOUT_WEIGHT]->tensor->rank;
     const char *name;
 
+    if (is_norm(unit))
+        return layout_class_of(LAYOUT_NORM, rank);
     if (rank >= 3) {
         name = convolution_of(unit, rank);
         return layout_class_find(name, strlen(name), false);
     }
     if (!has(unit, LAYOUT_SHIFT))
         return NULL;
-    return layout_class_of(rank == 2 ? LAYOUT_DENSE : LAYOUT_NORM, rank);
+    return layout_class_of(LAYOUT_DENSE, rank);
 }
 
 /* Whether a class that the user names can be made of this. */
@@ -268,6 +279,8 @@ class_fits(const struct layout_unit *unit, const struct layout_class *class)
         return class->kind == LAYOUT_BATCH && has(unit, LAYOUT_RUNNING_MEAN);
     if (class->kind == LAYOUT_SEPARABLE || class->kind == LAYOUT_BOTH)
         return false;
+    if (class->kind == LAYOUT_NORM && class->rank == 0)
+        return is_norm(unit) || !has(unit, LAYOUT_SHIFT);
     return class->rank == weight->tensor->rank ||
            (class->kind == LAYOUT_PRELU && weight->tensor->rank == 1);
 }
@@ -289,13 +302,6 @@ tell_fail(struct layout_run *run, const struct layout_unit *unit)
         unit->name, unit->name, choice);
 }
 
-static void
-doubt_add(struct layout_doubt *doubt, const struct layout_unit *unit)
-{
-    if (doubt->count++ == 0)
-        doubt->name = unit->name;
-}
-
 /* Notes what may be something else, too. */
 static void
 doubts_add(struct layout_run *run, const struct layout_unit *unit,
@@ -306,14 +312,14 @@ doubts_add(struct layout_run *run, const struct layout_unit *unit,
     const uint64_t *shape;
 
     if (class->kind == LAYOUT_NORM)
-        doubt_add(&run->doubts.norm, unit);
+        layout_doubt_add(&run->doubts.norm, unit->name);
     if (class->kind != LAYOUT_CONV)
         return;
     shape = weight->tensor->shape;
     if (shape[1] == 1 && shape[0] > 1)
-        doubt_add(&run->doubts.depthwise, unit);
+        layout_doubt_add(&run->doubts.depthwise, unit->name);
     if (bias == NULL || shape[0] == shape[1])
-        doubt_add(&run->doubts.transposed, unit);
+        layout_doubt_add(&run->doubts.transposed, unit->name);
 }
 
 static const struct layout_class *
@@ -438,7 +444,7 @@ layout_torch_halves(struct layout_run *run, struct layout_unit *unit,
         (!told && (class != NULL || !halves_named(unit, point))))
         return CKPT_OK;
     if (!told)
-        doubt_add(&run->doubts.separable, unit);
+        layout_doubt_add(&run->doubts.separable, unit->name);
     *found = point->absorbed = true;
     layer->units[1] = point;
     layer->kind = LAYOUT_SEPARABLE;
