@@ -5,6 +5,7 @@
 #ifndef HUB_GRAPH_EDIT_H
 #define HUB_GRAPH_EDIT_H
 
+#include "hub/core/table.h"
 #include "hub/graph/graph.h"
 
 struct hub_edit;
@@ -18,10 +19,11 @@ struct ckpt_edits {
                                   of its places; NULL: none is edited */
     struct hub_storage **relabelled; /* of each storage id, or NULL */
     const struct ckpt_value *root;   /* the new one, or NULL */
-    uint64_t own_first; /* the least value id of edit_graph's own */
-    uint64_t count;     /* edits that were recorded */
-    uint64_t unmatched; /* parts of the argument that matched nothing */
-    bool optional;      /* that is no warning */
+    uint64_t own_first;     /* the least value id of edit_graph's own */
+    uint64_t count;         /* edits that were recorded */
+    uint64_t unmatched;     /* parts of the argument that matched nothing */
+    struct hub_table attrs; /* names of those of the graph that are dropped */
+    bool optional;          /* that is no warning */
 };
 
 /* `graph` has been initialised and is empty. It borrows texts, shapes and
@@ -43,6 +45,7 @@ int hub_edit_replace(struct ckpt_edits *edits, const struct ckpt_value *owner,
 int hub_edit_relabel(struct ckpt_edits *edits,
                      const struct ckpt_storage *storage, const char *device);
 int hub_edit_root(struct ckpt_edits *edits, const struct ckpt_value *value);
+int hub_edit_attr_drop(struct ckpt_edits *edits, const char *name);
 
 /* Makes all edits and finishes edits->graph. Nothing is recorded after. */
 int hub_edits_apply(struct ckpt_edits *edits);

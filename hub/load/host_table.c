@@ -327,6 +327,14 @@ host_edit_root(const struct ckpt_host *table, struct ckpt_edits *edits,
     return hub_edit_root(edits, value);
 }
 
+static int
+host_edit_attr_drop(const struct ckpt_host *table, struct ckpt_edits *edits,
+                    const char *name)
+{
+    (void)table;
+    return hub_edit_attr_drop(edits, name);
+}
+
 static void host_edit_unmatched(const struct ckpt_host *table,
                                 struct ckpt_edits *edits, const char *format,
                                 ...) CKPT_PRINTF(3, 4);
@@ -431,6 +439,7 @@ static const struct ckpt_host host_table = {
     .storage_join = host_storage_join,
     .verifying = host_verifying,
     .remedy = host_remedy,
+    .edit_attr_drop = host_edit_attr_drop,
 };
 
 void

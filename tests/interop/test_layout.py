@@ -120,7 +120,7 @@ TOLD = {"lstm": {"class": "embed=Embedding"},
         "separable1d": {"class": "depth=SeparableConv1D,dw=DepthwiseConv1D"},
         "norms": {"class": "ln2=LayerNormalization"},
         "attention": {"heads": 2}}
-# Shared axes of slopes, a missing scale and layers in layers are not seen there.
+# Shared axes of slopes, a missing scale, layers in layers are not seen there.
 ONLY_LIKE = {"conv3d", "nested", "prelu"}
 UNTOLD_CLASS = {"norms", "transposed", "transposed_others"}
 
@@ -254,3 +254,26 @@ def check_real(state, layer, name, value):
     found = state[f"{layer}.{ROLES[role]}"].numpy()
     assert numpy.array_equal(found, value), name
     return 1
+
+
+def test_names_of_before(tmp_path):
+    """What a file of Keras says of its own order is not in what comes of it:
+    a second file of Keras has its own, under other names."""
+    model, module, x = made("conv2d")
+    save_keras(model, tmp_path / "a.h5")
+    tools.ckpt("convert", "-t", "layout:keras-to-torch", tmp_path / "a.h5",
+               tmp_path / "b.pt")
+    left = tools.ls(tmp_path / "b.pt")["attributes"]
+    assert "model_config" in left
+    assert not [key for key in left if key.endswith(("layer_names",
+                                                     "weight_names"))]
+    tools.ckpt("convert", "--to", "keras2", "-t", "layout:torch-to-keras",
+               tmp_path / "b.pt", tmp_path / "c.h5")
+    assert (load_keras(model, tmp_path / "c.h5", x) ==
+            models.run_keras(model, x)).all()
+    tools.ckpt("convert", "--to", "keras2", "-t", "rename:s/^dense/head/",
+               "-t", "layout:torch-to-keras", tmp_path / "b.pt",
+               tmp_path / "d.h5")
+    with h5py.File(tmp_path / "d.h5") as file:
+        names = [name.decode() for name in file.attrs["layer_names"]]
+        assert "head" in names and "dense" not in names

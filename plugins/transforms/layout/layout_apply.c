@@ -515,6 +515,36 @@ back_apply(struct layout_run *run, const struct ckpt_graph *graph,
 
 /* ---- Both ---- */
 
+/* What a group of Keras says of its layers and weights, and their order. A
+ * config, and what is said of the whole file, stay. */
+static bool
+attribute_stale(const char *name)
+{
+    static const char *const stale[] = {"layer_names", "weight_names", "name",
+                                        "backend", "keras_version"};
+    const char *at = strrchr(name, '@'), *leaf = at != NULL ? at + 1 : name;
+    size_t i;
+
+    for (i = 0; i < sizeof stale / sizeof *stale; i++)
+        if (strcmp(leaf, stale[i]) == 0)
+            return at != NULL || i < 2;
+    return false;
+}
+
+/* Where they stayed, a writer would make such groups again. */
+static int
+attributes_drop(struct layout_run *run, const struct ckpt_graph *graph)
+{
+    const struct ckpt_attr *attr = graph->attrs;
+    int status = CKPT_OK;
+
+    for (; attr != NULL && status == CKPT_OK; attr = attr->next)
+        if (attribute_stale(attr->name))
+            status =
+                run->host->edit_attr_drop(run->host, run->edits, attr->name);
+    return status;
+}
+
 static int
 run_apply(struct layout_run *run, const struct ckpt_graph *graph)
 {
@@ -537,6 +567,9 @@ run_apply(struct layout_run *run, const struct ckpt_graph *graph)
     if (status == CKPT_OK)
         status = run->self->to_keras ? back_apply(run, graph, like, plans)
                                      : forth_apply(run, graph, like, plans);
+    if (status != CKPT_OK)
+        return status;
+    status = attributes_drop(run, graph);
     if (status != CKPT_OK)
         return status;
     rest_tell(run);

@@ -333,6 +333,14 @@ struct ckpt_host {
      * one line like its text: "drop it with -t drop:NAME". */
     void (*remedy)(const struct ckpt_host *host, const char *format, ...)
         CKPT_PRINTF(2, 3);
+
+    /* ---- Attributes [apply] ---- */
+
+    /* Takes an attribute of the graph out, by its name: one that tells of a
+     * layout that the edited graph has no more. One that is not there is
+     * nothing. */
+    int (*edit_attr_drop)(const struct ckpt_host *host,
+                          struct ckpt_edits *edits, const char *name);
 };
 
 #endif
