@@ -167,6 +167,45 @@ def test_map(form, tmp_path):
             models.run_keras(model, x)).all()
 
 
+MODULES = {"dense": ["hidden", "out"], "conv1d": ["a", "b"],
+           "conv3d": ["conv", "bn"], "transposed": ["a", "b"],
+           "separable": ["dw", "depth,point", "last"],
+           "lstm": ["embed", "lstm"], "gru": ["a", "b"],
+           "stacked": ["lstm", "lstm_l1", "rnn"],
+           "bidirectional": ["lstm", "gru"],
+           "norms": ["ln1", "a", "ln2", "b", "gn"],
+           "attention": ["attention", "norm", "fc"]}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_map_of_scrambled(name, tmp_path):
+    """A mapping file where the order of the target tells nothing: it is that
+    of the names, backwards."""
+    model, module, x = made(name)
+    layers = [layer.name for layer in model.layers if layer.weights]
+    assert len(layers) == len(MODULES[name])
+    pairs = list(zip(layers, MODULES[name]))
+    (tmp_path / "map").write_text("".join(f"{a} {b}\n" for a, b in pairs))
+    model.save(tmp_path / "a.keras")
+    state = module.state_dict()
+    torch.save({key: state[key] for key in sorted(state, reverse=True)},
+               tmp_path / "like.pt")
+    tools.ckpt("convert", "-t",
+               layout("keras-to-torch", name, map=tmp_path / "map",
+                      like=tmp_path / "like.pt"),
+               tmp_path / "a.keras", tmp_path / "b.pt")
+    found = with_state(module, tmp_path / "b.pt", x)
+    assert numpy.abs(found - models.run_keras(model, x)).max() < 1e-5
+    if name == "conv3d":
+        return  # the module has a scale that the layer of Keras lacks
+    tools.ckpt("convert", "--to", "keras3", "-t",
+               layout("torch-to-keras", name, map=tmp_path / "map",
+                      like=tmp_path / "a.keras"),
+               tmp_path / "like.pt", tmp_path / "c.weights.h5")
+    found = load_keras(model, tmp_path / "c.weights.h5", x)
+    assert numpy.abs(found - models.run_torch(module, x)).max() < 1e-5
+
+
 def test_separable_by_name(tmp_path):
     """The two modules that keras-to-torch calls depthwise and pointwise become
     one layer again."""
