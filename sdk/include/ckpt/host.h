@@ -363,6 +363,14 @@ struct ckpt_host {
      * suffix. It is no edit, and counts as none. */
     void (*edit_hash_name)(const struct ckpt_host *host,
                            struct ckpt_edits *edits);
+
+    /* ---- Attributes [apply] ---- */
+
+    /* Takes an attribute of the graph out, by its name: one that tells of a
+     * layout that the edited graph has no more. One that is not there is
+     * nothing. */
+    int (*edit_attr_drop)(const struct ckpt_host *host,
+                          struct ckpt_edits *edits, const char *name);
 };
 
 #endif
