@@ -282,6 +282,52 @@ fuzz_attribute(struct fuzz *fuzz)
             CKPT_OK);
 }
 
+static void
+fuzz_pair(struct fuzz *fuzz, struct ckpt_value *map, const char *key,
+          const struct ckpt_value *value)
+{
+    struct ckpt_value like = {.kind = CKPT_KIND_STRING};
+
+    like.as.text.data = key;
+    like.as.text.size_bytes = strlen(key);
+    LAW(hub_map_set(&fuzz->graphs[0], map, fuzz_keep(fuzz, &like), value) ==
+        CKPT_OK);
+}
+
+/* The state of an optimizer of up to three parameters, with any values in it.
+ * Its numbers are keys too, or are names. */
+static void
+fuzz_optimizer(struct fuzz *fuzz)
+{
+    struct hub_graph *graph = &fuzz->graphs[0];
+    struct ckpt_value *map = fuzz_container(fuzz, CKPT_KIND_MAP);
+    struct ckpt_value *state = fuzz_container(fuzz, CKPT_KIND_MAP);
+    struct ckpt_value *groups = fuzz_container(fuzz, CKPT_KIND_LIST);
+    struct ckpt_value *group = fuzz_container(fuzz, CKPT_KIND_MAP);
+    struct ckpt_value *params = fuzz_container(fuzz, CKPT_KIND_LIST);
+    struct ckpt_value *key, *slots;
+    unsigned i, how = fuzz_byte(fuzz);
+
+    for (i = 0; i < how % 4; i++) {
+        struct ckpt_value like = {.kind = CKPT_KIND_INT};
+
+        like.as.integer = i;
+        key = (how & 4) != 0 ? fuzz_text(fuzz) : fuzz_keep(fuzz, &like);
+        slots = fuzz_container(fuzz, CKPT_KIND_MAP);
+        fuzz_pair(fuzz, slots, "avg", fuzz_any(fuzz));
+        LAW(hub_map_set(graph, state, key, slots) == CKPT_OK);
+        LAW(hub_list_add(graph, params, key) == CKPT_OK);
+    }
+    fuzz_pair(fuzz, group, "params", params);
+    fuzz_pair(fuzz, group, "param_names", (how & 8) != 0 ? params : groups);
+    LAW(hub_list_add(graph, groups, group) == CKPT_OK);
+    if ((how & 16) != 0)
+        LAW(hub_list_add(graph, groups, group) == CKPT_OK);
+    fuzz_pair(fuzz, map, "state", state);
+    fuzz_pair(fuzz, map, "param_groups", groups);
+    fuzz_pair(fuzz, fuzz->made[0], "optimizer", map);
+}
+
 static int
 fuzz_build(struct fuzz *fuzz)
 {
@@ -289,7 +335,7 @@ fuzz_build(struct fuzz *fuzz)
 
     fuzz_container(fuzz, CKPT_KIND_MAP);
     while (fuzz->at < fuzz->end) {
-        switch (fuzz_byte(fuzz) % 11) {
+        switch (fuzz_byte(fuzz) % 12) {
         case 0:
             fuzz_container(fuzz, CKPT_KIND_MAP);
             break;
@@ -313,6 +359,9 @@ fuzz_build(struct fuzz *fuzz)
             break;
         case 10:
             fuzz_attribute(fuzz);
+            break;
+        case 11:
+            fuzz_optimizer(fuzz);
             break;
         default:
             fuzz_fill(fuzz, NULL);
