@@ -371,6 +371,23 @@ host_rehearse(const struct ckpt_host *table, int (*work)(void *context),
     return hub_child_try(&child, work, context);
 }
 
+static void host_lose(const struct ckpt_host *table, const char *tensor,
+                      uint64_t byte, const char *format, ...) CKPT_PRINTF(4, 5);
+
+static void
+host_lose(const struct ckpt_host *table, const char *tensor, uint64_t byte,
+          const char *format, ...)
+{
+    struct hub_report *report = host_private(table)->report;
+    va_list arguments;
+
+    report->loss_count++;
+    va_start(arguments, format);
+    hub_note_list(report, CKPT_MESSAGE_WARNING, tensor, byte, format,
+                  arguments);
+    va_end(arguments);
+}
+
 static void host_remedy(const struct ckpt_host *table, const char *format, ...)
     CKPT_PRINTF(2, 3);
 
@@ -430,6 +447,7 @@ static const struct ckpt_host host_table = {
     .storage_join = host_storage_join,
     .verifying = host_verifying,
     .remedy = host_remedy,
+    .lose = host_lose,
 };
 
 void

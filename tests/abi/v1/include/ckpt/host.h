@@ -333,6 +333,12 @@ struct ckpt_host {
      * one line like its text: "drop it with -t drop:NAME". */
     void (*remedy)(const struct ckpt_host *host, const char *format, ...)
         CKPT_PRINTF(2, 3);
+
+    /* Like warn, of something in the input that has no place in the graph and
+     * is left out: counted as a loss, which a strict user does not accept.
+     * [in describe] */
+    void (*lose)(const struct ckpt_host *host, const char *tensor,
+                 uint64_t byte, const char *format, ...) CKPT_PRINTF(4, 5);
 };
 
 #endif
