@@ -340,7 +340,7 @@ def save_keras2(model, path):
 def through(tmp_path, source, suffix, *options):
     """To safetensors and back."""
     middle, target = tmp_path / "middle.safetensors", tmp_path / f"out{suffix}"
-    tools.ckpt("convert", source, middle)
+    tools.ckpt("convert", source, middle, "--force")
     tools.ckpt("convert", middle, target, *options)
     return target
 
@@ -431,6 +431,24 @@ def test_a_tensor_of_no_layer(tmp_path):
                      "--to", "keras2")
     assert done.returncode == 4 and "in layers alone" in done.stderr
     tools.ckpt("convert", tmp_path / "in.pt", tmp_path / "out.h5")
+
+
+def test_empty_groups(tmp_path, h5py):
+    """Groups with nothing in them come back, also from safetensors."""
+    import h5py as writer
+    source = tmp_path / "in.h5"
+    with writer.File(source, "w") as file:
+        file["a/w"] = [1.5]
+        for name in ("a/none", "none/deep/er", "größe"):
+            file.create_group(name)
+    groups = {name for name, thing in h5py(source)["objects"].items()
+              if "group" in thing}
+    for options in ((), ("--to", "keras2"), ("-o", "compress=gzip")):
+        target = through(tmp_path, source, ".h5", "--force", *options)
+        assert groups == {name for name, thing in
+                          h5py(target)["objects"].items() if "group" in thing}
+        assert tools.ls(target)["attributes"] == \
+            tools.ls(source)["attributes"] or "keras2" in options
 
 
 def test_deep_names(tmp_path):

@@ -72,13 +72,37 @@ graph_attr(const struct builder *b, struct ckpt_value *owner, const char *name,
     return CKPT_OK;
 }
 
+/* A group without links and attributes leaves a mark, so that it is not lost:
+ * the attribute `PATH@`, which is None. */
+static int
+graph_group_mark(const struct builder *b, const struct hdf5_object *group)
+{
+    const struct ckpt_value none = {.kind = CKPT_KIND_NONE};
+    size_t path_bytes = strlen(group->path);
+    struct ckpt_value *value;
+    char *name;
+    int status;
+
+    if (path_bytes == 0 || group->attrs != NULL || group->links != NULL)
+        return CKPT_OK;
+    name = hdf5_tree_hold(b->tree, path_bytes + 2);
+    if (name == NULL)
+        return CKPT_MEMORY;
+    memcpy(name, group->path, path_bytes);
+    name[path_bytes] = '@';
+    status = b->host->value_new(b->host, b->graph, &none, sizeof none, &value);
+    return status == CKPT_OK
+               ? b->host->attr_set(b->host, b->graph, NULL, name, value)
+               : status;
+}
+
 /* The attributes of a group go to the graph. */
 static int
 graph_group_attrs(const struct builder *b, const struct hdf5_object *group)
 {
     const struct hdf5_attr *attr = group->attrs;
     size_t path_bytes = strlen(group->path), size;
-    int status = CKPT_OK;
+    int status = graph_group_mark(b, group);
     char *name;
 
     for (; attr != NULL && status == CKPT_OK; attr = attr->next) {
