@@ -6,6 +6,7 @@
 
 The same torch on the same kind of processor gives the same bytes."""
 
+import inspect
 import math
 import os
 import sys
@@ -174,6 +175,47 @@ def save_parallel(path):
     torch.save(model.state_dict(), path)
 
 
+def save_whole(path):
+    """The model, not its state. Old releases put in the source of classes; of
+    this one, and not of torch's own, which are long and another's."""
+    def source_of(kind):
+        if kind.__module__ != "__main__":
+            raise OSError
+        return inspect.getsourcelines(kind)[0], 0, os.path.basename(__file__)
+
+    torch.serialization.get_source_lines_and_file = source_of
+    torch.save(digits()[0], path, _use_new_zipfile_serialization=False)
+
+
+def save_uncounted(path):
+    """As releases before 0.4.1 left it: no counters of batches, and no
+    versions of modules."""
+    state = digits()[0].state_dict()
+    torch.save({key: value for key, value in state.items()
+                if not key.endswith("num_batches_tracked")}, path,
+               _use_new_zipfile_serialization=False)
+
+
+def save_sections(path):
+    """As scripts do that keep the head once more, and their own numbers."""
+    model = digits()[0]
+    torch.save({"state_dict": model.state_dict(),
+                "fc_dict": model.fc.state_dict(),
+                "alpha": 0.5, "gamma": 2.0}, path)
+
+
+def save_normed(path):
+    """The ways of torch to norm a weight, each on one layer."""
+    torch.manual_seed(4)
+    model = digits()[0]
+    nn.utils.weight_norm(model.conv1)
+    nn.utils.spectral_norm(model.conv2)
+    nn.utils.parametrizations.weight_norm(model.fc)
+    model.train()
+    model(digit_images(4)[0])
+    torch.save(model.state_dict(), path)
+
+
 def save_adder(path):
     torch.save(adder().state_dict(), path)
 
@@ -196,6 +238,10 @@ SAMPLES = {
     "digits-training.pt": save_training,
     "digits-parallel.pth": save_parallel,
     "digits.safetensors": save_safetensors,
+    "digits-whole.pth": save_whole,
+    "digits-uncounted.pth": save_uncounted,
+    "digits-sections.pth": save_sections,
+    "digits-normed.pth": save_normed,
     "adder.pth": save_adder,
     "adder-bf16.pth": save_adder_bf16,
 }

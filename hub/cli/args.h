@@ -30,11 +30,13 @@ struct cli_args {
     struct cli_list steps; /* of the recipes, our own; then the transforms */
     size_t step_own_count;
     const char *from, *to, *template, *tolerance;
+    const char *as, *missing, *unexpected, *mismatch;
+    const char *output; /* the operand that is written, or NULL */
     char *template_option; /* it as an option of the writer, our own */
     uint64_t memory_max_bytes;
     unsigned verbose;
     bool quiet, no_sandbox, help, version;
-    bool json, tree, digest, index, optimizer, source, like;
+    bool json, tree, digest, index, optimizer, modules, source, like;
     bool strict, dry_run, force, sync;
 };
 
@@ -79,9 +81,5 @@ int cli_args_head(struct cli_parser *parser);
 int cli_args_rest(struct cli_parser *parser);
 
 void cli_args_fini(struct cli_args *args);
-
-/* Whether `word` looks like a slip of `name`; smaller is nearer, SIZE_MAX is
- * not at all. */
-size_t cli_distance(const char *word, const char *name);
 
 #endif

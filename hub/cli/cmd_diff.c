@@ -70,6 +70,8 @@ diff_print(struct cli *cli, struct cli_diff *diff)
 
     diff->info = ckpt_diff_info(diff->diff);
     status = cli_diff_slots(diff);
+    if (status == CKPT_OK)
+        status = cli_diff_benign(diff);
     cli_progress_clear(&cli->progress);
     if (status != CKPT_OK)
         return status;
@@ -93,9 +95,10 @@ diff_compare(struct cli *cli, const struct ckpt_comparison *comparison)
         status = diff_print(cli, &diff);
     if (status != CKPT_OK)
         exit_status = cli_fail(cli, status);
-    else if (diff.info->difference_count > 0)
+    else if (diff.info->difference_count > diff.benign_count)
         exit_status = CLI_NO;
     cli_diff_slots_fini(&diff);
+    free(diff.benign);
     ckpt_diff_free(diff.diff);
     ckpt_close(diff.files[0]);
     ckpt_close(diff.files[1]);
@@ -157,7 +160,9 @@ const struct cli_command cli_diff = {
         "compared. Transforms are done to A alone.\n"
         "With --like only names and shapes count, as for a strict\n"
         "load_state_dict of A into the model of B: missing, unexpected,\n"
-        "mismatched, and which transforms of A would make names meet.\n"
+        "mismatched, and which transforms of A would make names meet. Files\n"
+        "older than num_batches_tracked may lack it: that is benign, and no\n"
+        "difference.\n"
         "The exit status is 0 if there is no difference, 1 if there is one.\n",
     .options = diff_options,
     .operand_min = 2,

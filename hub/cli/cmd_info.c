@@ -23,42 +23,70 @@ info_line(struct cli *cli, const char *title)
     return &cli->out;
 }
 
+/* Whether one of the format's suffixes is at the end of the name. */
+static bool
+info_suffix_of(const char *name, const struct ckpt_format_info *format)
+{
+    const char *const *suffix = format->suffixes;
+    size_t length = strlen(name), size;
+
+    for (; suffix != NULL && *suffix != NULL; suffix++) {
+        size = strlen(*suffix);
+        if (size <= length && strcasecmp(name + length - size, *suffix) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* What the name promises, if none of the reader's suffixes is at its end:
- * the text from its last dot, or NULL. */
+ * the text from its last dot, or NULL. Whether it is of other formats goes to
+ * `*known`. */
 static const char *
-info_odd_suffix(struct cli *cli, const struct cli_about *info)
+info_odd_suffix(struct cli *cli, const struct cli_about *info, bool *known)
 {
     const char *name = strrchr(info->about->path, '/');
     const struct ckpt_plugin_info *plugin;
-    const char *const *suffix;
-    size_t i, j, length, size;
+    const struct ckpt_format_info *format;
+    size_t i, j;
 
     name = name ? name + 1 : info->about->path;
-    length = strlen(name);
+    *known = false;
     if (strchr(name, '.') == NULL || strchr(name, '.') == name)
         return NULL;
     for (i = 0; (plugin = ckpt_plugin_at(cli->user, i)) != NULL; i++)
         for (j = 0; j < plugin->format_count; j++) {
-            if (!plugin->formats[j].reads ||
-                strcmp(plugin->formats[j].id, info->about->format) != 0)
+            format = &plugin->formats[j];
+            if (!format->reads || !info_suffix_of(name, format))
                 continue;
-            suffix = plugin->formats[j].suffixes;
-            for (; suffix != NULL && *suffix != NULL; suffix++) {
-                size = strlen(*suffix);
-                if (size <= length &&
-                    strcasecmp(name + length - size, *suffix) == 0)
-                    return NULL;
-            }
+            if (strcmp(format->id, info->about->format) == 0)
+                return NULL;
+            *known = true;
         }
     return strrchr(name, '.');
+}
+
+/* "named x, is y": nobody is to be led astray by a name. */
+static void
+info_name(struct cli *cli, const struct cli_about *info)
+{
+    bool known;
+    const char *odd = info_odd_suffix(cli, info, &known);
+    struct cli_out *out;
+
+    if (odd == NULL || ckpt_is_packed(info->about->path))
+        return;
+    out = info_line(cli, "name");
+    cli_out_string(out, known ? "named " : "ends in ");
+    cli_escape_string(out, known ? odd + 1 : odd);
+    cli_out_string(out, known ? ", is " : ", which this format does not use");
+    cli_escape_string(out, known ? info->about->format : "");
+    cli_out_char(out, '\n');
 }
 
 static void
 info_format(struct cli *cli, const struct cli_about *info)
 {
     const struct ckpt_file_info *about = info->about;
-    const char *odd =
-        ckpt_is_packed(about->path) ? NULL : info_odd_suffix(cli, info);
     struct cli_out *out = info_line(cli, "format");
 
     cli_escape_string(out, about->format);
@@ -68,12 +96,7 @@ info_format(struct cli *cli, const struct cli_about *info)
         cli_out_char(out, ')');
     }
     cli_out_char(out, '\n');
-    if (odd != NULL) {
-        out = info_line(cli, "name");
-        cli_out_string(out, "ends in ");
-        cli_escape_string(out, odd);
-        cli_out_string(out, ", which this format does not use\n");
-    }
+    info_name(cli, info);
     out = info_line(cli, "plugin");
     cli_escape_string(out, about->plugin);
     cli_out_char(out, '\n');

@@ -3,7 +3,6 @@
  * `ckpt ls`: the tensors of a file, a line each; or all its values as a tree
  * or as JSON. Nothing is printed before all that can fail has been done.
  */
-#include <fnmatch.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +11,6 @@
 #include "cli.h"
 #include "escape.h"
 #include "listing.h"
-#include "numbers.h"
 #include "table_out.h"
 #include "tree.h"
 
@@ -36,38 +34,47 @@ static const struct cli_column ls_columns[LS_COLUMN_COUNT] = {
     [LS_PARAMETER] = {"PARAMETER", true}, [LS_SHA256] = {"SHA256", false},
 };
 
-static bool
-ls_matches(const struct ckpt_entry *entry, const char *pattern)
+/* All of them, if there is no pattern. */
+static int
+ls_rows(struct cli_listing *listing, struct ckpt_pattern *pattern,
+        const uint64_t *numbers)
 {
-    return pattern == NULL || fnmatch(pattern, entry->name.data, 0) == 0;
+    const struct ckpt_graph *graph = listing->graph;
+    struct cli_row *row;
+    bool matches = true;
+    int status = CKPT_OK;
+    size_t i;
+
+    for (i = 0; i < graph->entry_count && status == CKPT_OK; i++) {
+        if (pattern != NULL)
+            status =
+                ckpt_pattern_match(pattern, &graph->entries[i].name, &matches);
+        if (status != CKPT_OK || !matches)
+            continue;
+        row = &listing->rows[listing->row_count++];
+        row->entry = &graph->entries[i];
+        row->index = i;
+        row->parameter_index = numbers != NULL ? numbers[i] : CKPT_NUMBER_NONE;
+    }
+    return status;
 }
 
 /* Picks the rows and, if asked, counts the positions over all entries. */
 static int
-ls_pick(struct cli_listing *listing, const char *pattern, bool positions)
+ls_pick(struct cli_listing *listing, struct ckpt_pattern *pattern,
+        bool positions)
 {
     const struct ckpt_graph *graph = listing->graph;
-    uint64_t *numbers = positions ? cli_numbers(graph) : NULL;
-    const struct ckpt_entry *entry;
-    struct cli_row *row;
-    size_t i;
+    const uint64_t *numbers = NULL;
+    int status =
+        positions ? ckpt_file_numbers(listing->file, &numbers) : CKPT_OK;
 
+    if (status != CKPT_OK)
+        return status;
     listing->rows = calloc(graph->entry_count + 1, sizeof *listing->rows);
-    if (listing->rows == NULL || (positions && numbers == NULL)) {
-        free(numbers);
+    if (listing->rows == NULL)
         return CKPT_MEMORY;
-    }
-    for (i = 0; i < graph->entry_count; i++) {
-        entry = &graph->entries[i];
-        if (!ls_matches(entry, pattern))
-            continue;
-        row = &listing->rows[listing->row_count++];
-        row->entry = entry;
-        row->index = i;
-        row->parameter_index = numbers != NULL ? numbers[i] : UINT64_MAX;
-    }
-    free(numbers);
-    return CKPT_OK;
+    return ls_rows(listing, pattern, numbers);
 }
 
 static int
@@ -126,7 +133,7 @@ ls_cell(struct cli_out *out, const struct cli_listing *listing, size_t nth,
         cli_out_u64(out, row->index);
         break;
     case LS_PARAMETER:
-        if (row->parameter_index == UINT64_MAX)
+        if (row->parameter_index >= CKPT_NUMBER_SLOT)
             cli_out_char(out, '-');
         else
             cli_out_u64(out, row->parameter_index);
@@ -196,7 +203,8 @@ ls_optimizers(struct cli *cli, struct cli_listing *listing)
 }
 
 static int
-ls_print(struct cli *cli, struct cli_listing *listing, const char *pattern)
+ls_print(struct cli *cli, struct cli_listing *listing,
+         struct ckpt_pattern *pattern)
 {
     int status;
 
@@ -204,7 +212,9 @@ ls_print(struct cli *cli, struct cli_listing *listing, const char *pattern)
         return ls_optimizers(cli, listing);
     if (cli->args.tree)
         return ls_tree(cli, listing);
-    status = ls_pick(listing, pattern, cli->args.index);
+    status = ls_pick(listing, pattern, cli->args.index || cli->args.modules);
+    if (status == CKPT_OK && cli->args.modules)
+        return cli_listing_modules(&cli->out, listing, !cli->args.quiet);
     if (status == CKPT_OK && cli->args.digest)
         status = ls_digest(cli, listing);
     if (status != CKPT_OK)
@@ -232,8 +242,11 @@ ls_check(struct cli *cli, const char *pattern)
                          "--optimizer goes with --tree or --json, and with "
                          "none of --digest, --index and PATTERN",
                          NULL, NULL);
-    if (pattern != NULL && strncmp(pattern, "re:", 3) == 0)
-        return cli_usage(cli, "regular expressions (re:) are not known here",
+    if (args->modules && (args->tree || args->json || args->digest ||
+                          args->index || args->optimizer))
+        return cli_usage(cli,
+                         "--modules goes with none of --tree, --json, "
+                         "--digest, --index and --optimizer",
                          NULL, NULL);
     return CLI_DONE;
 }
@@ -265,41 +278,58 @@ ls_spool(const struct cli *cli, char path[PATH_MAX])
     return path;
 }
 
+/* CLI_DONE, or says what is wrong. */
 static int
-ls_run(struct cli *cli)
+ls_list(struct cli *cli, struct cli_listing *listing,
+        struct ckpt_pattern *pattern)
 {
     const char *const *operands = cli->args.operands.items;
-    const char *pattern = cli->args.operands.count > 1 ? operands[1] : NULL;
+    bool asked = pattern != NULL || (cli->args.optimizer && !cli->args.json);
     struct ckpt_input input = CKPT_INPUT;
-    struct cli_listing listing = {.file = NULL};
-    int exit_status = ls_check(cli, pattern), status;
-    char spool[PATH_MAX];
+    int status;
 
-    if (exit_status == CLI_DONE)
-        exit_status = cli_transforms_take(cli);
-    if (exit_status == CLI_DONE)
-        exit_status = cli_confine(cli, operands, 1, ls_spool(cli, spool));
-    if (exit_status != CLI_DONE)
-        return exit_status;
     input.path = operands[0];
     input.from = cli->args.from;
     input.options = cli->args.input_options.items;
     input.transforms = cli->args.steps.items;
-    status = ckpt_open(cli->user, &input, &listing.file);
+    status = ckpt_open(cli->user, &input, &listing->file);
     if (status == CKPT_OK) {
-        listing.info = ckpt_file_info(listing.file);
-        listing.graph = ckpt_file_graph(listing.file);
-        listing.optimizers = cli->args.optimizer;
-        status = ls_print(cli, &listing, pattern);
+        listing->info = ckpt_file_info(listing->file);
+        listing->graph = ckpt_file_graph(listing->file);
+        listing->optimizers = cli->args.optimizer;
+        status = ls_print(cli, listing, pattern);
     }
     if (status != CKPT_OK)
-        exit_status = cli_fail(cli, status);
-    else if ((pattern != NULL || (cli->args.optimizer && !cli->args.json)) &&
-             listing.row_count == 0)
-        exit_status = ls_no_match(cli, pattern);
+        return cli_fail(cli, status);
+    return asked && listing->row_count == 0
+               ? ls_no_match(cli, pattern != NULL ? operands[1] : NULL)
+               : CLI_DONE;
+}
+
+static int
+ls_run(struct cli *cli)
+{
+    const char *const *operands = cli->args.operands.items;
+    const char *text = cli->args.operands.count > 1 ? operands[1] : NULL;
+    struct cli_listing listing = {.file = NULL};
+    struct ckpt_pattern *pattern = NULL;
+    int exit_status = ls_check(cli, text), status = CKPT_OK;
+    char spool[PATH_MAX];
+
+    if (exit_status == CLI_DONE)
+        exit_status = cli_transforms_take(cli);
+    if (exit_status == CLI_DONE && text != NULL)
+        status = ckpt_pattern_new(cli->user, text, &pattern);
+    if (status != CKPT_OK)
+        return cli_fail(cli, status);
+    if (exit_status == CLI_DONE)
+        exit_status = cli_confine(cli, operands, 1, ls_spool(cli, spool));
+    if (exit_status == CLI_DONE)
+        exit_status = ls_list(cli, &listing, pattern);
     free(listing.digests);
     free(listing.rows);
     ckpt_close(listing.file);
+    ckpt_pattern_free(pattern);
     return exit_status;
 }
 
@@ -315,6 +345,8 @@ static const struct cli_option ls_options[] = {
      "SHA-256 of each tensor: contiguous, little-endian"},
     {"index", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, index),
      "positions from 0, among all and among parameters"},
+    {"modules", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, modules),
+     "a line for each module, its kind guessed from its keys"},
     CLI_TRANSFORM_OPTIONS,
     {"from", 0, "FORMAT", CLI_OPTION_TEXT, offsetof(struct cli_args, from),
      "read as this format instead of telling it by content"},
@@ -330,8 +362,9 @@ const struct cli_command cli_ls = {
     .summary = "list the tensors, one a line",
     .about =
         "Lists name, dtype, shape, bytes and device of every tensor, or of\n"
-        "those whose whole name matches the shell glob PATTERN. When stdout\n"
-        "is no terminal there is no header, and tabs divide the columns.\n",
+        "those whose whole name matches the shell glob PATTERN, or, as\n"
+        "re:PATTERN, has a part that the regular expression meets. When\n"
+        "stdout is no terminal there is no header, and tabs divide columns.\n",
     .options = ls_options,
     .operand_min = 1,
     .operand_max = 2,

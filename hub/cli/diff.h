@@ -19,7 +19,15 @@ struct cli_diff {
     /* By difference: the parameter whose slot it is in, or NULL. */
     const struct ckpt_text **slots[2];
     bool any_slot;
+    /* By difference: missing, and put in by whoever loads it. */
+    bool *benign;
+    size_t benign_count;
 };
+
+/* ---- diff_benign.c ---- */
+
+/* Finds what is benign, of `like` alone. CKPT_OK or CKPT_MEMORY. */
+int cli_diff_benign(struct cli_diff *diff);
 
 /* ---- diff_optimizer.c ---- */
 

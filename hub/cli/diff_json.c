@@ -96,6 +96,10 @@ json_difference(struct cli_json *json, const struct cli_diff *diff, size_t nth)
     cli_json_string(json, cli_diff_kind(diff, found->kind));
     cli_json_key(json, "name");
     cli_json_text(json, found->name.data, found->name.size_bytes);
+    if (diff->benign[nth]) {
+        cli_json_key(json, "benign");
+        cli_json_bool(json, true);
+    }
     json_value(json, diff, nth, 0);
     json_value(json, diff, nth, 1);
     if (found->kind == CKPT_DIFFERENCE_VALUE)
@@ -148,7 +152,7 @@ cli_diff_json(struct cli_out *out, const struct cli_diff *diff)
     json_side(&json, "a", diff->files[0]);
     json_side(&json, "b", diff->files[1]);
     cli_json_key(&json, diff->like ? "fits" : "same");
-    cli_json_bool(&json, info->difference_count == 0);
+    cli_json_bool(&json, info->difference_count == diff->benign_count);
     json_count(&json, "tensors", info->tensor_count);
     if (!diff->like)
         json_count(&json, "scalars", info->scalar_count);

@@ -156,7 +156,9 @@ diff_cell(struct cli_out *out, const struct cli_diff *diff, size_t nth,
 
     switch (column) {
     case DIFF_KIND:
-        cli_out_string(out, cli_diff_kind(diff, found->kind));
+        cli_out_string(out, diff->benign[nth]
+                                ? "benign"
+                                : cli_diff_kind(diff, found->kind));
         break;
     case DIFF_NAME:
         cli_escape(out, found->name.data, found->name.size_bytes);
@@ -306,18 +308,31 @@ diff_cured(struct cli_out *out, const struct cli_diff *diff)
 }
 
 static void
+diff_benign(struct cli_out *out, size_t count)
+{
+    if (count == 0)
+        return;
+    cli_out_string(out, "; ");
+    cli_out_u64(out, count);
+    cli_out_string(out, " benign: A is older than num_batches_tracked");
+}
+
+static void
 diff_fit(struct cli_out *out, const struct cli_diff *diff)
 {
-    if (diff->info->difference_count == 0) {
+    if (diff->info->difference_count == diff->benign_count) {
         cli_out_string(out, "it fits: ");
         diff_counted(out, diff->info->tensor_count, "tensor");
+        diff_benign(out, diff->benign_count);
         cli_out_char(out, '\n');
         return;
     }
     cli_out_string(out, "it does not fit: ");
-    diff_misfits(out, diff_count(diff, CKPT_DIFFERENCE_ONLY_SECOND),
-                 diff_count(diff, CKPT_DIFFERENCE_ONLY_FIRST),
-                 diff_count(diff, CKPT_DIFFERENCE_SHAPE));
+    diff_misfits(
+        out, diff_count(diff, CKPT_DIFFERENCE_ONLY_SECOND) - diff->benign_count,
+        diff_count(diff, CKPT_DIFFERENCE_ONLY_FIRST),
+        diff_count(diff, CKPT_DIFFERENCE_SHAPE));
+    diff_benign(out, diff->benign_count);
     cli_out_char(out, '\n');
     diff_cured(out, diff);
 }

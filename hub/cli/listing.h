@@ -11,7 +11,7 @@
 struct cli_row {
     const struct ckpt_entry *entry;
     uint64_t index;           /* among all entries */
-    uint64_t parameter_index; /* numbers.h; UINT64_MAX: it is none */
+    uint64_t parameter_index; /* of ckpt_file_numbers */
 };
 
 struct cli_listing {
@@ -28,5 +28,11 @@ struct cli_listing {
 
 struct cli_out;
 int cli_listing_json(struct cli_out *out, const struct cli_listing *listing);
+
+/* ---- ls_modules.c ---- */
+
+/* Rows have been given their numbers. */
+int cli_listing_modules(struct cli_out *out, const struct cli_listing *listing,
+                        bool sum);
 
 #endif

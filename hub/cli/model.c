@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "escape.h"
+#include "walk.h"
 
 #define MODELS_MAX 10
 #define CLASSES_MAX 12
@@ -69,18 +70,6 @@ model_inside(const struct ckpt_text *path, const struct ckpt_text *around)
                          (path->size_bytes == size || path->data[size] == '.'));
 }
 
-static const struct ckpt_value *
-model_find(const struct ckpt_value *map, const struct ckpt_text *key)
-{
-    size_t i;
-
-    for (i = 0; i < map->as.map.count; i++)
-        if (map->as.map.pairs[i].key->kind == CKPT_KIND_STRING &&
-            model_same(&map->as.map.pairs[i].key->as.text, key))
-            return map->as.map.pairs[i].value;
-    return NULL;
-}
-
 static void
 model_title(struct cli_out *out, const char *title)
 {
@@ -94,6 +83,24 @@ model_flag(struct cli_out *out, const struct ckpt_value *flag)
 {
     if (flag != NULL && flag->kind == CKPT_KIND_BOOL)
         cli_out_string(out, flag->as.truth ? ", training" : ", evaluating");
+}
+
+bool
+cli_model_class(const struct ckpt_graph *graph, const struct ckpt_text *path,
+                struct ckpt_text *class)
+{
+    const struct ckpt_value *found =
+        cli_map_find(model_map(graph, "model.classes"), path);
+    size_t i;
+
+    if (found == NULL || found->kind != CKPT_KIND_STRING)
+        return false;
+    for (i = found->as.text.size_bytes; i > 0; i--)
+        if (found->as.text.data[i - 1] == '.')
+            break;
+    class->data = found->as.text.data + i;
+    class->size_bytes = found->as.text.size_bytes - i;
+    return true;
 }
 
 /* ---- Models ---- */
@@ -144,7 +151,7 @@ model_one(struct cli_out *out, const struct ckpt_graph *graph, size_t from,
     cli_out_string(out, ", ");
     cli_out_u64(out, end - from);
     cli_out_string(out, end - from == 1 ? " module" : " modules");
-    model_flag(out, model_find(training, path));
+    model_flag(out, cli_map_find(training, path));
     if (mixed > 0) {
         cli_out_string(out, " (the flag changes at ");
         cli_out_u64(out, mixed);
@@ -368,8 +375,8 @@ cli_model_sources(struct cli_out *out, const struct ckpt_graph *graph)
         source = sources->as.map.pairs[i].value;
         file = NULL;
         if (source->kind == CKPT_KIND_MAP) {
-            file = model_find(source, &file_key);
-            source = model_find(source, &source_key);
+            file = cli_map_find(source, &file_key);
+            source = cli_map_find(source, &source_key);
         }
         cli_out_string(out, i > 0 ? "\n# " : "# ");
         cli_escape(out, class->data, class->size_bytes);

@@ -26,6 +26,11 @@ bool cli_model_attribute(const char *name);
 int cli_model_print(struct cli_out *out, const struct ckpt_graph *graph,
                     bool all);
 
+/* What the file says the class of the module at `path` is, without where it
+ * is from: "Conv2d". False: it does not say. */
+bool cli_model_class(const struct ckpt_graph *graph,
+                     const struct ckpt_text *path, struct ckpt_text *class);
+
 /* The source of each class, escaped line by line. False: there is none. */
 bool cli_model_sources(struct cli_out *out, const struct ckpt_graph *graph);
 

@@ -106,6 +106,22 @@ cli_walk_first_path(const struct cli_walk *walk, struct cli_out *out,
     cli_walk_path(walk, out, &walk->places[value->id].step);
 }
 
+const struct ckpt_value *
+cli_map_find(const struct ckpt_value *map, const struct ckpt_text *key)
+{
+    const struct ckpt_text *found;
+    size_t i;
+
+    for (i = 0; map->kind == CKPT_KIND_MAP && i < map->as.map.count; i++) {
+        found = &map->as.map.pairs[i].key->as.text;
+        if (map->as.map.pairs[i].key->kind == CKPT_KIND_STRING &&
+            found->size_bytes == key->size_bytes &&
+            memcmp(found->data, key->data, key->size_bytes) == 0)
+            return map->as.map.pairs[i].value;
+    }
+    return NULL;
+}
+
 void
 cli_children_init(struct cli_children *children, const struct ckpt_value *of)
 {

@@ -79,6 +79,10 @@ bool cli_is_container(const struct ckpt_value *value);
 /* How many things it contains. */
 size_t cli_container_count(const struct ckpt_value *value);
 
+/* The value under a string key, or NULL. */
+const struct ckpt_value *cli_map_find(const struct ckpt_value *map,
+                                      const struct ckpt_text *key);
+
 /* "collections.Counter": what an object names; "" if its callee is made. */
 void cli_object_name(struct cli_out *out, const struct ckpt_object *object);
 

@@ -101,6 +101,15 @@ int hub_string_new(struct hub_graph *graph, const char *data, size_t size_bytes,
 const struct ckpt_value *hub_attr_find(const struct ckpt_attr *attrs,
                                        const char *name);
 
+/* What became of what: the value of a graph that was read, which this one was
+ * before all edits; or the new one that it begins with. */
+const struct ckpt_value *hub_value_origin(const struct ckpt_value *value);
+
+/* The values of graphs that were read that it is made of, each once, those
+ * that weigh most first: up to `room` of them. Gives their number. */
+size_t hub_value_origins(const struct ckpt_value *value,
+                         const struct ckpt_value **origins, size_t room);
+
 /* Ends building: names every tensor, and refuses what nests too deep or
  * unfolds to too many names. Attributes of the graph hold no tensors. */
 int hub_graph_finish(struct hub_graph *graph);

@@ -16,9 +16,10 @@ struct ckpt_file {
     /* What ckpt_file_optimizers found. */
     struct sdk_optimizers found;
     struct ckpt_optimizer *optimizers; /* NULL: not looked for */
+    uint64_t *numbers;                 /* of ckpt_file_numbers; or NULL */
 };
 
-/* Forgets what was found. */
+/* Forgets what was found, and the numbers. */
 void hub_file_optimizers_fini(struct ckpt_file *file);
 
 #endif

@@ -14,6 +14,7 @@
 #include "hub/run/named.h"
 #include "hub/run/pump.h"
 #include "hub/run/reading.h"
+#include "hub/run/way.h"
 
 struct job {
     struct ckpt *user;
@@ -359,7 +360,10 @@ ckpt_convert(struct ckpt *user, const struct ckpt_conversion *conversion,
     if (conversion->input.path == NULL)
         return hub_fail(&user->report, CKPT_OPTION, NULL, CKPT_NOWHERE,
                         "no input is named");
+    user->report.listener = conversion->way_context;
+    user->report.told = conversion->told;
     status = hub_reading_init(&job.reading, user, &conversion->input);
+    user->report.told = NULL;
     if (status == CKPT_OK)
         status = job_matched(&job);
     if (status == CKPT_OK)
@@ -368,6 +372,9 @@ ckpt_convert(struct ckpt *user, const struct ckpt_conversion *conversion,
         status = job_writer(&job);
     if (status == CKPT_OK)
         status = job_plan(&job);
+    if (status == CKPT_OK && conversion->way != NULL)
+        status = hub_ways(&job.reading, &job.fit, conversion->way,
+                          conversion->way_context);
     if (status == CKPT_OK && !conversion->dry_run)
         status = job_begin(&job);
     if (status == CKPT_OK && !conversion->dry_run)

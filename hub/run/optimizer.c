@@ -85,5 +85,8 @@ hub_file_optimizers_fini(struct ckpt_file *file)
         sdk_optimizers_fini(host, &file->found);
     if (file->optimizers != NULL)
         host->release(host, file->optimizers);
+    if (file->numbers != NULL)
+        host->release(host, file->numbers);
     file->optimizers = NULL;
+    file->numbers = NULL;
 }

@@ -41,7 +41,9 @@ bool
 sdk_may_be_parameter(const struct ckpt_text *name,
                      const struct ckpt_tensor *tensor)
 {
-    static const char *const ends[] = {"running_mean", "running_var"};
+    static const char *const ends[] = {"running_mean",  "running_var",
+                                       "moving_mean",   "moving_variance",
+                                       "moving_mean:0", "moving_variance:0"};
     static const char *const kinds[] = {"float", "bfloat", "complex"};
     const char *dtype = ckpt_dtype_name(tensor->dtype);
     size_t i, size;
@@ -57,7 +59,8 @@ sdk_may_be_parameter(const struct ckpt_text *name,
             memcmp(name->data + name->size_bytes - size, ends[i], size) != 0)
             continue;
         if (name->size_bytes == size ||
-            name->data[name->size_bytes - size - 1] == '.')
+            name->data[name->size_bytes - size - 1] == '.' ||
+            name->data[name->size_bytes - size - 1] == '/')
             return false;
     }
     return trained;

@@ -16,13 +16,13 @@
  *   by a map beside the optimizer, in the same container or in the nearest one
  *   around it, that holds tensors by name. Of these count, in order: those
  *   that are no buffers (by their role; where roles are not told, those called
- *   running_mean or running_var, and what is not floating or complex, are
- *   buffers) and not a second name of one before. If there are as many as
- *   numbers, and each slot with tensors has one of that parameter's shape,
- *   they belong together. If there are more, those that ask for gradients may
- *   be as many, and fit; else there must be exactly one way to pass some over
- *   so that all shapes fit. If groups are several, and two of them have
- *   parameters of one shape, their order is not known.
+ *   running_mean, running_var, moving_mean or moving_variance, and what is not
+ *   floating or complex, are buffers) and not a second name of one before. If
+ *   there are as many as numbers, and each slot with tensors has one of that
+ *   parameter's shape, they belong together. If there are more, those that ask
+ *   for gradients may be as many, and fit; else there must be exactly one way
+ *   to pass some over so that all shapes fit. If groups are several, and two
+ *   of them have parameters of one shape, their order is not known.
  *
  * Names are looked for in the same maps; all of them must be there.
  *

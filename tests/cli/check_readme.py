@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Checks that the README shows what the command prints.
+"""Checks that the README and the cookbook show what the command prints.
 
     check_readme.py [--update] CKPT
 
-Runs each "$ " line of the README's console blocks, in order, in an empty
-folder where ./ckpt is CKPT and samples/ is the samples, on a terminal of 80
+Runs the "$ " lines of each console block, in order, in an empty folder where
+ckpt and ./ckpt are CKPT and samples/ is the samples, on a terminal of 80
 columns, and compares what comes out with the lines shown. --update puts the
 real lines in."""
 
@@ -22,6 +22,7 @@ import tempfile
 import termios
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
+TEXTS = ("README.md", "samples/cookbook.md")
 BLOCK = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.M | re.S)
 
 
@@ -31,7 +32,8 @@ def typed(command, folder):
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
     process = subprocess.Popen(
         command, shell=True, cwd=folder, stdin=subprocess.DEVNULL, stdout=its,
-        stderr=its, env={**os.environ, "TERM": "dumb", "NO_COLOR": "1"})
+        stderr=its, env={**os.environ, "TERM": "dumb", "NO_COLOR": "1",
+                         "PATH": f"{folder}:{os.environ['PATH']}"})
     os.close(its)
     with open(ours, "rb", buffering=0) as screen:
         text = b""
@@ -44,12 +46,15 @@ def typed(command, folder):
     return text.decode().splitlines()
 
 
-def ran(shown, folder):
+def ran(shown, ckpt):
     """The block as it looks when its commands are run now."""
     out = []
-    for line in shown.splitlines():
-        if line.startswith("$ "):
-            out += [line, *typed(line[2:], folder)]
+    with tempfile.TemporaryDirectory() as folder:
+        os.symlink(ckpt, f"{folder}/ckpt")
+        os.symlink(TOP / "samples", f"{folder}/samples")
+        for line in shown.splitlines():
+            if line.startswith("$ "):
+                out += [line, *typed(line[2:], folder)]
     return "".join(line + "\n" for line in out)
 
 
@@ -60,22 +65,21 @@ def main():
         arguments.remove("--update")
     if len(arguments) != 1:
         sys.exit(__doc__)
-    readme = TOP / "README.md"
-    shown = readme.read_text()
-    with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
-        (folder / "ckpt").symlink_to(pathlib.Path(arguments[0]).resolve())
-        (folder / "samples").symlink_to(TOP / "samples")
-        real = BLOCK.sub(lambda block: ran(block.group(), folder), shown)
-    if not BLOCK.search(shown):
-        sys.exit("README.md: no console block")
-    if update:
-        readme.write_text(real)
-    elif real != shown:
-        sys.stdout.writelines(difflib.unified_diff(
-            shown.splitlines(True), real.splitlines(True),
-            "README.md as it is", "README.md as it runs"))
-        sys.exit(1)
+    ckpt = pathlib.Path(arguments[0]).resolve()
+    differ = False
+    for name in TEXTS:
+        shown = (TOP / name).read_text()
+        if not BLOCK.search(shown):
+            sys.exit(f"{name}: no console block")
+        real = BLOCK.sub(lambda block: ran(block.group(), ckpt), shown)
+        if update:
+            (TOP / name).write_text(real)
+        elif real != shown:
+            differ = True
+            sys.stdout.writelines(difflib.unified_diff(
+                shown.splitlines(True), real.splitlines(True),
+                f"{name} as it is", f"{name} as it runs"))
+    sys.exit(differ)
 
 
 if __name__ == "__main__":

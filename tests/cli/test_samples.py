@@ -12,6 +12,7 @@ import unittest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 CKPT = sys.argv.pop(1) if len(sys.argv) > 1 else "build/release/bin/ckpt"
+WHOLE = "digits-whole.pth"  # what comes back is its state, not the model
 OTHER = {".pth": ".safetensors", ".pt": ".safetensors", ".safetensors": ".pt"}
 
 
@@ -31,7 +32,7 @@ def listing(path):
 class Samples(unittest.TestCase):
     def test_there_and_back(self):
         samples = [path for path in sorted((TOP / "samples").iterdir())
-                   if path.suffix in OTHER]
+                   if path.suffix in OTHER and path.name != WHOLE]
         self.assertGreater(len(samples), 8)
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
