@@ -10,6 +10,7 @@
 #   NAME            the module NAME.so, in lib/ckpt/plugins of the build tree
 #   NAME-later      the module later/NAME.so beside it
 #   NAME.plugin     its description, by which the hub tells whether to load it
+#   NAME.md         its manual, which `ckpt plugins NAME` shows
 #   NAME-static     the same, to be linked into test programs
 #                   (CKPT_STATIC; in builds for fuzzing CKPT_FUZZED)
 #   fuzz-NAME       a fuzz target for its readers, seeded from fuzz/ and cases/,
@@ -66,6 +67,13 @@ function(ckpt_add_plugin NAME)
 
     set(sources ${ARG_SOURCES} ${ARG_LATER})
     list(REMOVE_DUPLICATES sources)
+    set(manual ${CMAKE_CURRENT_SOURCE_DIR}/${NAME}.md)
+    if(EXISTS ${manual})
+        configure_file(${manual} ${plugin_dir}/${NAME}.md COPYONLY)
+        install(FILES ${manual}
+                DESTINATION ${CMAKE_INSTALL_LIBDIR}/ckpt/plugins)
+    endif()
+
     add_library(${NAME}-static STATIC EXCLUDE_FROM_ALL ${sources})
     target_compile_definitions(${NAME}-static PRIVATE CKPT_STATIC)
     target_link_libraries(${NAME}-static PUBLIC ${libraries} ${ARG_PACKAGES}

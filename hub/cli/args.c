@@ -141,7 +141,7 @@ args_nearest(struct cli_parser *parser, const char *word)
         for (; option != NULL && option->kind != CLI_OPTION_END; option++) {
             if (option->name == NULL)
                 continue;
-            distance = cli_distance(word, option->name);
+            distance = ckpt_distance(word, option->name);
             if (distance < least) {
                 least = distance;
                 parser->nearest = option->name;

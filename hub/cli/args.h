@@ -80,8 +80,4 @@ int cli_args_rest(struct cli_parser *parser);
 
 void cli_args_fini(struct cli_args *args);
 
-/* Whether `word` looks like a slip of `name`; smaller is nearer, SIZE_MAX is
- * not at all. */
-size_t cli_distance(const char *word, const char *name);
-
 #endif

@@ -88,9 +88,8 @@ void cli_message(void *user, enum ckpt_message_level level, const char *text);
             "a YAML list of transforms, done before those of -t" \
     }
 
-/* Lists the transforms in `cli->args.steps`, before the sandbox is entered:
- * CLI_DONE, or says what is wrong with a recipe, or which transform is
- * unknown. */
+/* Lists the transforms in `cli->args.steps`: CLI_DONE, or says that memory ran
+ * out. */
 int cli_transforms_take(struct cli *cli);
 
 /* ---- confine.c ---- */

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
  * `ckpt convert`: the main job. The library does it; what cannot be kept
- * comes back through cli_message, and nothing goes to stdout.
+ * comes back through cli_message, and nothing goes to stdout but what a dry
+ * run is asked for.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
+#include "ways.h"
 
 static void
-convert_summary(struct cli *cli, const struct ckpt_summary *summary)
+convert_summary(struct cli *cli, const struct ckpt_summary *summary,
+                const struct cli_ways *ways)
 {
     struct cli_out text;
 
@@ -28,6 +31,10 @@ convert_summary(struct cli *cli, const struct ckpt_summary *summary)
     cli_out_string(&text, summary->file_count == 1 ? " file, " : " files, ");
     cli_out_u64(&text, summary->loss_count);
     cli_out_string(&text, summary->loss_count == 1 ? " loss" : " losses");
+    if (cli->args.dry_run) {
+        cli_out_string(&text, "; tensors: ");
+        cli_ways_counts(ways, &text);
+    }
     cli_say(cli, NULL, cli_out_text(&text));
     cli_out_fini(&text);
 }
@@ -51,40 +58,66 @@ convert_template(struct cli *cli)
     return status == CKPT_OK ? CLI_DONE : cli_fail(cli, status);
 }
 
+static void
+convert_order(const struct cli_args *args, struct ckpt_conversion *conversion)
+{
+    conversion->input.path = args->operands.items[0];
+    conversion->input.from = args->from;
+    conversion->input.options = args->input_options.items;
+    conversion->input.transforms = args->steps.items;
+    conversion->output = args->operands.items[1];
+    conversion->to = args->to;
+    conversion->output_options = args->output_options.items;
+    conversion->strict = args->strict;
+    conversion->dry_run = args->dry_run;
+    conversion->force = args->force;
+    conversion->sync = args->sync;
+}
+
+static int
+convert_do(struct cli *cli, struct ckpt_conversion *conversion)
+{
+    struct ckpt_summary summary = {.format = NULL};
+    const struct cli_args *args = &cli->args;
+    struct cli_ways ways;
+    int status, ended = CKPT_OK;
+
+    if (args->dry_run) {
+        cli_ways_init(&ways, cli);
+        conversion->way = cli_ways_take;
+        conversion->way_context = &ways;
+    }
+    status = ckpt_convert(cli->user, conversion, &summary);
+    cli_progress_clear(&cli->progress);
+    if (args->dry_run) {
+        ended = cli_ways_end(&ways, status != CKPT_OK);
+        cli_out_flush(&cli->out); /* the count comes behind what it counts */
+    }
+    if (status != CKPT_OK || ended != CKPT_OK)
+        return cli_fail(cli, status != CKPT_OK ? status : ended);
+    if (args->verbose > 0 || (args->dry_run && !args->quiet))
+        convert_summary(cli, &summary, &ways);
+    return CLI_DONE;
+}
+
 static int
 convert_run(struct cli *cli)
 {
     struct ckpt_conversion conversion = CKPT_CONVERSION;
-    struct ckpt_summary summary = {.format = NULL};
     const struct cli_args *args = &cli->args;
-    int status = cli_transforms_take(cli);
+    int status;
 
+    if (args->json && !args->dry_run)
+        return cli_usage(cli, "--json goes with --dry-run", NULL, NULL);
+    status = cli_transforms_take(cli);
     if (status == CLI_DONE)
         status = convert_template(cli);
     if (status != CLI_DONE)
         return status;
-    conversion.input.path = args->operands.items[0];
-    conversion.input.from = args->from;
-    conversion.input.options = args->input_options.items;
-    conversion.input.transforms = args->steps.items;
-    conversion.output = args->operands.items[1];
-    conversion.to = args->to;
-    conversion.output_options = args->output_options.items;
-    conversion.strict = args->strict;
-    conversion.dry_run = args->dry_run;
-    conversion.force = args->force;
-    conversion.sync = args->sync;
+    convert_order(args, &conversion);
     status = cli_confine(cli, args->operands.items, 1,
                          args->dry_run ? NULL : conversion.output);
-    if (status != CLI_DONE)
-        return status;
-    status = ckpt_convert(cli->user, &conversion, &summary);
-    cli_progress_clear(&cli->progress);
-    if (status != CKPT_OK)
-        return cli_fail(cli, status);
-    if (args->verbose > 0 || (args->dry_run && !args->quiet))
-        convert_summary(cli, &summary);
-    return CLI_DONE;
+    return status == CLI_DONE ? convert_do(cli, &conversion) : status;
 }
 
 static const struct cli_option convert_options[] = {
@@ -105,7 +138,9 @@ static const struct cli_option convert_options[] = {
     {"strict", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, strict),
      "refuse if anything would be lost"},
     {"dry-run", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, dry_run),
-     "say what would be lost, and write nothing"},
+     "show each tensor's way and what is lost; write nothing"},
+    {"json", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, json),
+     "with --dry-run: the ways as one JSON document"},
     {"force", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, force),
      "replace OUT if it exists"},
     {"sync", 0, NULL, CLI_OPTION_FLAG, offsetof(struct cli_args, sync),

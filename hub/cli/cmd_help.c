@@ -17,7 +17,7 @@ cli_command_find(const char *name, const char **nearest)
     for (i = 0; cli_commands[i] != NULL; i++) {
         if (strcmp(cli_commands[i]->name, name) == 0)
             return cli_commands[i];
-        distance = cli_distance(name, cli_commands[i]->name);
+        distance = ckpt_distance(name, cli_commands[i]->name);
         if (distance < least) {
             least = distance;
             *nearest = cli_commands[i]->name;

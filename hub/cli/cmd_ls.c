@@ -3,7 +3,6 @@
  * `ckpt ls`: the tensors of a file, a line each; or all its values as a tree
  * or as JSON. Nothing is printed before all that can fail has been done.
  */
-#include <fnmatch.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,39 +34,47 @@ static const struct cli_column ls_columns[LS_COLUMN_COUNT] = {
     [LS_PARAMETER] = {"PARAMETER", true}, [LS_SHA256] = {"SHA256", false},
 };
 
-static bool
-ls_matches(const struct ckpt_entry *entry, const char *pattern)
+/* All of them, if there is no pattern. */
+static int
+ls_rows(struct cli_listing *listing, struct ckpt_pattern *pattern,
+        const uint64_t *numbers)
 {
-    return pattern == NULL || fnmatch(pattern, entry->name.data, 0) == 0;
+    const struct ckpt_graph *graph = listing->graph;
+    struct cli_row *row;
+    bool matches = true;
+    int status = CKPT_OK;
+    size_t i;
+
+    for (i = 0; i < graph->entry_count && status == CKPT_OK; i++) {
+        if (pattern != NULL)
+            status =
+                ckpt_pattern_match(pattern, &graph->entries[i].name, &matches);
+        if (status != CKPT_OK || !matches)
+            continue;
+        row = &listing->rows[listing->row_count++];
+        row->entry = &graph->entries[i];
+        row->index = i;
+        row->parameter_index = numbers != NULL ? numbers[i] : CKPT_NUMBER_NONE;
+    }
+    return status;
 }
 
 /* Picks the rows and, if asked, counts the positions over all entries. */
 static int
-ls_pick(struct cli_listing *listing, const char *pattern, bool positions)
+ls_pick(struct cli_listing *listing, struct ckpt_pattern *pattern,
+        bool positions)
 {
     const struct ckpt_graph *graph = listing->graph;
     const uint64_t *numbers = NULL;
-    const struct ckpt_entry *entry;
-    struct cli_row *row;
     int status =
         positions ? ckpt_file_numbers(listing->file, &numbers) : CKPT_OK;
-    size_t i;
 
     if (status != CKPT_OK)
         return status;
     listing->rows = calloc(graph->entry_count + 1, sizeof *listing->rows);
     if (listing->rows == NULL)
         return CKPT_MEMORY;
-    for (i = 0; i < graph->entry_count; i++) {
-        entry = &graph->entries[i];
-        if (!ls_matches(entry, pattern))
-            continue;
-        row = &listing->rows[listing->row_count++];
-        row->entry = entry;
-        row->index = i;
-        row->parameter_index = numbers != NULL ? numbers[i] : CKPT_NUMBER_NONE;
-    }
-    return CKPT_OK;
+    return ls_rows(listing, pattern, numbers);
 }
 
 static int
@@ -196,7 +203,8 @@ ls_optimizers(struct cli *cli, struct cli_listing *listing)
 }
 
 static int
-ls_print(struct cli *cli, struct cli_listing *listing, const char *pattern)
+ls_print(struct cli *cli, struct cli_listing *listing,
+         struct ckpt_pattern *pattern)
 {
     int status;
 
@@ -240,9 +248,6 @@ ls_check(struct cli *cli, const char *pattern)
                          "--modules goes with none of --tree, --json, "
                          "--digest, --index and --optimizer",
                          NULL, NULL);
-    if (pattern != NULL && strncmp(pattern, "re:", 3) == 0)
-        return cli_usage(cli, "regular expressions (re:) are not known here",
-                         NULL, NULL);
     return CLI_DONE;
 }
 
@@ -273,41 +278,58 @@ ls_spool(const struct cli *cli, char path[PATH_MAX])
     return path;
 }
 
+/* CLI_DONE, or says what is wrong. */
 static int
-ls_run(struct cli *cli)
+ls_list(struct cli *cli, struct cli_listing *listing,
+        struct ckpt_pattern *pattern)
 {
     const char *const *operands = cli->args.operands.items;
-    const char *pattern = cli->args.operands.count > 1 ? operands[1] : NULL;
+    bool asked = pattern != NULL || (cli->args.optimizer && !cli->args.json);
     struct ckpt_input input = CKPT_INPUT;
-    struct cli_listing listing = {.file = NULL};
-    int exit_status = ls_check(cli, pattern), status;
-    char spool[PATH_MAX];
+    int status;
 
-    if (exit_status == CLI_DONE)
-        exit_status = cli_transforms_take(cli);
-    if (exit_status == CLI_DONE)
-        exit_status = cli_confine(cli, operands, 1, ls_spool(cli, spool));
-    if (exit_status != CLI_DONE)
-        return exit_status;
     input.path = operands[0];
     input.from = cli->args.from;
     input.options = cli->args.input_options.items;
     input.transforms = cli->args.steps.items;
-    status = ckpt_open(cli->user, &input, &listing.file);
+    status = ckpt_open(cli->user, &input, &listing->file);
     if (status == CKPT_OK) {
-        listing.info = ckpt_file_info(listing.file);
-        listing.graph = ckpt_file_graph(listing.file);
-        listing.optimizers = cli->args.optimizer;
-        status = ls_print(cli, &listing, pattern);
+        listing->info = ckpt_file_info(listing->file);
+        listing->graph = ckpt_file_graph(listing->file);
+        listing->optimizers = cli->args.optimizer;
+        status = ls_print(cli, listing, pattern);
     }
     if (status != CKPT_OK)
-        exit_status = cli_fail(cli, status);
-    else if ((pattern != NULL || (cli->args.optimizer && !cli->args.json)) &&
-             listing.row_count == 0)
-        exit_status = ls_no_match(cli, pattern);
+        return cli_fail(cli, status);
+    return asked && listing->row_count == 0
+               ? ls_no_match(cli, pattern != NULL ? operands[1] : NULL)
+               : CLI_DONE;
+}
+
+static int
+ls_run(struct cli *cli)
+{
+    const char *const *operands = cli->args.operands.items;
+    const char *text = cli->args.operands.count > 1 ? operands[1] : NULL;
+    struct cli_listing listing = {.file = NULL};
+    struct ckpt_pattern *pattern = NULL;
+    int exit_status = ls_check(cli, text), status = CKPT_OK;
+    char spool[PATH_MAX];
+
+    if (exit_status == CLI_DONE)
+        exit_status = cli_transforms_take(cli);
+    if (exit_status == CLI_DONE && text != NULL)
+        status = ckpt_pattern_new(cli->user, text, &pattern);
+    if (status != CKPT_OK)
+        return cli_fail(cli, status);
+    if (exit_status == CLI_DONE)
+        exit_status = cli_confine(cli, operands, 1, ls_spool(cli, spool));
+    if (exit_status == CLI_DONE)
+        exit_status = ls_list(cli, &listing, pattern);
     free(listing.digests);
     free(listing.rows);
     ckpt_close(listing.file);
+    ckpt_pattern_free(pattern);
     return exit_status;
 }
 
@@ -340,8 +362,9 @@ const struct cli_command cli_ls = {
     .summary = "list the tensors, one a line",
     .about =
         "Lists name, dtype, shape, bytes and device of every tensor, or of\n"
-        "those whose whole name matches the shell glob PATTERN. When stdout\n"
-        "is no terminal there is no header, and tabs divide the columns.\n",
+        "those whose whole name matches the shell glob PATTERN, or, as\n"
+        "re:PATTERN, has a part that the regular expression meets. When\n"
+        "stdout is no terminal there is no header, and tabs divide columns.\n",
     .options = ls_options,
     .operand_min = 1,
     .operand_max = 2,

@@ -6,6 +6,8 @@
 
 #include "cli.h"
 #include "escape.h"
+#include "manual.h"
+#include "recipes.h"
 #include "table_out.h"
 
 static const struct cli_column plugins_columns[] = {
@@ -123,6 +125,7 @@ plugins_list(struct cli *cli)
     status = cli_table_end(&table);
     if (status != CKPT_OK)
         return cli_fail(cli, status);
+    cli_recipes_list(cli);
     plugins_problems(cli);
     return CLI_DONE;
 }
@@ -186,6 +189,26 @@ plugins_options(struct cli_out *out, const char *title,
         plugins_option(out, option);
 }
 
+/* What patterns are, for transforms that take some. */
+static void
+plugins_patterns(struct cli_out *out,
+                 const struct ckpt_transform_info *transform)
+{
+    const struct ckpt_option *option = transform->options;
+    bool takes = transform->argument != NULL &&
+                 strstr(transform->argument, "PATTERN") != NULL &&
+                 strstr(transform->argument, "s/") == NULL;
+
+    for (; option != NULL && option->kind != CKPT_OPTION_END; option++)
+        takes = takes || (option->help != NULL &&
+                          strstr(option->help, "pattern") != NULL);
+    if (takes)
+        cli_out_string(out,
+                       "  a pattern is a shell glob over whole names, in which "
+                       "* meets dots too;\n  or re: and a regular expression "
+                       "that is sought anywhere in a name\n");
+}
+
 static void
 plugins_transform(struct cli_out *out,
                   const struct ckpt_transform_info *transform)
@@ -200,6 +223,7 @@ plugins_transform(struct cli_out *out,
     cli_escape_string(out, transform->argument ? transform->argument : "");
     cli_out_char(out, '\n');
     plugins_options(out, "  options (,KEY=VALUE)\n", transform->options);
+    plugins_patterns(out, transform);
 }
 
 static void
@@ -221,9 +245,12 @@ plugins_format(struct cli_out *out, const struct ckpt_format_info *format)
         format->options);
 }
 
+/* All of it, or, if `id` is that of a transform alone, that. */
 static void
-plugins_show(struct cli_out *out, const struct ckpt_plugin_info *plugin)
+plugins_show(struct cli_out *out, const struct ckpt_plugin_info *plugin,
+             const char *id)
 {
+    bool all = plugin->id == NULL || strcmp(plugin->id, id) == 0;
     size_t i;
 
     cli_escape_string(out, plugin->id);
@@ -237,13 +264,15 @@ plugins_show(struct cli_out *out, const struct ckpt_plugin_info *plugin)
     cli_escape_string(out, plugin->origin);
     cli_out_string(out, ")\n");
     for (i = 0; i < plugin->format_count; i++)
-        plugins_format(out, &plugin->formats[i]);
+        if (all || strcmp(plugin->formats[i].id, id) == 0)
+            plugins_format(out, &plugin->formats[i]);
     for (i = 0; i < plugin->transform_count; i++)
-        plugins_transform(out, &plugin->transforms[i]);
+        if (all || strcmp(plugin->transforms[i].id, id) == 0)
+            plugins_transform(out, &plugin->transforms[i]);
 }
 
-/* By its id or that of a transform. A plugin that did not get as far as
- * telling its id goes by its file. */
+/* By its id or that of a format or transform. A plugin that did not get as far
+ * as telling its id goes by its file. */
 static bool
 plugins_is(const struct ckpt_plugin_info *plugin, const char *id)
 {
@@ -253,60 +282,83 @@ plugins_is(const struct ckpt_plugin_info *plugin, const char *id)
     for (i = 0; i < plugin->transform_count; i++)
         if (strcmp(plugin->transforms[i].id, id) == 0)
             return true;
+    for (i = 0; i < plugin->format_count; i++)
+        if (strcmp(plugin->formats[i].id, id) == 0)
+            return true;
     if (plugin->id != NULL)
         return strcmp(plugin->id, id) == 0;
     file = file ? file + 1 : plugin->path;
     return strncmp(file, id, length) == 0 && strcmp(file + length, ".so") == 0;
 }
 
-/* The plugin of that id, one in use before one that is not; else the count,
- * and the nearest id. */
+/* The plugin of that id, one in use before one that is not; else SIZE_MAX. */
 static size_t
-plugins_find(struct cli *cli, const char *id, const char **nearest)
+plugins_find(struct cli *cli, const char *id)
 {
     const struct ckpt_plugin_info *plugin;
-    size_t i, found = SIZE_MAX, distance, least = SIZE_MAX;
+    size_t i, found = SIZE_MAX;
 
-    *nearest = NULL;
     for (i = 0; (plugin = ckpt_plugin_at(cli->user, i)) != NULL; i++) {
-        if (plugins_is(plugin, id)) {
-            if (plugin->problem == NULL)
-                return i;
-            found = found == SIZE_MAX ? i : found;
-        }
-        if (plugin->id == NULL)
+        if (!plugins_is(plugin, id))
             continue;
-        distance = cli_distance(id, plugin->id);
-        if (distance < least) {
-            least = distance;
-            *nearest = plugin->id;
-        }
+        if (plugin->problem == NULL)
+            return i;
+        found = found == SIZE_MAX ? i : found;
     }
     return found;
+}
+
+static void
+nearest_take(const char *id, const char *candidate, size_t *least,
+             const char **nearest)
+{
+    size_t distance =
+        candidate != NULL ? ckpt_distance(id, candidate) : SIZE_MAX;
+
+    if (distance >= *least)
+        return;
+    *least = distance;
+    *nearest = candidate;
+}
+
+static int
+plugins_unknown(struct cli *cli, const char *id)
+{
+    const struct ckpt_plugin_info *plugin;
+    size_t i, k, least = SIZE_MAX;
+    const char *nearest = cli_recipe_nearest(cli, id, &least);
+    struct cli_out text;
+
+    for (i = 0; (plugin = ckpt_plugin_at(cli->user, i)) != NULL; i++) {
+        nearest_take(id, plugin->id, &least, &nearest);
+        for (k = 0; k < plugin->format_count; k++)
+            nearest_take(id, plugin->formats[k].id, &least, &nearest);
+        for (k = 0; k < plugin->transform_count; k++)
+            nearest_take(id, plugin->transforms[k].id, &least, &nearest);
+    }
+    cli_out_init(&text, -1);
+    cli_out_string(&text, "no plugin is called ");
+    cli_escape_string(&text, id);
+    cli_usage(cli, cli_out_text(&text), "", nearest);
+    cli_out_fini(&text);
+    return CLI_USAGE;
 }
 
 static int
 plugins_one(struct cli *cli, const char *id)
 {
     const struct ckpt_plugin_info *plugin;
-    const char *nearest;
-    size_t index = plugins_find(cli, id, &nearest);
-    struct cli_out text;
+    size_t index = plugins_find(cli, id);
     int status;
 
-    if (index == SIZE_MAX) {
-        cli_out_init(&text, -1);
-        cli_out_string(&text, "no plugin is called ");
-        cli_escape_string(&text, id);
-        cli_usage(cli, cli_out_text(&text), "", nearest);
-        cli_out_fini(&text);
-        return CLI_USAGE;
-    }
+    if (index == SIZE_MAX)
+        return cli_recipe_show(cli, id) ? CLI_DONE : plugins_unknown(cli, id);
     status = ckpt_plugin_load(cli->user, index);
     if (status != CKPT_OK)
         return cli_fail(cli, status);
     plugin = ckpt_plugin_at(cli->user, index);
-    plugins_show(&cli->out, plugin);
+    plugins_show(&cli->out, plugin, id);
+    cli_manual(&cli->out, plugin->path, cli->args.verbose > 0);
     return CLI_DONE;
 }
 
@@ -336,9 +388,10 @@ const struct cli_command cli_plugins = {
     .summary = "list plugins, or show one with its options",
     .about =
         "Lists every plugin with the formats it reads and writes and the\n"
-        "transforms it has, and those that cannot be used with the reason.\n"
-        "With NAME, of a plugin or a transform: where that plugin is, how its\n"
-        "transforms are asked for, and the options it declares.\n",
+        "transforms it has, the recipes, and what cannot be used with the\n"
+        "reason. With NAME, of a plugin, a format, a transform or a recipe:\n"
+        "where it is, how it is asked for, its options, and examples; with -v\n"
+        "the whole manual.\n",
     .operand_max = 1,
     .run = plugins_run,
 };

@@ -194,6 +194,23 @@ cli_escape_string(struct cli_out *out, const char *text)
 }
 
 void
+cli_escape_prose(struct cli_out *out, const char *data, size_t size_bytes)
+{
+    const char *backslash;
+    size_t length;
+
+    for (; size_bytes > 0; data += length, size_bytes -= length) {
+        backslash = memchr(data, '\\', size_bytes);
+        length = backslash != NULL ? (size_t)(backslash - data) : size_bytes;
+        cli_escape(out, data, length);
+        if (backslash == NULL)
+            continue;
+        cli_out_char(out, '\\');
+        length++;
+    }
+}
+
+void
 cli_escape_json(struct cli_out *out, const char *data, size_t size_bytes)
 {
     const unsigned char *p = (const unsigned char *)data;

@@ -20,6 +20,9 @@ void cli_escape(struct cli_out *out, const char *data, size_t size_bytes);
 
 void cli_escape_string(struct cli_out *out, const char *text);
 
+/* The same for prose, in which a backslash is only that. */
+void cli_escape_prose(struct cli_out *out, const char *data, size_t size_bytes);
+
 /* A JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD. */
 void cli_escape_json(struct cli_out *out, const char *data, size_t size_bytes);
 

@@ -179,6 +179,8 @@ option_take(struct hub_arena *arena, const struct ckpt_option *declared,
         return arena->budget->report->status;
     value = &values[option - declared];
     value->given = true;
+    if (option->kind == CKPT_OPTION_GRAPH)
+        value->integer++;
     if (option_value(option, text, value))
         return CKPT_OK;
     option_remedy(arena->budget->report, option);

@@ -16,7 +16,7 @@ hub_edits_init(struct ckpt_edits *edits, struct hub_graph *graph,
     memset(edits, 0, sizeof *edits);
     edits->from = from;
     edits->graph = graph;
-    graph->public.value_count = from->value_count;
+    graph->public.value_count = edits->own_first = from->value_count;
     graph->public.tensor_count = from->tensor_count;
     graph->public.storage_count = from->storage_count;
     edits->places =
@@ -41,6 +41,7 @@ hub_edits_admit(struct ckpt_edits *edits, const struct ckpt_graph *other)
     struct ckpt_graph *graph = &edits->graph->public;
 
     count_raise(&graph->value_count, other->value_count);
+    edits->own_first = graph->value_count;
     count_raise(&graph->tensor_count, other->tensor_count);
     count_raise(&graph->storage_count, other->storage_count);
 }

@@ -18,8 +18,10 @@ struct ckpt_edits {
                                   of its places; NULL: none is edited */
     struct hub_storage **relabelled; /* of each storage id, or NULL */
     const struct ckpt_value *root;   /* the new one, or NULL */
-    uint64_t count;                  /* edits that were recorded */
+    uint64_t own_first; /* the least value id of edit_graph's own */
+    uint64_t count;     /* edits that were recorded */
     uint64_t unmatched; /* parts of the argument that matched nothing */
+    bool optional;      /* that is no warning */
 };
 
 /* `graph` has been initialised and is empty. It borrows texts, shapes and

@@ -40,15 +40,41 @@ copy_part(struct copy *copy, const struct ckpt_value *old,
     return old != NULL ? copy_value(copy, old, made) : CKPT_OK;
 }
 
+const struct ckpt_value *
+hub_value_origin(const struct ckpt_value *value)
+{
+    const struct hub_value *at = (const struct hub_value *)value;
+
+    while (at->origin != NULL)
+        at = (const struct hub_value *)at->origin;
+    return &at->public;
+}
+
+/* A new value comes from what it takes the place of first. */
+static void
+item_comes(const struct copy *copy, const struct ckpt_value *item,
+           const struct ckpt_value *old)
+{
+    struct hub_value *value = (struct hub_value *)(uintptr_t)item;
+
+    if (item->id >= copy->edits->own_first && value->origin == NULL &&
+        item != old)
+        value->origin = old;
+}
+
 /* What is in a place, once it is edited; NULL: it was dropped. */
 static const struct ckpt_value *
-copy_item(const struct hub_edit *edit, const struct ckpt_value *old)
+copy_item(const struct copy *copy, const struct hub_edit *edit,
+          const struct ckpt_value *old)
 {
     if (edit == NULL)
         return old;
     if (edit->dropped)
         return NULL;
-    return edit->value != NULL ? edit->value : old;
+    if (edit->value == NULL)
+        return old;
+    item_comes(copy, edit->value, old);
+    return edit->value;
 }
 
 static int
@@ -64,7 +90,7 @@ copy_list(struct copy *copy, const struct ckpt_value *old,
         return copy_status(copy);
     value->as.list.items = items;
     for (i = 0; i < count && status == CKPT_OK; i++) {
-        item = copy_item(hub_edit_find(copy->edits, old, i),
+        item = copy_item(copy, hub_edit_find(copy->edits, old, i),
                          old->as.list.items[i]);
         if (item != NULL)
             status = copy_value(copy, item, &items[kept++]);
@@ -84,7 +110,7 @@ copy_pairs(struct copy *copy, const struct ckpt_value *old,
 
     for (i = 0; i < count && status == CKPT_OK; i++) {
         edit = hub_edit_find(copy->edits, old, i);
-        item = copy_item(edit, old->as.map.pairs[i].value);
+        item = copy_item(copy, edit, old->as.map.pairs[i].value);
         if (item == NULL)
             continue;
         key = edit != NULL && edit->key != NULL ? edit->key
@@ -281,6 +307,7 @@ copy_value(struct copy *copy, const struct ckpt_value *old,
         return copy_status(copy);
     value->public = *old;
     value->public.attrs = NULL;
+    value->origin = old;
     value->public.id = copy->graph->public.value_count++;
     copy->copies[old->id] = &value->public;
     copy->depth++;

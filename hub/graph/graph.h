@@ -101,6 +101,10 @@ int hub_string_new(struct hub_graph *graph, const char *data, size_t size_bytes,
 const struct ckpt_value *hub_attr_find(const struct ckpt_attr *attrs,
                                        const char *name);
 
+/* What became of what: the value of a graph that was read, which this one was
+ * before all edits; or the new one that it begins with. */
+const struct ckpt_value *hub_value_origin(const struct ckpt_value *value);
+
 /* Ends building: names every tensor, and refuses what nests too deep or
  * unfolds to too many names. Attributes of the graph hold no tensors. */
 int hub_graph_finish(struct hub_graph *graph);

@@ -10,6 +10,9 @@
 struct hub_value {
     struct ckpt_value public;  /* first: a handle is both */
     struct hub_inside *inside; /* once it holds something */
+    /* What it was before an edit: the value that it is a copy of, or in whose
+     * place it was put. NULL: it was read, or is new. */
+    const struct ckpt_value *origin;
 };
 
 struct hub_inside {

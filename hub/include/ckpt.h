@@ -122,6 +122,42 @@ CKPT_API int ckpt_plugin_load(struct ckpt *user, size_t index);
 CKPT_API const struct ckpt_transform_info *
 ckpt_transform_find(struct ckpt *user, const char *text);
 
+/* ---- Recipes: lists of transforms in YAML files ---- */
+
+struct ckpt_recipe_info {
+    const char *name;            /* what stands behind "recipe:" */
+    const char *path;            /* of the file */
+    const char *origin;          /* as that of a plugin */
+    const char *summary, *about; /* or NULL */
+    const char *const *steps;    /* as a transform is asked for; NULL-ended */
+    const char *problem;         /* why it cannot be used, or NULL */
+};
+
+/* The recipes in the folders `recipes` beside the plugins, by name. */
+CKPT_API size_t ckpt_recipe_count(struct ckpt *user);
+/* Lives as long as the user; NULL past the end. */
+CKPT_API const struct ckpt_recipe_info *ckpt_recipe_at(struct ckpt *user,
+                                                       size_t index);
+
+/* How far a mistyped word is from a known one; SIZE_MAX: it is no slip of
+ * that at all. */
+CKPT_API size_t ckpt_distance(const char *word, const char *name);
+
+/* ---- Patterns over names ---- */
+
+struct ckpt_pattern;
+
+/* A shell glob over whole names, in which `*` and `?` meet dots and slashes
+ * too; or, behind "re:", a regular expression that is sought anywhere in a
+ * name. CKPT_OPTION: it is none. */
+CKPT_API int ckpt_pattern_new(struct ckpt *user, const char *text,
+                              struct ckpt_pattern **pattern);
+
+/* CKPT_LIMIT: finding out would take too long. */
+CKPT_API int ckpt_pattern_match(struct ckpt_pattern *pattern,
+                                const struct ckpt_text *name, bool *matches);
+CKPT_API void ckpt_pattern_free(struct ckpt_pattern *pattern);
+
 /* ---- Reading ---- */
 
 struct ckpt_file;
@@ -132,7 +168,8 @@ struct ckpt_input {
     const char *from;           /* a reader's id; NULL: told by content */
     const char *const *options; /* "key=value"; NULL-ended or NULL */
     /* "NAME" or "NAME:ARGUMENT", done in this order to what was read;
-     * NULL-ended or NULL. */
+     * NULL-ended or NULL. "recipe:NAME" stands for the steps of a recipe: an
+     * installed one, or a file, if NAME has a slash or the suffix of YAML. */
     const char *const *transforms;
 };
 
@@ -344,6 +381,35 @@ CKPT_API void ckpt_diff_free(struct ckpt_diff *diff);
 
 /* ---- Converting ---- */
 
+/* What happens to a tensor between input and output. */
+enum ckpt_change {
+    CKPT_CHANGE_RENAMED = 1 << 0,
+    CKPT_CHANGE_DTYPE = 1 << 1,
+    CKPT_CHANGE_SHAPE = 1 << 2,
+    CKPT_CHANGE_STRIDES = 1 << 3, /* of the same shape */
+    CKPT_CHANGE_DEVICE = 1 << 4,
+    CKPT_CHANGE_GRAD = 1 << 5,   /* requires_grad */
+    CKPT_CHANGE_TIED = 1 << 6,   /* its bytes are now another tensor's too */
+    CKPT_CHANGE_UNTIED = 1 << 7, /* they are now its own */
+    CKPT_CHANGE_VALUES = 1 << 8, /* of the same dtype and shape */
+    CKPT_CHANGE_FILE = 1 << 9,   /* it is that of another file */
+    CKPT_CHANGE_ADDED = 1 << 10,
+    CKPT_CHANGE_DROPPED = 1 << 11,
+    CKPT_CHANGE_BITS = 1 << 12 /* its dtype has no place in the output */
+};
+
+/* The way of one tensor. A text is without data where there is none. */
+struct ckpt_way {
+    struct ckpt_text from;            /* name in the input */
+    struct ckpt_text to;              /* name in the output */
+    const char *file;                 /* FILE: its path */
+    struct ckpt_text file_name;       /* FILE: the tensor's name in there */
+    const struct ckpt_tensor *before; /* in the input, or NULL */
+    const struct ckpt_tensor *after;  /* in the output, or NULL */
+    uint32_t changes;                 /* of enum ckpt_change; 0: it is kept */
+    uint32_t bits_dtype;              /* BITS: what its bits are kept as */
+};
+
 struct ckpt_conversion {
     size_t size;
     struct ckpt_input input;
@@ -354,6 +420,11 @@ struct ckpt_conversion {
     bool dry_run; /* list the losses and stop */
     bool force;   /* replace an existing output */
     bool sync;    /* fsync; implied where an existing file is replaced */
+    /* Called for each tensor of the input in order, then for those that are
+     * added, before the first byte is written. What it points to lives for
+     * the call. NULL: nobody asks. */
+    void (*way)(void *context, const struct ckpt_way *way);
+    void *way_context;
 };
 
 static inline struct ckpt_conversion

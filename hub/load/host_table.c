@@ -339,8 +339,9 @@ host_edit_unmatched(const struct ckpt_host *table, struct ckpt_edits *edits,
 
     edits->unmatched++;
     va_start(arguments, format);
-    hub_note_list(host_private(table)->report, CKPT_MESSAGE_WARNING, NULL,
-                  CKPT_NOWHERE, format, arguments);
+    hub_note_list(host_private(table)->report,
+                  edits->optional ? CKPT_MESSAGE_STEP : CKPT_MESSAGE_WARNING,
+                  NULL, CKPT_NOWHERE, format, arguments);
     va_end(arguments);
 }
 

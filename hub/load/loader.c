@@ -229,6 +229,18 @@ hub_plugin_load(struct hub_registry *registry, struct hub_plugin *plugin)
     return plugin_take(registry, plugin, entry);
 }
 
+bool
+hub_plugin_try(struct hub_registry *registry, struct hub_plugin *plugin)
+{
+    bool known = plugin->info.problem != NULL;
+
+    if (hub_plugin_load(registry, plugin) == CKPT_OK)
+        return true;
+    if (!known)
+        plugin->info.problem = NULL;
+    return false;
+}
+
 int
 hub_plugin_need(struct hub_registry *registry, struct hub_plugin *plugin)
 {

@@ -13,6 +13,10 @@
  * need it. */
 int hub_plugin_load(struct hub_registry *registry, struct hub_plugin *plugin);
 
+/* The same; one that cannot be used is left as if nobody had tried, so that
+ * whoever needs it hears why. */
+bool hub_plugin_try(struct hub_registry *registry, struct hub_plugin *plugin);
+
 /* The same, and says why not. */
 int hub_plugin_need(struct hub_registry *registry, struct hub_plugin *plugin);
 

@@ -99,6 +99,23 @@ folder_keeps(const struct dirent *entry)
            strcmp(entry->d_name + length - 3, ".so") == 0;
 }
 
+static void
+registry_keep_folder(struct hub_registry *registry, const char *path,
+                     const char *origin)
+{
+    struct hub_folder **end = &registry->folders;
+    struct hub_folder *folder =
+        hub_arena_allocate(&registry->arena, sizeof *folder);
+
+    if (folder == NULL)
+        return;
+    folder->path = hub_arena_text(&registry->arena, path, strlen(path));
+    folder->origin = origin;
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = folder->path != NULL ? folder : NULL;
+}
+
 /* Adds the plugins of a folder in order of their names. */
 static void
 registry_add_folder(struct hub_registry *registry, const char *folder,
@@ -108,6 +125,7 @@ registry_add_folder(struct hub_registry *registry, const char *folder,
     char path[PATH_MAX];
     int i, count = scandir(folder, &found, folder_keeps, alphasort);
 
+    registry_keep_folder(registry, folder, origin);
     for (i = 0; i < count; i++) {
         if (snprintf(path, sizeof path, "%s/%s", folder, found[i]->d_name) <
             (int)sizeof path)

@@ -47,10 +47,21 @@ struct hub_plugin {
     struct hub_plugin *next;
 };
 
+/* A folder that was searched for plugins. */
+struct hub_folder {
+    const char *path;
+    const char *origin;
+    struct hub_folder *next;
+};
+
+struct hub_installed;
+
 struct hub_registry {
     struct hub_arena arena;
     struct hub_plugin *plugins; /* those of better right first */
     size_t count;
+    struct hub_folder *folders;    /* likewise */
+    struct hub_installed *recipes; /* once they are looked for */
 };
 
 /* Lists the plugins of all places. Of two with one id the better right wins:

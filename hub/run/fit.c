@@ -193,6 +193,8 @@ fit_record(struct hub_fit *fit)
     if (status == CKPT_OK)
         status = hub_attr_set(&fit->fitted, NULL, HUB_RECORD_NAME, value);
     sdk_buffer_fini(&fit->host->table, &buffer);
+    if (status == CKPT_OK && !fit_holds(fit, CKPT_HOLDS_GRAD))
+        status = hub_fit_frozen(fit);
     return status;
 }
 

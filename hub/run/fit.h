@@ -66,7 +66,11 @@ bool hub_fit_keeps(const struct hub_fit *fit, const struct ckpt_attr *attr);
 struct sdk_buffer;
 int hub_record_write(struct hub_fit *fit, struct sdk_buffer *buffer);
 
+/* The names of frozen parameters, beside the record, for other readers. */
+int hub_fit_frozen(struct hub_fit *fit);
+
 #define HUB_RECORD_NAME "ckpt.graph"
+#define HUB_FROZEN_NAME "ckpt.frozen"
 #define HUB_RECORD_VERSION 1
 
 #endif

@@ -222,6 +222,7 @@ flat_drop(struct hub_fit *fit, struct hub_fit_entry *entry)
     if (!flat_holds(fit, CKPT_HOLDS_TIE_NAMES) ||
         strlen(entry->name.data) != entry->name.size_bytes ||
         strcmp(entry->name.data, HUB_RECORD_NAME) == 0 ||
+        strcmp(entry->name.data, HUB_FROZEN_NAME) == 0 ||
         hub_table_find(&fit->attr_names, entry->name.data,
                        entry->name.size_bytes) != NULL)
         return CKPT_OK;

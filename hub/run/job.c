@@ -14,6 +14,7 @@
 #include "hub/run/named.h"
 #include "hub/run/pump.h"
 #include "hub/run/reading.h"
+#include "hub/run/way.h"
 
 struct job {
     struct ckpt *user;
@@ -368,6 +369,9 @@ ckpt_convert(struct ckpt *user, const struct ckpt_conversion *conversion,
         status = job_writer(&job);
     if (status == CKPT_OK)
         status = job_plan(&job);
+    if (status == CKPT_OK && conversion->way != NULL)
+        status = hub_ways(&job.reading, &job.fit, conversion->way,
+                          conversion->way_context);
     if (status == CKPT_OK && !conversion->dry_run)
         status = job_begin(&job);
     if (status == CKPT_OK && !conversion->dry_run)

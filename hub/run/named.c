@@ -10,7 +10,15 @@
 #include "hub/load/detect.h"
 #include "hub/load/loader.h"
 #include "hub/run/reading.h"
+#include "hub/run/recipe.h"
 #include "hub/run/transform_text.h"
+
+static bool
+option_is_path(const struct ckpt_option *option)
+{
+    return option->kind == CKPT_OPTION_FILE ||
+           option->kind == CKPT_OPTION_GRAPH;
+}
 
 /* Failures are about the file that is named, and no plugin's. */
 static int
@@ -43,7 +51,7 @@ hub_named_files(struct hub_host *host, const struct ckpt_option *declared,
     for (; declared != NULL && declared->kind != CKPT_OPTION_END &&
            status == CKPT_OK;
          declared++, values++)
-        if (declared->kind == CKPT_OPTION_FILE && values->given)
+        if (option_is_path(declared) && values->given)
             status = named_file(host, values);
     return status;
 }
@@ -144,27 +152,6 @@ struct teller {
     void *context;
 };
 
-/* A plugin that cannot be used is left as if nobody had tried: why it cannot
- * is for the conversion to tell. */
-static bool
-tell_load(const struct teller *teller, struct hub_plugin *plugin)
-{
-    bool known = plugin->info.problem != NULL;
-
-    if (hub_plugin_load(&teller->user->registry, plugin) == CKPT_OK)
-        return true;
-    if (!known)
-        plugin->info.problem = NULL;
-    return false;
-}
-
-static bool
-option_is_path(const struct ckpt_option *option)
-{
-    return option->kind == CKPT_OPTION_FILE ||
-           option->kind == CKPT_OPTION_GRAPH;
-}
-
 static void
 tell_path(const struct teller *teller, const char *path)
 {
@@ -205,7 +192,7 @@ tell_reader(const struct teller *teller, const struct ckpt_input *input)
     while ((format = hub_registry_next(registry, format, true)) != NULL)
         if ((input->from == NULL ||
              strcmp(input->from, format->info.id) == 0) &&
-            tell_load(teller, format->plugin))
+            hub_plugin_try(&teller->user->registry, format->plugin))
             tell_options(teller, format->info.options, input->options);
 }
 
@@ -226,7 +213,8 @@ tell_writer(const struct teller *teller,
         format = hub_registry_find(registry, conversion->to, false);
     else if (hub_detect_writer(registry, name, given, &format) != CKPT_OK)
         return;
-    if (format != NULL && tell_load(teller, format->plugin))
+    if (format != NULL &&
+        hub_plugin_try(&teller->user->registry, format->plugin))
         tell_options(teller, format->info.options, given);
 }
 
@@ -237,7 +225,8 @@ tell_transform(const struct teller *teller, struct hub_arena *arena,
     struct hub_transform *found = hub_transform_find(teller->user, text);
     struct hub_wanted wanted;
 
-    if (found == NULL || !tell_load(teller, found->plugin) ||
+    if (found == NULL ||
+        !hub_plugin_try(&teller->user->registry, found->plugin) ||
         hub_wanted_cut(arena, &found->table, text, &wanted) != CKPT_OK)
         return;
     tell_options(teller, found->table.options, wanted.given);
@@ -252,12 +241,14 @@ ckpt_files_named(struct ckpt *user, const struct ckpt_conversion *conversion,
 {
     struct hub_arena arena = {.budget = &user->registry_budget};
     struct teller teller = {user, named, context};
-    const char *const *text = conversion->input.transforms;
+    struct hub_steps steps = {.reads = named, .context = context};
+    size_t i;
 
     hub_user_begin(user);
     tell_reader(&teller, &conversion->input);
-    for (; text != NULL && *text != NULL; text++)
-        tell_transform(&teller, &arena, *text);
+    hub_steps_list(user, &arena, conversion->input.transforms, &steps);
+    for (i = 0; i < steps.count; i++)
+        tell_transform(&teller, &arena, steps.items[i].text);
     tell_writer(&teller, conversion);
     hub_arena_fini(&arena);
     hub_user_begin(user);

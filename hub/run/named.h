@@ -10,8 +10,8 @@
 /* Graphs that options name, each with all that it takes to read it. */
 struct hub_named;
 
-/* Opens what options of kind FILE name, as sources of the host, and enters
- * them in the values. */
+/* Opens what options of kind FILE and GRAPH name, as sources of the host, and
+ * enters them in the values. */
 int hub_named_files(struct hub_host *host, const struct ckpt_option *declared,
                     struct ckpt_option_value *values);
 

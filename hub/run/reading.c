@@ -221,6 +221,20 @@ reading_describe(struct hub_reading *reading)
     return status;
 }
 
+/* Transforms may look at payload, as far as a temporary folder holds it. */
+static int
+reading_transform(struct hub_reading *reading)
+{
+    int status;
+
+    reading->spool.budget = &reading->user->budget;
+    reading->spool.folder = ckpt_temporary_folder();
+    reading->transforms.host.spool = &reading->spool;
+    status = hub_transforms_apply(&reading->transforms, &reading->graph);
+    reading->transforms.host.spool = NULL;
+    return status;
+}
+
 /* Ids begin behind those of another graph. */
 static void
 reading_after(const struct ckpt_graph *after, struct ckpt_graph *graph)
@@ -280,8 +294,9 @@ hub_reading_init(struct hub_reading *reading, struct ckpt *user,
         status = reading_describe(reading);
     if (status == CKPT_OK)
         status = hub_host_unchanged(&reading->host);
+    reading->begun = reading->graph;
     if (status == CKPT_OK)
-        status = hub_transforms_apply(&reading->transforms, &reading->graph);
+        status = reading_transform(reading);
     if (status == CKPT_OK)
         user->report.plugin = NULL;
     user->report.findings = NULL;
@@ -318,6 +333,7 @@ hub_reading_fini(struct hub_reading *reading)
     if (reading->user == NULL)
         return;
     hub_transforms_fini(&reading->transforms);
+    hub_spool_fini(&reading->spool);
     hub_confined_fini(&reading->confined);
     if (reading->opened)
         reading->format->reader.close(&reading->host.table, reading->self);

@@ -30,7 +30,9 @@ struct hub_reading {
     bool from_record;           /* the side record was used */
     struct hub_named *named;    /* by options of the reader */
     struct hub_transforms transforms;
+    struct hub_spool spool;         /* while transforms are applied */
     const struct ckpt_graph *graph; /* the one that counts */
+    const struct ckpt_graph *begun; /* before the transforms */
     const struct ckpt_graph *after; /* whose ids come before; or NULL */
 };
 

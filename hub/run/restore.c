@@ -160,7 +160,8 @@ restore_copy_attrs(struct restore *restore)
     for (; attr != NULL && status == CKPT_OK; attr = attr->next) {
         if (hub_table_find(&restore->ties, attr->name, strlen(attr->name)))
             ties++;
-        else if (strcmp(attr->name, HUB_RECORD_NAME) != 0)
+        else if (strcmp(attr->name, HUB_RECORD_NAME) != 0 &&
+                 strcmp(attr->name, HUB_FROZEN_NAME) != 0)
             status =
                 hub_attr_set(restore->graph, NULL, attr->name, attr->value);
     }

@@ -10,6 +10,7 @@
 #include "hub/graph/edit.h"
 #include "hub/load/loader.h"
 #include "hub/run/named.h"
+#include "hub/run/recipe.h"
 #include "hub/run/transform_text.h"
 
 #define NAME_MAX_BYTES 100
@@ -58,7 +59,7 @@ argument_there(const struct hub_wanted *wanted)
 {
     return wanted->argument != NULL &&
            (wanted->argument[0] != '\0' ||
-            wanted->declared[wanted->option_count].kind == CKPT_OPTION_END);
+            wanted->declared[wanted->option_count].kind == CKPT_OPTION_STRING);
 }
 
 static int
@@ -79,23 +80,35 @@ argument_check(struct hub_transforms *transforms,
     return CKPT_OK;
 }
 
-/* The values of the options and, if it is a file, of the argument. */
+/* The values of the options, of the argument, and of graphs that are given
+ * once more. */
 static int
 applied_values(struct hub_transforms *transforms, struct hub_applied *applied,
                const struct hub_wanted *wanted)
 {
     const struct ckpt_transform *table = &applied->transform->table;
-    struct ckpt_option_value *argument;
+    size_t i, count = wanted->option_count;
+    struct ckpt_option_value *values, *parsed;
     int status = hub_options_parse(&transforms->arena, table->options,
-                                   wanted->given, &applied->values);
+                                   wanted->given, &parsed);
 
     if (status != CKPT_OK)
         return status;
-    argument = &applied->values[wanted->option_count];
-    argument->given = wanted->argument != NULL;
-    argument->text = wanted->argument;
+    values = hub_arena_allocate(
+        &transforms->arena, (count + 1 + wanted->again_count) * sizeof *values);
+    if (values == NULL)
+        return transforms->user->report.status;
+    memcpy(values, parsed, count * sizeof *values);
+    values[count].given = wanted->argument != NULL;
+    values[count].text = wanted->argument;
+    for (i = 0; i < wanted->again_count; i++) {
+        values[count + 1 + i].given = true;
+        values[count + 1 + i].text = wanted->again[i];
+    }
+    applied->values = values;
     applied->declared = wanted->declared;
-    applied->option_count = wanted->option_count;
+    applied->option_count = count;
+    applied->again_count = wanted->again_count;
     return hub_named_files(&transforms->host, wanted->declared,
                            applied->values);
 }
@@ -117,6 +130,35 @@ inputs_check(struct hub_transforms *transforms,
                     given > most ? most : (size_t)table->inputs_min, given);
 }
 
+/* A comma and a word like an option's name, with `=` behind it, are a slip, and
+ * no part of the argument. */
+static int
+options_slip(struct hub_transforms *transforms,
+             const struct ckpt_transform *table, const char *argument)
+{
+    const struct ckpt_option *option;
+    const char *at = argument;
+    char word[40];
+    size_t length;
+
+    while (at != NULL && (at = strchr(at, ',')) != NULL) {
+        length = strspn(++at, "abcdefghijklmnopqrstuvwxyz_");
+        if (length == 0 || length >= sizeof word || at[length] != '=')
+            continue;
+        memcpy(word, at, length);
+        word[length] = '\0';
+        for (option = table->options;
+             option != NULL && option->kind != CKPT_OPTION_END; option++)
+            if (ckpt_distance(word, option->name) != SIZE_MAX) {
+                hub_remedy(&transforms->user->report, "did you mean %s=?",
+                           option->name);
+                return hub_fail(&transforms->user->report, CKPT_OPTION, NULL,
+                                CKPT_NOWHERE, "unknown option '%s'", word);
+            }
+    }
+    return CKPT_OK;
+}
+
 static int
 applied_open(struct hub_transforms *transforms, struct hub_applied *applied)
 {
@@ -127,6 +169,8 @@ applied_open(struct hub_transforms *transforms, struct hub_applied *applied)
 
     if (status == CKPT_OK)
         status = argument_check(transforms, table, &wanted);
+    if (status == CKPT_OK)
+        status = options_slip(transforms, table, wanted.argument);
     if (status == CKPT_OK)
         status = applied_values(transforms, applied, &wanted);
     if (status == CKPT_OK)
@@ -139,20 +183,27 @@ applied_open(struct hub_transforms *transforms, struct hub_applied *applied)
 }
 
 static int
-transforms_add(struct hub_transforms *transforms, const char *text,
+transform_unknown(struct hub_transforms *transforms, const char *text)
+{
+    hub_transform_nearest(transforms->user, text);
+    return hub_fail(&transforms->user->report, CKPT_OPTION, NULL, CKPT_NOWHERE,
+                    "no transform is called '%.*s'", (int)strcspn(text, ":"),
+                    text);
+}
+
+static int
+transforms_add(struct hub_transforms *transforms, const struct hub_step *step,
                struct hub_applied ***end)
 {
     struct hub_report *report = &transforms->user->report;
-    struct hub_transform *found = hub_transform_find(transforms->user, text);
+    struct hub_transform *found =
+        hub_transform_find(transforms->user, step->text);
     struct hub_applied *applied;
     int status;
 
-    if (found == NULL) {
-        hub_remedy(report, "ckpt plugins lists the transforms");
-        return hub_fail(report, CKPT_OPTION, NULL, CKPT_NOWHERE,
-                        "no transform is called '%.*s'",
-                        (int)strcspn(text, ":"), text);
-    }
+    report->file = step->place;
+    if (found == NULL)
+        return transform_unknown(transforms, step->text);
     status = hub_plugin_need(&transforms->user->registry, found->plugin);
     if (status != CKPT_OK)
         return status;
@@ -160,7 +211,11 @@ transforms_add(struct hub_transforms *transforms, const char *text,
     if (applied == NULL)
         return report->status;
     applied->transform = found;
-    applied->text = hub_arena_text(&transforms->arena, text, strlen(text));
+    applied->place = step->place;
+    applied->recipe = step->recipe;
+    applied->optional = step->optional;
+    applied->text =
+        hub_arena_text(&transforms->arena, step->text, strlen(step->text));
     if (applied->text == NULL)
         return report->status;
     report->plugin = found->info.id;
@@ -168,6 +223,7 @@ transforms_add(struct hub_transforms *transforms, const char *text,
     if (status != CKPT_OK)
         return status;
     hub_graph_init(&applied->graph, &transforms->user->budget);
+    hub_graph_init(&applied->settled, &transforms->user->budget);
     hub_applied_lend(applied, transforms);
     **end = applied;
     *end = &applied->next;
@@ -180,8 +236,10 @@ hub_transforms_init(struct hub_transforms *transforms, struct ckpt *user,
                     const char *const *texts)
 {
     struct hub_applied **end = &transforms->applied;
+    struct hub_steps steps = {.items = NULL};
     const char *file = user->report.file;
-    int status = CKPT_OK;
+    size_t i;
+    int status;
 
     transforms->user = user;
     transforms->arena.budget = &user->budget;
@@ -189,29 +247,56 @@ hub_transforms_init(struct hub_transforms *transforms, struct ckpt *user,
     transforms->host.user = user->settings.user;
     transforms->host.cancelled = user->settings.cancelled;
     user->report.file = NULL;
-    for (; texts != NULL && *texts != NULL && status == CKPT_OK; texts++)
-        status = transforms_add(transforms, *texts, &end);
+    status = hub_steps_list(user, &transforms->arena, texts, &steps);
+    for (i = 0; i < steps.count && status == CKPT_OK; i++)
+        status = transforms_add(transforms, &steps.items[i], &end);
     user->report.file = file;
     return status;
 }
 
 static void
-applied_tell(struct hub_transforms *transforms,
-             const struct hub_applied *applied, const struct ckpt_edits *edits)
+applied_tell(struct hub_transforms *transforms, struct hub_applied *applied,
+             const struct ckpt_edits *edits)
 {
     struct hub_report *report = &transforms->user->report;
+    const char *place = applied->place;
 
-    transforms->unmatched += edits->unmatched;
-    if (edits->count > 0) {
+    applied->matched = edits->count > 0;
+    if (applied->matched)
         hub_note(report, CKPT_MESSAGE_STEP, NULL, CKPT_NOWHERE,
                  "'%s' makes %llu edit%s", applied->text,
                  (unsigned long long)edits->count,
                  edits->count == 1 ? "" : "s");
-    } else if (edits->unmatched == 0) {
-        transforms->unmatched++;
-        hub_note(report, CKPT_MESSAGE_WARNING, NULL, CKPT_NOWHERE,
-                 "'%s' matches nothing", applied->text);
-    }
+    if (!applied->optional)
+        transforms->unmatched += edits->unmatched;
+    if (applied->matched || edits->unmatched > 0)
+        return;
+    transforms->unmatched += !applied->optional;
+    hub_note(report,
+             applied->optional ? CKPT_MESSAGE_STEP : CKPT_MESSAGE_WARNING, NULL,
+             CKPT_NOWHERE, "'%s' matches nothing%s%s%s", applied->text,
+             place != NULL ? " (" : "", place != NULL ? place : "",
+             place != NULL ? ")" : "");
+}
+
+static void
+graph_add(struct hub_applied *applied, const struct ckpt_graph *graph)
+{
+    if (graph != NULL)
+        applied->graphs[applied->graph_count++] = graph;
+}
+
+/* All that one option names, in the order in which it was given. */
+static void
+graphs_add(struct hub_applied *applied, size_t index)
+{
+    const struct ckpt_option *declared = applied->declared;
+    size_t i, again = applied->option_count + 1;
+
+    for (i = again; i < again + applied->again_count; i++)
+        if (declared[i].name == declared[index].name)
+            graph_add(applied, applied->values[i].graph);
+    graph_add(applied, applied->values[index].graph);
 }
 
 /* The graph that is edited, that of the argument, those of the options. */
@@ -219,22 +304,21 @@ static int
 applied_graphs(struct hub_transforms *transforms, struct hub_applied *applied,
                const struct ckpt_graph *graph)
 {
-    size_t i, at, count = applied->option_count;
+    size_t i, count = applied->option_count;
     int status = hub_named_graphs(transforms->user, applied->declared,
                                   applied->values, graph, &applied->named);
 
     if (status != CKPT_OK)
         return status;
     applied->graphs = hub_arena_allocate(&transforms->arena,
-                                         (count + 2) * sizeof *applied->graphs);
+                                         (count + 2 + applied->again_count) *
+                                             sizeof *applied->graphs);
     if (applied->graphs == NULL)
         return transforms->user->report.status;
-    applied->graphs[applied->graph_count++] = graph;
-    for (i = 0; i <= count; i++) {
-        at = i == 0 ? count : i - 1;
-        if (applied->values[at].graph != NULL)
-            applied->graphs[applied->graph_count++] = applied->values[at].graph;
-    }
+    graph_add(applied, graph);
+    graphs_add(applied, count);
+    for (i = 0; i < count; i++)
+        graphs_add(applied, i);
     return CKPT_OK;
 }
 
@@ -263,6 +347,7 @@ applied_apply(struct hub_transforms *transforms, struct hub_applied *applied,
     if (status != CKPT_OK)
         return status;
     status = hub_edits_init(&edits, &applied->graph, *graph);
+    edits.optional = applied->optional;
     if (status == CKPT_OK)
         status = applied_edit(transforms, applied, &edits);
     if (status == CKPT_OK && edits.count > 0) {
@@ -272,6 +357,52 @@ applied_apply(struct hub_transforms *transforms, struct hub_applied *applied,
     }
     if (status == CKPT_OK)
         applied_tell(transforms, applied, &edits);
+    hub_edits_fini(&edits);
+    return status;
+}
+
+/* Says which recipes of optional steps alone match nothing. */
+static void
+recipes_tell(struct hub_transforms *transforms)
+{
+    const struct hub_applied *applied = transforms->applied;
+    const char *recipe;
+    bool excused;
+
+    while (applied != NULL) {
+        recipe = applied->recipe;
+        excused = recipe == NULL;
+        for (; applied != NULL && applied->recipe == recipe;
+             applied = applied->next)
+            excused = excused || applied->matched || !applied->optional;
+        if (excused)
+            continue;
+        transforms->unmatched++;
+        hub_note(&transforms->user->report, CKPT_MESSAGE_WARNING, NULL,
+                 CKPT_NOWHERE, "'%s' matches nothing", recipe);
+    }
+}
+
+static int
+applied_settle(struct hub_transforms *transforms, struct hub_applied *applied,
+               const struct ckpt_graph **graph)
+{
+    const struct ckpt_transform *table = &applied->transform->table;
+    struct ckpt_edits edits;
+    int status;
+
+    if (table->settle == NULL)
+        return CKPT_OK;
+    status = hub_edits_init(&edits, &applied->settled, *graph);
+    if (status == CKPT_OK)
+        status = hub_blame(&transforms->user->report,
+                           table->settle(&transforms->host.table, applied->self,
+                                         *graph, &edits));
+    if (status == CKPT_OK && edits.count > 0) {
+        status = hub_edits_apply(&edits);
+        if (status == CKPT_OK)
+            *graph = &applied->settled.public;
+    }
     hub_edits_fini(&edits);
     return status;
 }
@@ -289,8 +420,15 @@ hub_transforms_apply(struct hub_transforms *transforms,
         report->plugin = applied->transform->info.id;
         status = applied_apply(transforms, applied, graph);
     }
-    if (status == CKPT_OK)
+    for (applied = transforms->applied; applied != NULL && status == CKPT_OK;
+         applied = applied->next) {
+        report->plugin = applied->transform->info.id;
+        status = applied_settle(transforms, applied, graph);
+    }
+    if (status == CKPT_OK) {
         report->plugin = plugin;
+        recipes_tell(transforms);
+    }
     return status;
 }
 
@@ -313,6 +451,7 @@ hub_transforms_fini(struct hub_transforms *transforms)
     if (transforms->user == NULL)
         return;
     for (; applied != NULL; applied = applied->next) {
+        hub_graph_fini(&applied->settled);
         hub_graph_fini(&applied->graph);
         applied->transform->table.close(&transforms->host.table, applied->self);
         hub_named_free(applied->named);

@@ -14,15 +14,20 @@ struct hub_applied {
     struct hub_coder coder; /* first: how coded storages find back here */
     struct hub_transforms *transforms;
     struct hub_applied *next;
-    const char *text; /* as it was asked for */
+    const char *text;   /* as it was asked for */
+    const char *place;  /* in a recipe, or NULL */
+    const char *recipe; /* the text that asked for that, or NULL */
+    bool optional;      /* it may match nothing */
+    bool matched;       /* once applied */
     const struct hub_transform *transform;
     void *self;                         /* of the plugin */
-    const struct ckpt_option *declared; /* and, behind them, the argument */
+    const struct ckpt_option *declared; /* see struct hub_wanted */
     struct ckpt_option_value *values;   /* likewise */
     struct hub_named *named;            /* graphs that they name */
     const struct ckpt_graph **graphs;   /* the edited one, then those */
-    size_t graph_count, option_count;
-    struct hub_graph graph; /* what it made of the graph before it */
+    size_t graph_count, option_count, again_count;
+    struct hub_graph graph;   /* what it made of the graph before it */
+    struct hub_graph settled; /* and at the end, of that after all */
 };
 
 struct hub_transforms {
@@ -39,7 +44,8 @@ struct hub_transforms {
 int hub_transforms_init(struct hub_transforms *transforms, struct ckpt *user,
                         const char *const *texts);
 
-/* Applies them in turn; `*graph` becomes what the last one made. */
+/* Applies them in turn, then lets them settle; `*graph` becomes what the last
+ * one made. */
 int hub_transforms_apply(struct hub_transforms *transforms,
                          const struct ckpt_graph **graph);
 

@@ -80,4 +80,5 @@ hub_applied_lend(struct hub_applied *applied, struct hub_transforms *transforms)
     applied->coder.close = applied_cursor_close;
     applied->coder.wrong = CKPT_CONTRACT;
     applied->graph.coder = &applied->coder;
+    applied->settled.coder = &applied->coder;
 }

@@ -6,17 +6,26 @@
 
 #include <string.h>
 
+/* Whether a text gives this option. One that is yes or no may stand alone. */
+static bool
+option_is(const struct ckpt_option *option, const char *text)
+{
+    size_t length = strlen(option->name);
+
+    if (strncmp(option->name, text, length) != 0)
+        return false;
+    return text[length] == '=' ||
+           (option->kind == CKPT_OPTION_BOOL &&
+            (text[length] == ',' || text[length] == '\0'));
+}
+
 /* Whether an option that is declared begins here. */
 static bool
 option_begins(const struct ckpt_option *declared, const char *text)
 {
-    size_t length;
-
-    for (; declared != NULL && declared->kind != CKPT_OPTION_END; declared++) {
-        length = strlen(declared->name);
-        if (strncmp(declared->name, text, length) == 0 && text[length] == '=')
+    for (; declared != NULL && declared->kind != CKPT_OPTION_END; declared++)
+        if (option_is(declared, text))
             return true;
-    }
     return false;
 }
 
@@ -47,28 +56,65 @@ text_cut(struct hub_arena *arena, const struct ckpt_option *declared,
     return CKPT_OK;
 }
 
-/* A list that ends where the argument is plain text: its kind is zero. */
+/* The option of kind GRAPH that a text gives, or NULL. */
+static const struct ckpt_option *
+graph_given(const struct ckpt_option *declared, const char *given)
+{
+    for (; declared != NULL && declared->kind != CKPT_OPTION_END; declared++)
+        if (declared->kind == CKPT_OPTION_GRAPH && option_is(declared, given))
+            return declared;
+    return NULL;
+}
+
+/* Enters each text that gives a graph once more later on. */
+static void
+wanted_repeat(const struct ckpt_transform *table, struct hub_wanted *wanted,
+              struct ckpt_option *declared, const char **again)
+{
+    const char *const *given, *const *later;
+    const struct ckpt_option *option;
+
+    for (given = wanted->given; given != NULL && *given != NULL; given++) {
+        option = graph_given(table->options, *given);
+        for (later = given + 1; option != NULL && *later != NULL; later++)
+            if (graph_given(table->options, *later) == option)
+                break;
+        if (option == NULL || *later == NULL)
+            continue;
+        declared[wanted->again_count] = *option;
+        again[wanted->again_count++] = *given + strlen(option->name) + 1;
+    }
+}
+
 static int
 wanted_declare(struct hub_arena *arena, const struct ckpt_transform *table,
                struct hub_wanted *wanted)
 {
+    const char *const *given = wanted->given;
     struct ckpt_option *declared;
-    size_t count = 0;
+    size_t count = 0, room = 2;
+    const char **again;
 
     while (table->options != NULL &&
            table->options[count].kind != CKPT_OPTION_END)
         count++;
-    declared = hub_arena_allocate(arena, (count + 2) * sizeof *declared);
-    if (declared == NULL)
+    for (; given != NULL && *given != NULL; given++)
+        room++;
+    declared = hub_arena_allocate(arena, (count + room) * sizeof *declared);
+    again = hub_arena_allocate(arena, room * sizeof *again);
+    if (declared == NULL || again == NULL)
         return arena->budget->report->status;
     if (count > 0)
         memcpy(declared, table->options, count * sizeof *declared);
     declared[count].name = table->argument;
-    if (table->argument_kind == CKPT_OPTION_FILE ||
-        table->argument_kind == CKPT_OPTION_GRAPH)
-        declared[count].kind = table->argument_kind;
+    declared[count].kind = table->argument_kind == CKPT_OPTION_FILE ||
+                                   table->argument_kind == CKPT_OPTION_GRAPH
+                               ? table->argument_kind
+                               : CKPT_OPTION_STRING;
     wanted->declared = declared;
     wanted->option_count = count;
+    wanted->again = again;
+    wanted_repeat(table, wanted, declared + count + 1, again);
     return CKPT_OK;
 }
 
@@ -77,15 +123,15 @@ hub_wanted_cut(struct hub_arena *arena, const struct ckpt_transform *table,
                const char *text, struct hub_wanted *wanted)
 {
     const char *colon = strchr(text, ':');
+    int status = CKPT_OK;
     char *copy;
-    int status;
 
     memset(wanted, 0, sizeof *wanted);
-    status = wanted_declare(arena, table, wanted);
-    if (colon == NULL || status != CKPT_OK)
-        return status;
-    copy = hub_arena_text(arena, colon + 1, strlen(colon + 1));
-    if (copy == NULL)
-        return arena->budget->report->status;
-    return text_cut(arena, table->options, copy, wanted);
+    if (colon != NULL) {
+        copy = hub_arena_text(arena, colon + 1, strlen(colon + 1));
+        if (copy == NULL)
+            return arena->budget->report->status;
+        status = text_cut(arena, table->options, copy, wanted);
+    }
+    return status == CKPT_OK ? wanted_declare(arena, table, wanted) : status;
 }

@@ -11,10 +11,12 @@
 struct hub_wanted {
     const char *argument;     /* NULL: none is given */
     const char *const *given; /* "key=value", NULL-ended */
-    /* The options of the transform, and behind them the argument as if it
-     * were one of them, if it is a FILE or a GRAPH. */
+    /* The options of the transform; behind them the argument as if it were
+     * one of them; then each GRAPH that is given once more later on. */
     const struct ckpt_option *declared;
-    size_t option_count; /* without the argument */
+    size_t option_count;      /* without the argument */
+    const char *const *again; /* the texts of those */
+    size_t again_count;
 };
 
 /* Cuts by what the table declares. CKPT_MEMORY and its like only. */

@@ -65,11 +65,11 @@ class Transforms(unittest.TestCase):
                 ("echo-bare:a", 2, "it takes no argument"),
                 ("echo-two", 2, "it needs an argument"),
                 ("echo-two:a", 2, "it wants at least 2 inputs, 1 are given"),
-                ("echo-three", 2, "no transform is called echo-three"),
-                ("", 2, "no transform is called "),
-                (":a", 2, "no transform is called "),
-                ("a" * 500, 2, "no transform is called aaa"),
-                ("ech\x1bo", 2, "no transform is called ")):
+                ("echo-three", 2, "no transform is called 'echo-three'"),
+                ("", 2, "no transform is called '"),
+                (":a", 2, "no transform is called '"),
+                ("a" * 500, 2, "no transform is called 'aaa"),
+                ("ech\x1bo", 2, "no transform is called '")):
             done = self.run_ckpt("ls", "-t", text, self.file)
             self.assertEqual(done.returncode, status, done)
             self.assertIn(wanted, done.stderr)
@@ -118,8 +118,9 @@ class Transforms(unittest.TestCase):
         shown = self.run_ckpt("plugins", "echo-two").stdout
         self.assertIn("transform echo-two: wants two inputs\n"
                       "  -t echo-two:OTHER\n", shown)
+        self.assertNotIn("count=NUMBER", shown)
         self.assertIn("    count=NUMBER\n        a number (default 7)\n",
-                      shown)
+                      self.run_ckpt("plugins", "echo").stdout)
 
     def test_described_but_not_there(self):
         subprocess.run([DESCRIBE, self.plugins / "echo.so",

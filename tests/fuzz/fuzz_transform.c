@@ -30,9 +30,9 @@ struct fuzz {
     struct hub_report report;
     struct hub_budget budget;
     struct hub_host host;
-    struct hub_arena arena; /* of the options */
-    struct hub_graph graphs[3];
-    const uint8_t *at, *end; /* of the program */
+    struct hub_arena arena;     /* of the options */
+    struct hub_graph graphs[5]; /* given; applied and settled, twice */
+    const uint8_t *at, *end;    /* of the program */
     struct ckpt_value *made[MADE_MAX];
     size_t made_count;
     const struct ckpt_storage *storages[4];
@@ -337,14 +337,16 @@ fuzz_check(const struct ckpt_graph *graph)
 
 static int
 fuzz_edit(struct fuzz *fuzz, const struct ckpt_transform *transform, void *self,
-          const struct ckpt_graph **graph, struct hub_graph *made)
+          const struct ckpt_graph **graph, struct hub_graph *made, bool settles)
 {
     const struct ckpt_graph *graphs[] = {*graph, &fuzz->graphs[0].public};
     struct ckpt_edits edits;
     uint64_t values = (*graph)->value_count;
     int status = hub_edits_init(&edits, made, *graph);
 
-    if (status == CKPT_OK)
+    if (status == CKPT_OK && settles)
+        status = transform->settle(&fuzz->host.table, self, *graph, &edits);
+    else if (status == CKPT_OK)
         status = transform->apply(&fuzz->host.table, self, graphs,
                                   fuzz->graph_count, &edits);
     if (fuzz_status(fuzz, status) == CKPT_OK && edits.count > 0)
@@ -392,9 +394,11 @@ fuzz_twice(struct fuzz *fuzz, const struct ckpt_transform *transform,
     void *selves[2];
     int i, opened = 0, status;
 
+    for (i = 1; i < 5; i++) {
+        hub_graph_init(&fuzz->graphs[i], &fuzz->budget);
+        fuzz->graphs[i].walk_max = 100000;
+    }
     for (i = 0; i < 2; i++) {
-        hub_graph_init(&fuzz->graphs[1 + i], &fuzz->budget);
-        fuzz->graphs[1 + i].walk_max = 100000;
         status =
             transform->open(&fuzz->host.table, argument, options, &selves[i]);
         if (fuzz_status(fuzz, status) != CKPT_OK)
@@ -402,12 +406,17 @@ fuzz_twice(struct fuzz *fuzz, const struct ckpt_transform *transform,
         opened++;
     }
     for (i = 0; i < 2 && opened == 2 && fuzz->report.status == CKPT_OK; i++)
-        fuzz_edit(fuzz, transform, selves[i], &graph, &fuzz->graphs[1 + i]);
+        fuzz_edit(fuzz, transform, selves[i], &graph, &fuzz->graphs[1 + i],
+                  false);
+    for (i = 0; i < 2 && opened == 2 && fuzz->report.status == CKPT_OK &&
+                transform->settle != NULL;
+         i++)
+        fuzz_edit(fuzz, transform, selves[i], &graph, &fuzz->graphs[3 + i],
+                  true);
     for (i = 0; i < opened; i++)
         transform->close(&fuzz->host.table, selves[i]);
-    hub_graph_fini(&fuzz->graphs[1]);
-    if (opened > 0)
-        hub_graph_fini(&fuzz->graphs[2]);
+    for (i = 1; i < 5; i++)
+        hub_graph_fini(&fuzz->graphs[i]);
 }
 
 static void

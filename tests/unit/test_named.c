@@ -210,6 +210,7 @@ test_of_transforms(void **state)
 {
     static const char *const texts[] = {"text:a,model=b,c,level=3",
                                         "graph:d,e,like=f",
+                                        "graph:i,like=j,like=k",
                                         "text:like=g",
                                         "graph",
                                         "none:model=h",
@@ -219,7 +220,7 @@ test_of_transforms(void **state)
 
     (void)state;
     conversion.input.transforms = texts;
-    assert_named(&conversion, "b,c f d,e g ");
+    assert_named(&conversion, "b,c f d,e j k i g ");
 }
 
 int

@@ -370,7 +370,7 @@ hdf5_graph_add(struct hdf5_tree *tree, struct ckpt_graph *graph,
 
     if (status == CKPT_OK)
         status = hdf5_keras_order(&list);
-    b.family = hdf5_keras_family(tree);
+    b.family = list.family;
     b.storages = hdf5_tree_hold(tree, tree->object_count * sizeof *b.storages);
     if (status == CKPT_OK && b.storages == NULL)
         status = CKPT_MEMORY;

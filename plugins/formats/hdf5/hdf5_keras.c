@@ -101,6 +101,13 @@ hdf5_keras_family(const struct hdf5_tree *tree)
     return hdf5_family_of(seen);
 }
 
+bool
+hdf5_keras_names(uint32_t family)
+{
+    return family == HDF5_KERAS_0 || family == HDF5_KERAS_WEIGHTS ||
+           family == HDF5_KERAS_MODEL;
+}
+
 /* ---- Numbers as names ---- */
 
 struct numbered {
@@ -376,7 +383,7 @@ int
 hdf5_keras_order(struct hdf5_list *list)
 {
     const struct hdf5_object *weights = list->tree->objects[0];
-    enum hdf5_family family = hdf5_keras_family(list->tree);
+    const uint32_t family = list->family;
     const struct ckpt_text top = {"", 0}, model = {"model_weights", 13};
     const struct ckpt_text *base = family == HDF5_KERAS_MODEL ? &model : &top;
     struct order order = {list, 0};

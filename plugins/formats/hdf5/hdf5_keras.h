@@ -37,6 +37,9 @@ enum hdf5_family hdf5_family_of(unsigned seen);
 /* The family of a tree, from its root. */
 enum hdf5_family hdf5_keras_family(const struct hdf5_tree *tree);
 
+/* Whether its files tell an order by names. */
+bool hdf5_keras_names(uint32_t family);
+
 /* Its name, for people. */
 const char *hdf5_family_name(enum hdf5_family family);
 

@@ -31,6 +31,7 @@ struct lister {
     struct hdf5_list *list;
     struct sdk_buffer frames;
     struct sdk_buffer soft;
+    bool disorder; /* some group's names do not ascend: two may be one */
 };
 
 size_t
@@ -81,16 +82,17 @@ list_path(struct lister *lister, const struct ckpt_text *group,
                                   CKPT_NOWHERE,
                                   "a link of this group has a name that is "
                                   "not UTF-8");
-    text = hdf5_tree_hold(tree, before + link->name_bytes + 1);
+    path->data = link->name;
+    path->size_bytes = before + link->name_bytes;
+    if (before == 0)
+        return CKPT_OK;
+    text = hdf5_tree_hold(tree, path->size_bytes + 1);
     if (text == NULL)
         return CKPT_MEMORY;
-    if (before > 0) {
-        memcpy(text, group->data, group->size_bytes);
-        text[before - 1] = '/';
-    }
+    memcpy(text, group->data, group->size_bytes);
+    text[before - 1] = '/';
     memcpy(text + before, link->name, link->name_bytes);
     path->data = text;
-    path->size_bytes = before + link->name_bytes;
     return CKPT_OK;
 }
 
@@ -98,21 +100,35 @@ static int
 list_add(struct lister *lister, const struct ckpt_text *path,
          struct hdf5_object *object)
 {
-    struct hdf5_list *list = lister->list;
     struct hdf5_entry entry = {*path, object, false};
+
+    return sdk_buffer_append(lister->host, &lister->list->entries, &entry,
+                             sizeof entry);
+}
+
+/* Enters the paths of the entries from one on into the table. */
+static int
+list_names(struct hdf5_list *list, size_t first)
+{
+    const struct ckpt_host *host = list->tree->host;
+    size_t count = hdf5_list_count(list);
+    const struct hdf5_entry *entry;
     uint64_t *index;
     bool added;
+    int status = sdk_table_reserve(host, &list->names, count);
 
-    index = sdk_table_add(lister->host, &list->names, path->data,
-                          path->size_bytes, &added);
-    if (index == NULL)
-        return CKPT_MEMORY;
-    if (!added)
-        return lister->host->fail(lister->host, CKPT_FORMAT, path->data,
-                                  object->offset, "two links of one name");
-    *index = hdf5_list_count(list);
-    return sdk_buffer_append(lister->host, &list->entries, &entry,
-                             sizeof entry);
+    for (; first < count && status == CKPT_OK; first++) {
+        entry = hdf5_list_at(list, first);
+        index = sdk_table_add(host, &list->names, entry->path.data,
+                              entry->path.size_bytes, &added);
+        if (index == NULL)
+            return CKPT_MEMORY;
+        if (!added)
+            return host->fail(host, CKPT_FORMAT, entry->path.data,
+                              entry->object->offset, "two links of one name");
+        *index = first;
+    }
+    return status;
 }
 
 static int
@@ -197,6 +213,21 @@ list_link(struct lister *lister, const struct ckpt_text *group,
                               "a link to another file, which is not followed");
 }
 
+static bool
+link_ascends(const struct hdf5_link *link)
+{
+    const struct hdf5_link *next = link->next;
+    size_t size = link->name_bytes;
+    int order;
+
+    if (next == NULL)
+        return true;
+    if (next->name_bytes < size)
+        size = next->name_bytes;
+    order = memcmp(link->name, next->name, size);
+    return order < 0 || (order == 0 && link->name_bytes < next->name_bytes);
+}
+
 static int
 list_all(struct lister *lister)
 {
@@ -218,6 +249,7 @@ list_all(struct lister *lister)
             continue;
         }
         frame->next = link->next;
+        lister->disorder = lister->disorder || !link_ascends(link);
         path = frame->path; /* the frames may move */
         status = list_link(lister, &path, link);
     }
@@ -253,6 +285,7 @@ soft_round(struct lister *lister, bool *again)
 {
     struct soft *soft = (struct soft *)(void *)lister->soft.data;
     size_t count = lister->soft.size_bytes / sizeof *soft, i;
+    size_t first = hdf5_list_count(lister->list);
     const struct hdf5_entry *found;
     int status = CKPT_OK;
 
@@ -268,7 +301,7 @@ soft_round(struct lister *lister, bool *again)
         soft[i].path.data = NULL;
         *again = true;
     }
-    return status;
+    return status == CKPT_OK ? list_names(lister->list, first) : status;
 }
 
 static int
@@ -300,10 +333,11 @@ hdf5_list_make(struct hdf5_tree *tree, struct hdf5_list *list)
 
     memset(list, 0, sizeof *list);
     list->tree = tree;
-    status =
-        sdk_table_reserve(tree->host, &list->names, (size_t)tree->link_count);
-    if (status == CKPT_OK)
-        status = list_all(&lister);
+    list->family = hdf5_keras_family(tree);
+    status = list_all(&lister);
+    if (status == CKPT_OK && (lister.disorder || lister.soft.size_bytes > 0 ||
+                              hdf5_keras_names(list->family)))
+        status = list_names(list, 0);
     if (status == CKPT_OK)
         status = list_follow(&lister);
     sdk_buffer_fini(tree->host, &lister.frames);

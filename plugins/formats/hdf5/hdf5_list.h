@@ -18,10 +18,11 @@ struct hdf5_entry {
 
 struct hdf5_list {
     struct hdf5_tree *tree;
+    uint32_t family;           /* enum hdf5_family */
     struct sdk_buffer entries; /* struct hdf5_entry; the root is not one */
     struct sdk_buffer order;   /* uint64_t: indexes of data sets, as they
                                   go into the graph */
-    struct sdk_table names;    /* path to index */
+    struct sdk_table names;    /* path to index, where that is asked for */
 };
 
 /* Lists everything, soft links to data sets too; `order` stays empty.
@@ -33,7 +34,7 @@ void hdf5_list_fini(struct hdf5_list *list);
 size_t hdf5_list_count(const struct hdf5_list *list);
 struct hdf5_entry *hdf5_list_at(const struct hdf5_list *list, size_t index);
 
-/* The entry of a path, or NULL. */
+/* The entry of a path, or NULL. [if hdf5_keras_names] */
 struct hdf5_entry *hdf5_list_find(const struct hdf5_list *list,
                                   const char *path, size_t path_bytes);
 

@@ -118,6 +118,15 @@ tree_room(struct hdf5_tree *tree)
 }
 
 int
+hdf5_tree_reserve(struct hdf5_tree *tree, size_t count)
+{
+    if (count > HDF5_OBJECTS_MAX)
+        return CKPT_OK; /* refused when the last of them comes */
+    return sdk_table_reserve(tree->host, &tree->addresses,
+                             tree->object_count + count);
+}
+
+int
 hdf5_tree_object(struct hdf5_tree *tree, uint64_t address,
                  struct hdf5_object **object, bool *added)
 {

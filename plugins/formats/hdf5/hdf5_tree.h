@@ -171,6 +171,9 @@ void *hdf5_tree_hold(struct hdf5_tree *tree, size_t size_bytes);
 char *hdf5_tree_copy(struct hdf5_tree *tree, const void *bytes,
                      size_t size_bytes);
 
+/* Makes room for so many further objects at once. */
+int hdf5_tree_reserve(struct hdf5_tree *tree, size_t count);
+
 /* Finds the object of an address or adds one without kind; `*added` tells
  * which. The first one added is the root. */
 int hdf5_tree_object(struct hdf5_tree *tree, uint64_t address,

@@ -251,7 +251,8 @@ hdf5_walk(struct hdf5_tree *tree)
     sdk_buffer_fini(host, &walk.messages);
     sdk_buffer_fini(host, &walk.names);
     sdk_buffer_fini(host, &walk.nodes);
-    sdk_buffer_fini(host, &walk.leaves);
+    sdk_buffer_fini(host, &walk.below);
+    sdk_buffer_fini(host, &walk.turns);
     sdk_buffer_fini(host, &walk.links);
     sdk_buffer_fini(host, &walk.queue);
     sdk_table_fini(host, &walk.heaps);

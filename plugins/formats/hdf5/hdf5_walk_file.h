@@ -45,8 +45,9 @@ struct hdf5_walk {
     struct sdk_buffer messages;   /* struct hdf5_message, of the same */
     size_t first[HDF5_MESSAGE_LAST + 1]; /* of a type: index + 1, or 0 */
     struct sdk_buffer names;             /* the local heap of one group */
-    struct sdk_buffer nodes;             /* of its B-tree: a stack */
-    struct sdk_buffer leaves;            /* the same, of its leaves */
+    struct sdk_buffer nodes;             /* of its B-tree: one level */
+    struct sdk_buffer below;             /* uint64_t: what they lead to */
+    struct sdk_buffer turns;             /* where each one's part of it is */
     struct sdk_buffer links; /* struct hdf5_found: links to be sorted */
     struct sdk_buffer queue; /* struct hdf5_queued: objects to be read */
     struct sdk_table heaps;  /* objects of global heaps, and collections */

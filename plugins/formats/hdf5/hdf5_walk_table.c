@@ -10,8 +10,8 @@
  *  4. local heap: "HEAP", version 0, 3 unused, size u64, free list u64,
  *     address of its bytes u64.
  *
- * Leaves are scattered over the file, in no order: they are read by place and
- * told by name.
+ * Nodes are scattered over the file, in no order: those of one level are read
+ * by place, and what they hold is then brought into the order of the names.
  */
 #include <string.h>
 
@@ -25,23 +25,19 @@
 #define HEAP_BYTES 32
 #define ENTRY_SOFT 2
 
-/* A node above the leaves. */
+#define ROOT_LEVEL (-2) /* not known yet */
+#define LEAF_LEVEL (-1)
+
+/* A node of the level that is read, or a leaf. */
 struct node {
     uint64_t address;
-    int level; /* ROOT_LEVEL: of the root, whatever it says */
+    uint64_t order; /* of its names among those of the others */
 };
 
-#define ROOT_LEVEL (-1)
-
-struct leaf {
-    uint64_t address;
-    uint64_t order;      /* of its names among those of other leaves */
-    size_t first, count; /* in walk->links */
-};
-
-/* Where the names of a leaf are, in order of the names. */
+/* What came of one: so many addresses in walk->below, or of a leaf so many
+ * links in walk->links. */
 struct turn {
-    uint64_t order;
+    uint64_t order; /* the node's */
     size_t first, count;
 };
 
@@ -113,12 +109,40 @@ group_entry(struct hdf5_walk *walk, const unsigned char *bytes,
     return status;
 }
 
+/* A node above the leaves; the level of the root is what it says. */
 static int
-group_leaf(struct hdf5_walk *walk, struct leaf *leaf)
+group_node(struct hdf5_walk *walk, uint64_t address, int *level)
 {
-    uint64_t address = leaf->address;
     const unsigned char *bytes;
-    size_t i;
+    uint64_t child;
+    size_t count, i;
+    int status = hdf5_look_again(walk, address, NODE_HEAD_BYTES,
+                                 "a node of a group's B-tree", &bytes);
+
+    if (status != CKPT_OK)
+        return status;
+    if (memcmp(bytes, "TREE", SIGNATURE_BYTES) != 0 || bytes[4] != 0 ||
+        (*level != ROOT_LEVEL && bytes[5] != *level))
+        return group_wrong(walk, address, "a node of a group's B-tree");
+    *level = bytes[5];
+    count = sdk_load_le16(bytes + 6);
+    status =
+        hdf5_look(walk, address, NODE_HEAD_BYTES + count * NODE_CHILD_BYTES + 8,
+                  "a node of a group's B-tree", &bytes);
+    for (i = 0; i < count && status == CKPT_OK; i++) {
+        child =
+            sdk_load_le64(bytes + NODE_HEAD_BYTES + i * NODE_CHILD_BYTES + 8);
+        status =
+            sdk_buffer_append(walk->host, &walk->below, &child, sizeof child);
+    }
+    return status;
+}
+
+static int
+group_leaf(struct hdf5_walk *walk, uint64_t address)
+{
+    const unsigned char *bytes;
+    size_t count, i;
     int status = hdf5_look_again(walk, address, LEAF_HEAD_BYTES,
                                  "a node of a symbol table", &bytes);
 
@@ -126,117 +150,101 @@ group_leaf(struct hdf5_walk *walk, struct leaf *leaf)
         return status;
     if (memcmp(bytes, "SNOD", SIGNATURE_BYTES) != 0 || bytes[4] != 1)
         return group_wrong(walk, address, "a node of a symbol table");
-    leaf->first = walk->links.size_bytes / sizeof(struct hdf5_found);
-    leaf->count = sdk_load_le16(bytes + 6);
-    status = hdf5_look(walk, address,
-                       LEAF_HEAD_BYTES + leaf->count * LEAF_ENTRY_BYTES,
-                       "a node of a symbol table", &bytes);
-    for (i = 0; i < leaf->count && status == CKPT_OK; i++)
+    count = sdk_load_le16(bytes + 6);
+    status =
+        hdf5_look(walk, address, LEAF_HEAD_BYTES + count * LEAF_ENTRY_BYTES,
+                  "a node of a symbol table", &bytes);
+    for (i = 0; i < count && status == CKPT_OK; i++)
         status =
             group_entry(walk, bytes + LEAF_HEAD_BYTES + i * LEAF_ENTRY_BYTES,
                         address + LEAF_HEAD_BYTES + i * LEAF_ENTRY_BYTES);
     return status;
 }
 
-/* A child: a leaf is put down, a node goes on the stack. */
+/* Reads walk->nodes, all of one level or all leaves, as they lie. */
 static int
-group_child(struct hdf5_walk *walk, uint64_t address, int level)
+group_read(struct hdf5_walk *walk, int *level)
 {
-    struct node node = {address, level - 1};
-    struct leaf leaf = {.address = address};
-
-    leaf.order = walk->leaves.size_bytes / sizeof leaf;
-    if (level > 0)
-        return sdk_buffer_append(walk->host, &walk->nodes, &node, sizeof node);
-    return sdk_buffer_append(walk->host, &walk->leaves, &leaf, sizeof leaf);
-}
-
-static int
-group_node(struct hdf5_walk *walk, const struct node *node)
-{
-    const unsigned char *bytes, *child;
-    size_t count, i, nth;
-    int level, status;
-
-    status = hdf5_look_again(walk, node->address, NODE_HEAD_BYTES,
-                             "a node of a group's B-tree", &bytes);
-    if (status != CKPT_OK)
-        return status;
-    if (memcmp(bytes, "TREE", SIGNATURE_BYTES) != 0 || bytes[4] != 0 ||
-        (node->level != ROOT_LEVEL && bytes[5] != node->level))
-        return group_wrong(walk, node->address, "a node of a group's B-tree");
-    level = bytes[5];
-    count = sdk_load_le16(bytes + 6);
-    status = hdf5_look(walk, node->address,
-                       NODE_HEAD_BYTES + count * NODE_CHILD_BYTES + 8,
-                       "a node of a group's B-tree", &bytes);
-    for (i = 0; i < count && status == CKPT_OK; i++) {
-        nth = level > 0 ? count - 1 - i : i; /* the first on top */
-        child = bytes + NODE_HEAD_BYTES + nth * NODE_CHILD_BYTES + 8;
-        status = group_child(walk, sdk_load_le64(child), level);
-    }
-    return status;
-}
-
-/* Finds all leaves from the root of the B-tree on. */
-static int
-group_nodes(struct hdf5_walk *walk, uint64_t root)
-{
-    struct node node = {root, ROOT_LEVEL};
-    int status;
-
-    walk->nodes.size_bytes = 0;
-    walk->leaves.size_bytes = 0;
-    status = sdk_buffer_append(walk->host, &walk->nodes, &node, sizeof node);
-    while (status == CKPT_OK && walk->nodes.size_bytes > 0) {
-        walk->nodes.size_bytes -= sizeof node;
-        memcpy(&node, walk->nodes.data + walk->nodes.size_bytes, sizeof node);
-        status = group_node(walk, &node);
-    }
-    return status;
-}
-
-/* Reads the leaves as they lie, and tells where each one's names are. */
-static int
-group_leaves(struct hdf5_walk *walk, struct sdk_buffer *turns)
-{
-    int status = hdf5_sort(walk->host, &walk->leaves, sizeof(struct leaf));
-    struct leaf *leaves = (struct leaf *)(void *)walk->leaves.data;
-    size_t count = walk->leaves.size_bytes / sizeof *leaves, i;
+    int status = hdf5_sort(walk->host, &walk->nodes, sizeof(struct node));
+    const struct node *node = (struct node *)(void *)walk->nodes.data;
+    size_t count = walk->nodes.size_bytes / sizeof *node, i;
+    bool leaves = *level == LEAF_LEVEL;
+    struct sdk_buffer *made = leaves ? &walk->links : &walk->below;
+    size_t each = leaves ? sizeof(struct hdf5_found) : sizeof(uint64_t);
     struct turn turn;
 
-    walk->links.size_bytes = 0;
+    made->size_bytes = 0;
+    walk->turns.size_bytes = 0;
     for (i = 0; i < count && status == CKPT_OK; i++) {
         if (walk->host->cancelled(walk->host))
             return CKPT_CANCELLED;
-        status = group_leaf(walk, &leaves[i]);
-        turn.order = leaves[i].order;
-        turn.first = leaves[i].first;
-        turn.count = leaves[i].count;
+        turn.order = node[i].order;
+        turn.first = made->size_bytes / each;
+        status = leaves ? group_leaf(walk, node[i].address)
+                        : group_node(walk, node[i].address, level);
+        turn.count = made->size_bytes / each - turn.first;
         if (status == CKPT_OK)
-            status = sdk_buffer_append(walk->host, turns, &turn, sizeof turn);
+            status =
+                sdk_buffer_append(walk->host, &walk->turns, &turn, sizeof turn);
+    }
+    return status == CKPT_OK ? hdf5_sort(walk->host, &walk->turns, sizeof turn)
+                             : status;
+}
+
+/* The level below takes the place of the one that was read. */
+static int
+group_descend(struct hdf5_walk *walk)
+{
+    const struct turn *turn = (struct turn *)(void *)walk->turns.data;
+    const uint64_t *below = (uint64_t *)(void *)walk->below.data;
+    size_t count = walk->turns.size_bytes / sizeof *turn, i, j;
+    struct node node = {0, 0};
+    int status = CKPT_OK;
+
+    walk->nodes.size_bytes = 0;
+    for (i = 0; i < count; i++)
+        for (j = 0; j < turn[i].count && status == CKPT_OK; j++) {
+            node.address = below[turn[i].first + j];
+            status =
+                sdk_buffer_append(walk->host, &walk->nodes, &node, sizeof node);
+            node.order++;
+        }
+    return status;
+}
+
+/* Leaves all leaves in walk->nodes. */
+static int
+group_nodes(struct hdf5_walk *walk, uint64_t root)
+{
+    struct node node = {root, 0};
+    int level = ROOT_LEVEL, status;
+
+    walk->nodes.size_bytes = 0;
+    status = sdk_buffer_append(walk->host, &walk->nodes, &node, sizeof node);
+    while (status == CKPT_OK && level != LEAF_LEVEL) {
+        status = group_read(walk, &level);
+        if (status == CKPT_OK)
+            status = group_descend(walk);
+        level--;
     }
     return status;
 }
 
 static int
-group_tell(struct hdf5_walk *walk)
+group_leaves(struct hdf5_walk *walk)
 {
-    struct sdk_buffer turns = {0};
-    const struct hdf5_found *found;
-    const struct turn *turn;
-    size_t count, i, j;
-    int status = group_leaves(walk, &turns);
+    int level = LEAF_LEVEL, status = group_read(walk, &level);
+    const struct hdf5_found *found =
+        (struct hdf5_found *)(void *)walk->links.data;
+    const struct turn *turn = (struct turn *)(void *)walk->turns.data;
+    size_t count = walk->turns.size_bytes / sizeof *turn, i, j;
 
     if (status == CKPT_OK)
-        status = hdf5_sort(walk->host, &turns, sizeof *turn);
-    turn = (const struct turn *)(void *)turns.data;
-    found = (const struct hdf5_found *)(void *)walk->links.data;
-    count = turns.size_bytes / sizeof *turn;
+        status = hdf5_tree_reserve(walk->tree,
+                                   walk->links.size_bytes / sizeof *found);
     for (i = 0; i < count && status == CKPT_OK; i++)
         for (j = 0; j < turn[i].count && status == CKPT_OK; j++)
             status = hdf5_walk_link(walk, &found[turn[i].first + j]);
-    sdk_buffer_fini(walk->host, &turns);
     return status;
 }
 
@@ -252,6 +260,6 @@ hdf5_walk_table(struct hdf5_walk *walk, const struct hdf5_message *message)
     if (status == CKPT_OK)
         status = group_nodes(walk, tree);
     if (status == CKPT_OK)
-        status = group_tell(walk);
+        status = group_leaves(walk);
     return status;
 }

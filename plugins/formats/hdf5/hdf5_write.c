@@ -33,14 +33,16 @@ static bool
 out_lists(struct hdf5_out *out)
 {
     out->links = H5Pcreate(H5P_LINK_CREATE);
+    out->utf8_links = H5Pcreate(H5P_LINK_CREATE);
     out->groups = H5Pcreate(H5P_GROUP_CREATE);
     out->sets = H5Pcreate(H5P_DATASET_CREATE);
     out->chunked = H5Pcreate(H5P_DATASET_CREATE);
     out->attrs = H5Pcreate(H5P_ATTRIBUTE_CREATE);
     out->text = H5Tcopy(H5T_C_S1);
-    return out->links >= 0 && out->groups >= 0 && out->sets >= 0 &&
-           out->chunked >= 0 && out->attrs >= 0 && out->text >= 0 &&
-           H5Pset_char_encoding(out->links, H5T_CSET_UTF8) >= 0 &&
+    return out->links >= 0 && out->utf8_links >= 0 && out->groups >= 0 &&
+           out->sets >= 0 && out->chunked >= 0 && out->attrs >= 0 &&
+           out->text >= 0 &&
+           H5Pset_char_encoding(out->utf8_links, H5T_CSET_UTF8) >= 0 &&
            H5Pset_char_encoding(out->attrs, H5T_CSET_UTF8) >= 0 &&
            H5Pset_obj_track_times(out->groups, 0) >= 0 &&
            H5Pset_obj_track_times(out->sets, 0) >= 0 &&
@@ -123,29 +125,60 @@ out_path(struct hdf5_out *out, const char *path, size_t size_bytes)
     return (const char *)out->path.data;
 }
 
-/* One group of a path, whose outer groups are there. */
-static int
-group_new(struct hdf5_out *out, const char *path, size_t size_bytes)
+/* The list by which a link is made. Links that are said to be UTF-8 turn their
+ * group into the newer kind, which is slower to read and which fewer readers
+ * know; in ASCII that says nothing. */
+static hid_t
+link_list(const struct hdf5_out *out, const char *path)
 {
-    const char *named;
-    uint64_t *what;
-    bool added;
-    hid_t group;
+    for (; *path != '\0'; path++)
+        if ((unsigned char)*path > 0x7F)
+            return out->utf8_links;
+    return out->links;
+}
 
-    what = sdk_table_add(out->host, &out->paths, path, size_bytes, &added);
-    if (what == NULL)
-        return CKPT_MEMORY;
-    if (!added)
-        return *what == PATH_GROUP ? CKPT_OK : CKPT_END;
-    *what = PATH_GROUP;
-    named = out_path(out, path, size_bytes);
-    if (named == NULL)
-        return CKPT_MEMORY;
-    group = H5Gcreate2(out->file, named, out->links, out->groups, H5P_DEFAULT);
+/* Where the last step of a path begins. */
+static size_t
+path_step(const char *path, size_t size_bytes)
+{
+    size_t at = size_bytes;
+
+    while (at > 0 && path[at - 1] != '/')
+        at--;
+    return at;
+}
+
+static hid_t
+group_open(struct hdf5_out *out, const char *path, size_t size_bytes)
+{
+    const char *named = out_path(out, size_bytes > 0 ? path : "/",
+                                 size_bytes > 0 ? size_bytes : 1);
+
+    return named != NULL ? H5Gopen2(out->file, named, H5P_DEFAULT) : -1;
+}
+
+/* The group of the first bytes of a path, in the group before its last step:
+ * that is `*outer`, if it is open already, and then the new one is. */
+static int
+group_new(struct hdf5_out *out, const char *path, size_t size_bytes,
+          hid_t *outer)
+{
+    size_t step = path_step(path, size_bytes);
+    hid_t group = *outer, made = -1;
+    const char *named;
+
     if (group < 0)
-        return hdf5_out_fail(out, named);
-    H5Gclose(group);
-    return CKPT_OK;
+        group = group_open(out, path, step > 0 ? step - 1 : 0);
+    named = out_path(out, path + step, size_bytes - step);
+    if (group >= 0 && named != NULL) {
+        made = H5Gcreate2(group, named, link_list(out, named), out->groups,
+                          H5P_DEFAULT);
+        H5Gclose(group);
+    }
+    *outer = made;
+    return named == NULL ? CKPT_MEMORY
+           : made < 0    ? hdf5_out_fail(out, out_path(out, path, size_bytes))
+                         : CKPT_OK;
 }
 
 /* Makes all groups of a path that are not there. */
@@ -153,14 +186,28 @@ static int
 group_ensure(struct hdf5_out *out, const char *path, size_t size_bytes)
 {
     uint64_t *what = sdk_table_find(&out->paths, path, size_bytes);
+    hid_t outer = -1;
     size_t i;
+    bool added;
     int status = CKPT_OK;
 
     if (what != NULL)
         return *what == PATH_GROUP ? CKPT_OK : CKPT_END;
-    for (i = 0; i <= size_bytes && status == CKPT_OK; i++)
-        if (i == size_bytes || path[i] == '/')
-            status = group_new(out, path, i);
+    for (i = 0; i <= size_bytes && status == CKPT_OK; i++) {
+        if (i < size_bytes && path[i] != '/')
+            continue;
+        what = sdk_table_add(out->host, &out->paths, path, i, &added);
+        if (what == NULL)
+            status = CKPT_MEMORY;
+        else if (!added)
+            status = *what == PATH_GROUP ? CKPT_OK : CKPT_END;
+        else
+            status = group_new(out, path, i, &outer);
+        if (what != NULL && added)
+            *what = PATH_GROUP;
+    }
+    if (outer >= 0)
+        H5Gclose(outer);
     return status;
 }
 
@@ -168,35 +215,16 @@ int
 hdf5_out_group(struct hdf5_out *out, const char *path, size_t size_bytes,
                hid_t *group)
 {
-    const char *named;
-    int status;
+    int status = size_bytes > 0 ? group_ensure(out, path, size_bytes) : CKPT_OK;
     hid_t opened;
 
-    if (size_bytes == 0) {
-        opened = H5Gopen2(out->file, "/", H5P_DEFAULT);
-    } else {
-        status = group_ensure(out, path, size_bytes);
-        if (status != CKPT_OK)
-            return status;
-        named = out_path(out, path, size_bytes);
-        if (named == NULL)
-            return CKPT_MEMORY;
-        opened = H5Gopen2(out->file, named, H5P_DEFAULT);
-    }
+    if (status != CKPT_OK)
+        return status;
+    opened = group_open(out, path, size_bytes);
     if (opened < 0)
         return hdf5_out_fail(out, NULL);
     *group = opened;
     return CKPT_OK;
-}
-
-static size_t
-path_outer(const struct ckpt_text *path)
-{
-    size_t at = path->size_bytes;
-
-    while (at > 0 && path->data[at - 1] != '/')
-        at--;
-    return at > 0 ? at - 1 : 0;
 }
 
 /* Takes the path of an entry for its data set. */
@@ -204,13 +232,13 @@ static int
 entry_place(struct hdf5_out *out, size_t entry)
 {
     const struct ckpt_text *path = &out->graph->entries[entry].name;
-    size_t outer = path_outer(path);
+    size_t outer = path_step(path->data, path->size_bytes);
     uint64_t *what;
     bool added;
     int status = hdf5_names_check(&out->names, path);
 
     if (status == CKPT_OK && outer > 0)
-        status = group_ensure(out, path->data, outer);
+        status = group_ensure(out, path->data, outer - 1);
     if (status == CKPT_END)
         return out->host->fail(out->host, CKPT_UNSUPPORTED, path->data,
                                CKPT_NOWHERE,
@@ -293,8 +321,8 @@ data_new(struct hdf5_out *out, const char *path,
                 ? H5Screate(H5S_SCALAR)
                 : H5Screate_simple((int)tensor->rank, shape, NULL);
     if (space >= 0 && type >= 0 && list >= 0)
-        data = H5Dcreate2(out->file, path, type, space, out->links, list,
-                          H5P_DEFAULT);
+        data = H5Dcreate2(out->file, path, type, space, link_list(out, path),
+                          list, H5P_DEFAULT);
     if (space >= 0)
         H5Sclose(space);
     return data;
@@ -325,9 +353,9 @@ entry_make(struct hdf5_out *out, size_t entry)
     hid_t data;
 
     if (out->first[entry] != entry) {
-        if (H5Lcreate_hard(out->file,
-                           out->graph->entries[out->first[entry]].name.data,
-                           out->file, path, out->links, H5P_DEFAULT) < 0)
+        if (H5Lcreate_hard(
+                out->file, out->graph->entries[out->first[entry]].name.data,
+                out->file, path, link_list(out, path), H5P_DEFAULT) < 0)
             return hdf5_out_fail(out, path);
         return CKPT_OK;
     }
@@ -415,6 +443,8 @@ out_close_lists(struct hdf5_out *out)
         H5Tclose(out->text);
     if (out->links > 0)
         H5Pclose(out->links);
+    if (out->utf8_links > 0)
+        H5Pclose(out->utf8_links);
     if (out->groups > 0)
         H5Pclose(out->groups);
     if (out->sets > 0)

@@ -29,7 +29,7 @@ struct hdf5_out {
     struct hdf5_driver driver;
     hid_t file;
     /* Property lists. */
-    hid_t links, groups, sets, chunked, attrs;
+    hid_t links, utf8_links, groups, sets, chunked, attrs;
     hid_t types[CKPT_DTYPE_COUNT]; /* once needed */
     hid_t text;                    /* the type of variable strings */
     struct sdk_table paths;        /* of groups: 1; of data sets: 2 + entry */

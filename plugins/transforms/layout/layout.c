@@ -1,493 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
  * The transform `layout`: names and memory layouts of Keras to those of torch,
- * and back.
+ * and back. Its argument, its options, and the tables.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "layout_cursor.h"
-
-#define MORE_BYTES 32
-
-static int
-layout_open(const struct ckpt_host *host, const char *argument,
-            const struct ckpt_option_value *options, void **self)
-{
-    struct layout *layout;
-    bool to_keras = strcmp(argument, "torch-to-keras") == 0;
-
-    if (!to_keras && strcmp(argument, "keras-to-torch") != 0)
-        return host->fail(host, CKPT_OPTION, NULL, CKPT_NOWHERE,
-                          "'%.100s' is no direction", argument);
-    if (options[LAYOUT_OPTION_HEADS].integer < 0)
-        return host->fail(host, CKPT_OPTION, NULL, CKPT_NOWHERE,
-                          "heads is less than nothing");
-    layout = host->allocate(host, sizeof *layout);
-    if (layout == NULL)
-        return CKPT_MEMORY;
-    layout->options = options;
-    layout->to_keras = to_keras;
-    *self = layout;
-    return CKPT_OK;
-}
-
-static void
-layout_close(const struct ckpt_host *host, void *self)
-{
-    layout_jobs_fini(host, self);
-    host->release(host, self);
-}
-
-static int64_t
-other_of(const struct layout_run *run)
-{
-    return run->self->options[LAYOUT_OPTION_OTHER].integer;
-}
-
-/* What follows the first of so many names. */
-static const char *
-more(char text[MORE_BYTES], size_t count)
-{
-    text[0] = '\0';
-    if (count > 1)
-        snprintf(text, MORE_BYTES, " and %zu more", count - 1);
-    return text;
-}
-
-/* ---- What is left ---- */
-
-/* A key that is no string goes with its value as it is. */
-static int
-item_keep(struct layout_run *run, const struct layout_item *item)
-{
-    if (item->key->kind == CKPT_KIND_STRING)
-        return layout_put(run, item->name.data, item->name.size_bytes,
-                          item->value);
-    return run->host->map_set(run->host, run->graph, run->root, item->key,
-                              item->value);
-}
-
-/* What no layer of the source took. */
-static int
-others_settle(struct layout_run *run, const struct layout_items *items)
-{
-    const struct layout_item *item, *first = NULL;
-    const struct ckpt_host *host = run->host;
-    size_t i, count = 0;
-    char text[MORE_BYTES];
-    int status = CKPT_OK;
-
-    for (i = 0; i < items->count && status == CKPT_OK; i++) {
-        item = &items->items[i];
-        if (item->used)
-            continue;
-        if (other_of(run) == LAYOUT_OTHER_REFUSE)
-            return host->fail(
-                host, CKPT_UNSUPPORTED,
-                item->name.data != NULL ? item->name.data : NULL, CKPT_NOWHERE,
-                "it is of no layer that is known; other=keep keeps it as it "
-                "is, other=drop leaves it out");
-        if (other_of(run) == LAYOUT_OTHER_KEEP)
-            status = item_keep(run, item);
-        else if (count++ == 0)
-            first = item;
-    }
-    if (count > 0)
-        host->warn(host, first->name.data, CKPT_NOWHERE,
-                   "left out, as other=drop has it%s%s", count > 1 ? "," : "",
-                   more(text, count));
-    return status;
-}
-
-/* The state of the optimizer is told, and not taken along. */
-static void
-optimizer_tell(struct layout_run *run, const struct layout_keras *keras)
-{
-    char text[MORE_BYTES];
-
-    if (keras->optimizer_count > 0)
-        run->host->edit_unmatched(
-            run->host, run->edits,
-            "states of the optimizer and of random numbers are left out: "
-            "'%.200s'%s",
-            keras->optimizer_name, more(text, keras->optimizer_count));
-}
-
-/* The items of the file that the target is to be like, in its order. */
-static int
-like_put(struct layout_run *run, const struct layout_items *items)
-{
-    const struct ckpt_host *host = run->host;
-    const struct layout_item *item;
-    size_t i;
-    int status = CKPT_OK;
-
-    for (i = 0; i < items->count && status == CKPT_OK; i++) {
-        item = &items->items[i];
-        if (item->made != NULL)
-            status = layout_put(run, item->name.data, item->name.size_bytes,
-                                item->made);
-        else if (item->tensor == NULL || item->used)
-            continue;
-        else if (other_of(run) == LAYOUT_OTHER_REFUSE)
-            return host->fail(host, CKPT_UNSUPPORTED, item->name.data,
-                              CKPT_NOWHERE,
-                              "it is in the file that 'like' names, and "
-                              "nothing is for it; other=drop leaves it out");
-        else
-            host->edit_unmatched(host, run->edits, "nothing is for '%.200s'",
-                                 item->name.data);
-    }
-    return status;
-}
-
-/* ---- Keras to torch ---- */
-
-static void
-layer_used(struct layout_layer *layer)
-{
-    struct layout_item *item;
-    size_t part;
-
-    for (part = 0; part < LAYOUT_KERAS_PARTS; part++)
-        if (layer->parts[part] != NULL)
-            for (item = layer->parts[part]->first; item != NULL;
-                 item = item->next)
-                item->used = true;
-}
-
-static int
-forth_one(struct layout_run *run, const struct layout_layer *layer,
-          const struct layout_plan *plan)
-{
-    struct layout_item **slot;
-    struct ckpt_value *value;
-    const char *name;
-    int status;
-
-    if (layer->units[0] != NULL) {
-        slot = layout_pair_slot(layer, plan);
-        if (*slot == NULL)
-            return CKPT_OK;
-        status = layout_make(run, plan, (*slot)->name.data, &value);
-        if (status == CKPT_OK)
-            (*slot)->made = value;
-        return status;
-    }
-    if (plan->spare)
-        return CKPT_OK;
-    name = layout_name_torch(run, layer, plan->part, plan->place);
-    if (name == NULL)
-        return CKPT_MEMORY;
-    status = layout_make(run, plan, name, &value);
-    return status == CKPT_OK ? layout_put(run, name, strlen(name), value)
-                             : status;
-}
-
-static int
-forth_layer(struct layout_run *run, struct layout_layer *layer,
-            struct layout_plans *plans)
-{
-    int status = run->host->cancelled(run->host)
-                     ? CKPT_CANCELLED
-                     : layout_forth(run, layer, plans);
-    size_t i;
-
-    for (i = 0; i < plans->count && status == CKPT_OK; i++)
-        status = forth_one(run, layer, &plans->plans[i]);
-    layer_used(layer);
-    return status;
-}
-
-/* Options by layer, and whether a layer that is unknown is to be passed
- * over. */
-static void
-layers_prepare(struct layout_run *run, struct layout_keras *keras)
-{
-    struct layout_layer *layer;
-    size_t i;
-
-    layout_map_apply(run, keras);
-    for (i = 0; i < keras->sorted_count; i++) {
-        layer = keras->sorted[i];
-        layout_option_flat(run, layer->name, layer);
-        if (layer->facts.flattened && layer->flat_count == 0)
-            run->host->warn(run->host, NULL, CKPT_NOWHERE,
-                            "'%.200s' is behind a Flatten, and torch flattens "
-                            "channels first: where there are any, say "
-                            "flatten=%.200s=HxWxC",
-                            layer->name, layer->name);
-        layer->skipped = layer->kind == LAYOUT_UNKNOWN &&
-                         other_of(run) != LAYOUT_OTHER_REFUSE;
-    }
-}
-
-static int
-forth_apply(struct layout_run *run, const struct ckpt_graph *graph,
-            const struct ckpt_graph *like, struct layout_plans *plans)
-{
-    struct layout_keras *keras = &run->keras;
-    int status = layout_keras_find(run, graph, keras);
-    size_t i;
-
-    if (status != CKPT_OK)
-        return status;
-    layers_prepare(run, keras);
-    if (like != NULL)
-        status = layout_torch_find(run, like, &run->torch);
-    if (like != NULL && status == CKPT_OK)
-        status = layout_pair(run, keras, &run->torch);
-    for (i = 0; i < keras->sorted_count && status == CKPT_OK; i++)
-        if (!keras->sorted[i]->skipped)
-            status = forth_layer(run, keras->sorted[i], plans);
-    if (status == CKPT_OK && like != NULL)
-        status = like_put(run, &run->torch.items);
-    if (status == CKPT_OK)
-        status = others_settle(run, &keras->items);
-    if (status == CKPT_OK)
-        optimizer_tell(run, keras);
-    return status;
-}
-
-/* ---- torch to Keras ---- */
-
-static void
-unit_used(struct layout_run *run, struct layout_unit *unit)
-{
-    size_t part, slot;
-
-    for (part = 0; part < LAYOUT_TORCH_PARTS; part++)
-        for (slot = 0; slot < LAYOUT_SLOT_COUNT; slot++)
-            if (unit->torch[part][slot] != NULL)
-                unit->torch[part][slot]->used = true;
-    if (unit->torch[0][LAYOUT_BATCHES] != NULL)
-        run->counters++;
-}
-
-static int
-back_one(struct layout_run *run, const struct layout_layer *layer,
-         const struct layout_plan *plan, bool like)
-{
-    struct layout_item *item = layer->keras[plan->part][plan->place];
-    struct ckpt_value *value;
-    const char *name;
-    int status;
-
-    /* Pairing has seen to it that there is one. */
-    name = like ? item->name.data
-                : layout_name_keras(run, layer, plan->part, plan->place);
-    if (name == NULL)
-        return CKPT_MEMORY;
-    status = layout_make(run, plan, name, &value);
-    if (status != CKPT_OK)
-        return status;
-    if (like)
-        item->made = value;
-    return like ? CKPT_OK : layout_put(run, name, strlen(name), value);
-}
-
-static int
-back_layer(struct layout_run *run, struct layout_layer *layer,
-           struct layout_plans *plans, bool like)
-{
-    int status = run->host->cancelled(run->host)
-                     ? CKPT_CANCELLED
-                     : layout_back(run, layer, plans);
-    size_t i;
-
-    for (i = 0; i < plans->count && status == CKPT_OK; i++)
-        status = back_one(run, layer, &plans->plans[i], like);
-    for (i = 0; i < LAYOUT_TORCH_PARTS; i++)
-        if (layer->units[i] != NULL)
-            unit_used(run, layer->units[i]);
-    return status;
-}
-
-/* The path of Keras 3: the class, with how many of it came before. */
-static int
-layer_number(struct layout_run *run, struct layout_layer *layer,
-             struct sdk_table *counts)
-{
-    const char *snake = layer->both ? "bidirectional" : layer->class->snake;
-    uint64_t *count;
-    char *path;
-    bool added;
-
-    count = sdk_table_add(run->host, counts, snake, strlen(snake), &added);
-    if (count == NULL)
-        return CKPT_MEMORY;
-    path = *count == 0 ? layout_printf(run, "layers/%s", snake)
-                       : layout_printf(run, "layers/%s_%llu", snake,
-                                       (unsigned long long)*count);
-    ++*count;
-    if (path == NULL)
-        return CKPT_MEMORY;
-    layer->folder.data = path;
-    layer->folder.size_bytes = strlen(path);
-    layer->numbered = true;
-    return CKPT_OK;
-}
-
-/* A layer of its own for a module. */
-static int
-unit_layer(struct layout_run *run, struct layout_unit *unit,
-           struct layout_layer *layer, struct sdk_table *counts)
-{
-    const struct ckpt_option_value *options = run->self->options;
-    int status = layout_torch_tell(run, unit, layer);
-
-    if (status != CKPT_OK)
-        return status;
-    layer->name = (char *)(uintptr_t)layout_map_layer(run, unit->name);
-    if (layer->name == NULL)
-        layer->name = unit->name;
-    if (layer->name[0] == '\0')
-        layer->name = (char *)(uintptr_t)layer->class->snake;
-    layer->units[0] = unit;
-    layer->heads = (uint64_t)options[LAYOUT_OPTION_HEADS].integer;
-    layout_option_flat(run, unit->name, layer);
-    if (options[LAYOUT_OPTION_NAMES].integer == LAYOUT_NAMES_KERAS3)
-        status = layer_number(run, layer, counts);
-    return status;
-}
-
-static int
-back_alone(struct layout_run *run, struct layout_plans *plans)
-{
-    struct layout_torch *torch = &run->torch;
-    struct sdk_table counts = {0};
-    struct layout_layer *layer;
-    int status = CKPT_OK;
-    size_t i;
-
-    for (i = 0; i < torch->count && status == CKPT_OK; i++) {
-        if (torch->units[i].absorbed)
-            continue;
-        layer = layout_allocate(run, sizeof *layer);
-        status = layer == NULL
-                     ? CKPT_MEMORY
-                     : unit_layer(run, &torch->units[i], layer, &counts);
-        if (status == CKPT_OK)
-            status = back_layer(run, layer, plans, false);
-    }
-    sdk_table_fini(run->host, &counts);
-    return status;
-}
-
-static int
-back_like(struct layout_run *run, const struct ckpt_graph *like,
-          struct layout_plans *plans)
-{
-    struct layout_keras *keras = &run->keras;
-    int status = layout_keras_find(run, like, keras);
-    size_t i;
-
-    if (status != CKPT_OK)
-        return status;
-    layers_prepare(run, keras);
-    status = layout_pair(run, keras, &run->torch);
-    for (i = 0; i < keras->sorted_count && status == CKPT_OK; i++)
-        if (!keras->sorted[i]->skipped)
-            status = back_layer(run, keras->sorted[i], plans, true);
-    return status == CKPT_OK ? like_put(run, &keras->items) : status;
-}
-
-static void
-doubt_tell(struct layout_run *run, const struct layout_doubt *doubt,
-           const char *taken, const char *other)
-{
-    char text[MORE_BYTES];
-
-    if (doubt->count > 0)
-        run->host->warn(run->host, NULL, CKPT_NOWHERE,
-                        "taken as %s: '%.200s'%s; for %s", taken, doubt->name,
-                        more(text, doubt->count), other);
-}
-
-static void
-doubts_tell(struct layout_run *run)
-{
-    const struct layout_doubts *doubts = &run->doubts;
-
-    doubt_tell(run, &doubts->depthwise, "convolutions in groups",
-               "a DepthwiseConv say class=NAME=DepthwiseConv2D");
-    if (run->self->options[LAYOUT_OPTION_NAMES].integer ==
-        LAYOUT_NAMES_KERAS3) {
-        doubt_tell(run, &doubts->transposed, "plain convolutions",
-                   "a transposed one say class=NAME=Conv2DTranspose");
-        doubt_tell(run, &doubts->norm, "LayerNormalization",
-                   "another say class=NAME=GroupNormalization");
-    }
-    if (run->counters > 0)
-        run->host->warn(run->host, NULL, CKPT_NOWHERE,
-                        "%llu num_batches_tracked are left out: Keras has none",
-                        (unsigned long long)run->counters);
-}
-
-static int
-back_apply(struct layout_run *run, const struct ckpt_graph *graph,
-           const struct ckpt_graph *like, struct layout_plans *plans)
-{
-    int status = layout_torch_find(run, graph, &run->torch);
-
-    if (status == CKPT_OK)
-        status =
-            like != NULL ? back_like(run, like, plans) : back_alone(run, plans);
-    if (status == CKPT_OK)
-        status = others_settle(run, &run->torch.items);
-    if (status == CKPT_OK)
-        doubts_tell(run);
-    return status;
-}
-
-/* ---- Both ---- */
-
-static int
-run_apply(struct layout_run *run, const struct ckpt_graph *graph)
-{
-    const struct ckpt_graph *like =
-        run->self->options[LAYOUT_OPTION_LIKE].graph;
-    struct layout_plans *plans = layout_allocate(run, sizeof *plans);
-    struct ckpt_value root = {.kind = CKPT_KIND_MAP};
-    int status;
-
-    if (plans == NULL)
-        return CKPT_MEMORY;
-    if (!run->self->to_keras)
-        root.type_name = "collections.OrderedDict";
-    status = run->host->value_new(run->host, run->graph, &root, sizeof root,
-                                  &run->root);
-    if (status == CKPT_OK)
-        status = layout_map_read(run);
-    if (status == CKPT_OK)
-        status = layout_named_read(run);
-    if (status == CKPT_OK)
-        status = run->self->to_keras ? back_apply(run, graph, like, plans)
-                                     : forth_apply(run, graph, like, plans);
-    if (status != CKPT_OK)
-        return status;
-    layout_map_unused(run);
-    layout_named_unused(run);
-    return run->host->edit_root(run->host, run->edits, run->root);
-}
-
-static int
-layout_apply(const struct ckpt_host *host, void *self,
-             const struct ckpt_graph *const *graphs, size_t graph_count,
-             struct ckpt_edits *edits)
-{
-    struct layout_run run = {.host = host, .edits = edits, .self = self};
-    int status;
-
-    (void)graph_count;
-    run.graph = host->edit_graph(host, edits);
-    status = run_apply(&run, graphs[0]);
-    layout_map_fini(&run);
-    layout_config_fini(&run);
-    layout_release(&run);
-    return status;
-}
 
 static const char *const names_choices[] = {"keras2", "keras3", NULL};
 static const char *const other_choices[] = {"refuse", "keep", "drop", NULL};
@@ -526,6 +45,71 @@ static const struct ckpt_option layout_options[] = {
                                      "layer"},
     [LAYOUT_OPTION_COUNT] = {0},
 };
+
+const char *const layout_directions[] = {"keras-to-torch", "torch-to-keras"};
+
+/* The options that there are, for whoever asks for another. */
+static int
+option_unknown(const struct ckpt_host *host, const char *name)
+{
+    char known[160] = "";
+    size_t i, used = 0;
+
+    for (i = 0; i < LAYOUT_OPTION_COUNT; i++)
+        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s",
+                                 i > 0 ? ", " : "", layout_options[i].name);
+    host->remedy(host, "known options: %s", known);
+    return host->fail(host, CKPT_OPTION, NULL, CKPT_NOWHERE,
+                      "unknown option '%.*s'", (int)strcspn(name, "=,"), name);
+}
+
+static int
+direction_read(const struct ckpt_host *host, const char *argument,
+               bool *to_keras)
+{
+    size_t i, length = strcspn(argument, ",");
+
+    for (i = 0; i < 2; i++)
+        if (strlen(layout_directions[i]) == length &&
+            memcmp(argument, layout_directions[i], length) == 0)
+            break;
+    if (i == 2)
+        return host->fail(host, CKPT_OPTION, NULL, CKPT_NOWHERE,
+                          "'%.100s' is no direction", argument);
+    *to_keras = i == 1;
+    return argument[length] == '\0'
+               ? CKPT_OK
+               : option_unknown(host, argument + length + 1);
+}
+
+static int
+layout_open(const struct ckpt_host *host, const char *argument,
+            const struct ckpt_option_value *options, void **self)
+{
+    struct layout *layout;
+    bool to_keras;
+    int status = direction_read(host, argument, &to_keras);
+
+    if (status != CKPT_OK)
+        return status;
+    if (options[LAYOUT_OPTION_HEADS].integer < 0)
+        return host->fail(host, CKPT_OPTION, NULL, CKPT_NOWHERE,
+                          "heads is less than nothing");
+    layout = host->allocate(host, sizeof *layout);
+    if (layout == NULL)
+        return CKPT_MEMORY;
+    layout->options = options;
+    layout->to_keras = to_keras;
+    *self = layout;
+    return CKPT_OK;
+}
+
+static void
+layout_close(const struct ckpt_host *host, void *self)
+{
+    layout_jobs_fini(host, self);
+    host->release(host, self);
+}
 
 static const struct ckpt_transform layout_transform = {
     .size = sizeof(struct ckpt_transform),

@@ -257,6 +257,13 @@ struct layout_run {
     struct sdk_table views; /* contiguous copies of views, by view */
 };
 
+extern const char *const layout_directions[]; /* to torch, to Keras */
+
+/* layout_apply.c: see transform.h. */
+int layout_apply(const struct ckpt_host *host, void *self,
+                 const struct ckpt_graph *const *graphs, size_t graph_count,
+                 struct ckpt_edits *edits);
+
 /* Memory that is released with the run; NULL after saying why. */
 void *layout_allocate(struct layout_run *run, size_t size_bytes);
 void layout_release(struct layout_run *run);
@@ -279,6 +286,12 @@ bool layout_keras_alike(const struct layout_layer *a,
 /* layout_kind.c: the roles, or the slots, that a kind may have, as bits. */
 uint32_t layout_kind_roles(uint32_t kind);
 uint32_t layout_kind_slots(uint32_t kind);
+
+/* layout_kind.c: how many gates a cell has, 0 for what is none; and the cell
+ * whose recurrent table has [h, gates * h], or, with `inner` 1, the other way
+ * round. */
+uint32_t layout_kind_gates(uint32_t kind);
+uint32_t layout_kind_cell(const struct ckpt_tensor *recurrent, uint32_t inner);
 
 /* layout_kind.c: what a layer is, and which weight is what. */
 int layout_kind_tell(struct layout_run *run, struct layout_layer *layer);

@@ -239,9 +239,7 @@ back_cell_bias(struct back *back, uint32_t part)
 static int
 back_cell(struct back *back, uint32_t part)
 {
-    uint64_t gates = back->layer->kind == LAYOUT_LSTM  ? 4
-                     : back->layer->kind == LAYOUT_GRU ? 3
-                                                       : 1;
+    uint64_t gates = layout_kind_gates(back->layer->kind);
     int status = back_table(back, part, LAYOUT_WEIGHT_IH, LAYOUT_KERNEL);
 
     if (status == CKPT_OK)

@@ -280,7 +280,7 @@ static int
 forth_cell(struct forth *forth, uint32_t part)
 {
     uint32_t kind = forth->layer->kind;
-    uint64_t gates = kind == LAYOUT_LSTM ? 4 : kind == LAYOUT_GRU ? 3 : 1;
+    uint64_t gates = layout_kind_gates(kind);
     int status =
         forth_table(forth, part, LAYOUT_KERNEL, LAYOUT_WEIGHT_IH, gates);
 
@@ -404,6 +404,9 @@ layout_forth(struct layout_run *run, const struct layout_layer *layer,
     case LAYOUT_ATTENTION:
         return forth_attention(&forth);
     default:
+        run->host->remedy(run->host,
+                          "other=keep keeps what is of no known layer as it "
+                          "is, other=drop leaves it out");
         return layout_refuse(run, layer, "%s",
                              layer->why != NULL ? layer->why : "unknown");
     }

@@ -137,6 +137,8 @@ item_place(struct finding *finding, struct layout_item *item)
         return CKPT_OK;
     }
     folder.size_bytes = item->leaf - 1;
+    if (part_is(folder.data, folder.size_bytes, "vars"))
+        return CKPT_OK; /* the model's own, of no layer */
     numbered = folder_pop(&folder, "vars");
     folder_pop_cell(&folder);
     status = layer_of(finding, &folder, numbered, &layer);

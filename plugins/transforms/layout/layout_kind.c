@@ -233,24 +233,30 @@ extent_back(const struct ckpt_tensor *tensor, uint32_t nth)
     return tensor->rank >= nth ? tensor->shape[tensor->rank - nth] : 0;
 }
 
-/* A recurrent kernel is [h, gates * h]. */
-static uint32_t
-kind_of_cell(const struct layout_item *recurrent)
+uint32_t
+layout_kind_gates(uint32_t kind)
 {
-    const struct ckpt_tensor *tensor = recurrent->tensor;
+    return kind == LAYOUT_LSTM  ? 4
+           : kind == LAYOUT_GRU ? 3
+           : kind == LAYOUT_RNN ? 1
+                                : 0;
+}
 
-    if (tensor->rank != 2 || tensor->shape[0] == 0)
+uint32_t
+layout_kind_cell(const struct ckpt_tensor *recurrent, uint32_t inner)
+{
+    static const uint32_t kinds[] = {LAYOUT_LSTM, LAYOUT_GRU, LAYOUT_RNN};
+    uint64_t width, gates;
+    size_t i;
+
+    if (recurrent->rank != 2)
         return LAYOUT_UNKNOWN;
-    if (tensor->shape[1] % tensor->shape[0] != 0)
-        return LAYOUT_UNKNOWN;
-    switch (tensor->shape[1] / tensor->shape[0]) {
-    case 1:
-        return LAYOUT_RNN;
-    case 3:
-        return LAYOUT_GRU;
-    case 4:
-        return LAYOUT_LSTM;
-    }
+    width = recurrent->shape[inner];
+    gates = width > 0 ? recurrent->shape[1 - inner] / width : 0;
+    for (i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (gates == layout_kind_gates(kinds[i]) &&
+            recurrent->shape[1 - inner] % width == 0)
+            return kinds[i];
     return LAYOUT_UNKNOWN;
 }
 
@@ -289,7 +295,7 @@ kind_by_name(struct layout_layer *layer)
     struct layout_item **roles = layer->keras[0];
 
     if (roles[LAYOUT_RECURRENT] != NULL)
-        return kind_of_cell(roles[LAYOUT_RECURRENT]);
+        return layout_kind_cell(roles[LAYOUT_RECURRENT]->tensor, 0);
     if (roles[LAYOUT_POINT_KERNEL] != NULL)
         return LAYOUT_SEPARABLE;
     if (roles[LAYOUT_DEPTH_KERNEL] != NULL)
@@ -322,7 +328,7 @@ kind_by_number(struct layout_layer *layer)
     for (i = 0; i < count; i++)
         ranks[i] = items[i]->tensor->rank;
     if (count >= 2 && ranks[0] == 2 && ranks[1] == 2)
-        return kind_of_cell(items[1]);
+        return layout_kind_cell(items[1]->tensor, 0);
     if (count >= 2 && ranks[0] >= 3 && ranks[1] == ranks[0])
         return LAYOUT_SEPARABLE;
     if (count == 2 && ranks[0] >= 2 && ranks[1] == 1)
@@ -372,9 +378,7 @@ class_take(struct layout_run *run, struct layout_layer *layer)
         return CKPT_OK;
     layer->kind = layer->class->kind;
     if (layer->kind == LAYOUT_REFUSED)
-        return kind_unknown(run, layer,
-                            layout_printf(run, "%s: %s", layer->class->name,
-                                          layer->class->why));
+        return kind_unknown(run, layer, layer->class->why);
     if (layer->kind == LAYOUT_BOTH)
         layer->kind = LAYOUT_UNKNOWN;
     return CKPT_OK;

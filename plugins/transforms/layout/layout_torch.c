@@ -211,23 +211,9 @@ has(const struct layout_unit *unit, uint32_t slot)
 static uint32_t
 kind_of_cell(const struct layout_unit *unit)
 {
-    const struct ckpt_tensor *tensor;
-
     if (!has(unit, LAYOUT_WEIGHT_HH) || !has(unit, LAYOUT_WEIGHT_IH))
         return LAYOUT_UNKNOWN;
-    tensor = unit->torch[0][LAYOUT_WEIGHT_HH]->tensor;
-    if (tensor->rank != 2 || tensor->shape[1] == 0 ||
-        tensor->shape[0] % tensor->shape[1] != 0)
-        return LAYOUT_UNKNOWN;
-    switch (tensor->shape[0] / tensor->shape[1]) {
-    case 1:
-        return LAYOUT_RNN;
-    case 3:
-        return LAYOUT_GRU;
-    case 4:
-        return LAYOUT_LSTM;
-    }
-    return LAYOUT_UNKNOWN;
+    return layout_kind_cell(unit->torch[0][LAYOUT_WEIGHT_HH]->tensor, 1);
 }
 
 /* A bias is as long as there are outputs: the first dimension of a plain

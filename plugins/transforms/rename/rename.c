@@ -161,15 +161,12 @@ same_map(const struct ckpt_text *name, const struct ckpt_text *renamed,
            memcmp(name->data, renamed->data, above) == 0;
 }
 
-/* Whether it is in an optimizer whose keys are the names of parameters, and so
- * gets its name from its parameter. */
+/* Whether it is in an optimizer: what is above its last key is a number there,
+ * or follows a parameter. */
 static bool
 name_follows(const struct rename *rename, const struct ckpt_spot *spot)
 {
-    const struct sdk_optimizer *optimizer =
-        sdk_optimizer_around(&rename->optimizers, spot->owner);
-
-    return optimizer != NULL && optimizer->by_names;
+    return sdk_optimizer_around(&rename->optimizers, spot->owner) != NULL;
 }
 
 static int

@@ -95,8 +95,8 @@ struct ckpt_host {
 
     /* Opens a file beside `source`, or inside it if it is a folder, by a
      * plain name: a name with a separator, `..` or an absolute path is
-     * CKPT_FORMAT, a missing file CKPT_IO. [open, describe] The hub closes it
-     * with the job; opening one name twice gives the same source. */
+     * CKPT_FORMAT, a missing file CKPT_IO. [open, describe, apply] The hub
+     * closes it with the job; opening one name twice gives the same source. */
     int (*source_open)(const struct ckpt_host *host,
                        const struct ckpt_source *source, const char *name,
                        const struct ckpt_source **opened);
@@ -266,8 +266,8 @@ struct ckpt_host {
     /* ---- Payload as a stream ---- */
 
     /* The bytes that tensor_read copies, in order and in bounded memory, of a
-     * tensor of any size. [plan, write, late; cursor_open and cursor_next of a
-     * transform] Several streams may be open, up to 128. */
+     * tensor of any size. [plan, write, late; apply, cursor_open and
+     * cursor_next of a transform] Several streams may be open, up to 128. */
     int (*tensor_open)(const struct ckpt_host *host,
                        const struct ckpt_tensor *tensor,
                        struct ckpt_stream **stream);

@@ -18,7 +18,8 @@ enum ckpt_option_kind {
     CKPT_OPTION_STRING,  /* any text */
     CKPT_OPTION_CHOICE,  /* one of `choices`; the value is its index */
     CKPT_OPTION_FILE,    /* a path; the hub opens it as a source */
-    CKPT_OPTION_GRAPH    /* a path; the hub reads it as it does its input */
+    CKPT_OPTION_GRAPH    /* a path; the hub reads it as it does its input.
+                           To a transform it may be given several times */
 };
 
 /* One declared option. A list ends with an entry of kind CKPT_OPTION_END. */
@@ -37,12 +38,13 @@ struct ckpt_source;
 /* The value of one option, at the index of its declaration. What it points to
  * lives until the instance that was opened with it closes. */
 struct ckpt_option_value {
-    bool given; /* false: this is the fallback */
-    int64_t integer;
+    bool given;       /* false: this is the fallback */
+    int64_t integer;  /* of a GRAPH: how many times it is given */
     const char *text; /* NULL if unset; of a FILE or GRAPH the path as given */
-    const struct ckpt_source *source; /* of a FILE that is given, else NULL */
-    /* Of a GRAPH that is given, else NULL. Transforms have it in apply, not
-     * yet in open. */
+    /* Of a FILE or GRAPH that is given, else NULL: the file or folder. */
+    const struct ckpt_source *source;
+    /* Of a GRAPH that is given, else NULL; the last one if there are several.
+     * Transforms have it in apply, not yet in open. */
     const struct ckpt_graph *graph;
 };
 

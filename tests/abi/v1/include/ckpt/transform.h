@@ -11,7 +11,9 @@
  * A transform is asked for as `NAME` or `NAME:ARGUMENT`. Options come behind
  * the argument: `resize:fc.weight,dim=0,size=21`. One begins at a comma, or at
  * the colon, that the name of a declared option and `=` follow, and goes on
- * until the next begins; all before the first is the argument.
+ * until the next begins; all before the first is the argument. An option of
+ * kind CKPT_OPTION_BOOL may stand alone: `channels:conv1.weight,size=1,rescale`
+ * is rescale=yes.
  */
 #ifndef CKPT_TRANSFORM_H
 #define CKPT_TRANSFORM_H
@@ -44,10 +46,11 @@ struct ckpt_transform {
      * open] The graphs are finished and constant; they live until close. The
      * first of `graph_count` is the one that is edited; then come those that
      * were named and read, the argument's before the options', each also in
-     * its option's value. Their values may be put into edits like those of the
-     * first, with all that lies below them. A transform that records no edit
-     * has matched nothing, and the hub says so. After a failure nothing is
-     * edited. */
+     * its option's value; an option that is given several times names several,
+     * in that order, and its value has the last. Their values may be put into
+     * edits like those of the first, with all that lies below them. A transform
+     * that records no edit has matched nothing, and the hub says so. After a
+     * failure nothing is edited. */
     int (*apply)(const struct ckpt_host *host, void *self,
                  const struct ckpt_graph *const *graphs, size_t graph_count,
                  struct ckpt_edits *edits);
@@ -74,6 +77,13 @@ struct ckpt_transform {
     int (*cursor_next)(const struct ckpt_host *host, void *cursor,
                        struct ckpt_span *span);
     void (*cursor_close)(const struct ckpt_host *host, void *cursor);
+
+    /* Records what follows from all transforms together. [serial, once, after
+     * the last apply of all of them; NULL if nothing does] `graph` is what they
+     * made, with what was settled before. Edits are made as after apply; none
+     * is no failure and says nothing. */
+    int (*settle)(const struct ckpt_host *host, void *self,
+                  const struct ckpt_graph *graph, struct ckpt_edits *edits);
 };
 
 #endif

@@ -3,9 +3,9 @@
  * How far a mistyped word is from a known one: insertions, deletions,
  * substitutions and swaps of neighbours, each counted once.
  */
-#include <string.h>
+#include "ckpt.h"
 
-#include "args.h"
+#include <string.h>
 
 #define DISTANCE_LENGTH_MAX 31
 
@@ -18,7 +18,7 @@ distance_least(size_t a, size_t b, size_t c)
 }
 
 size_t
-cli_distance(const char *word, const char *name)
+ckpt_distance(const char *word, const char *name)
 {
     size_t rows[3][DISTANCE_LENGTH_MAX + 1];
     size_t words = strlen(word), names = strlen(name), i, j;

@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The transforms `freeze` and `unfreeze`: which parameters ask for gradients.
+ * The first that changes something in a map makes the flags of all parameters
+ * in it speak. The slots of optimizers follow when all transforms are done.
+ */
+#include "training.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "graph_each.h"
+#include "torch_read.h"
+
+/* What tells one parameter from another: tensors that are tied are one. */
+struct view {
+    uint64_t storage, offset, dtype, rank, elements, first, last;
+};
+
+/* What is known of an entry. */
+struct judged {
+    struct view view;
+    bool is; /* a parameter that can be edited */
+    bool trained;
+    bool buffer;
+};
+
+enum { VIEW_MET = 1, VIEW_NUMBER = 2 }; /* the latter times its number */
+
+struct training {
+    const struct ckpt_host *host;
+    struct ckpt_edits *edits;
+    const struct ckpt_graph *graph;
+    bool freezes;
+    struct sdk_pattern *pattern, *except; /* or NULL */
+    uint64_t first;                       /* without a pattern */
+    struct training_flags flags;
+    struct sdk_optimizers optimizers;
+    struct judged *judged; /* by entry */
+    struct sdk_table views;
+    uint64_t view_count, met_count; /* parameters; names that are met */
+    uint64_t buffer_count;          /* of these, that are no parameters */
+    struct ckpt_value **made; /* by value id: the tensor that comes of it */
+};
+
+/* What lives for one graph alone. */
+static void
+training_forget(struct training *training)
+{
+    const struct ckpt_host *host = training->host;
+
+    if (host == NULL)
+        return;
+    training_flags_fini(&training->flags);
+    sdk_optimizers_fini(host, &training->optimizers);
+    sdk_table_fini(host, &training->views);
+    memset(&training->views, 0, sizeof training->views);
+    host->release(host, training->judged);
+    host->release(host, training->made);
+    training->judged = NULL;
+    training->made = NULL;
+}
+
+void
+training_close(const struct ckpt_host *host, void *self)
+{
+    struct training *training = self;
+
+    training_forget(training);
+    sdk_pattern_free(host, training->pattern);
+    sdk_pattern_free(host, training->except);
+    host->release(host, training);
+}
+
+static int
+options_take(const struct ckpt_host *host, struct training *training,
+             const char *argument, const struct ckpt_option_value *options)
+{
+    const struct ckpt_option_value *first = &options[TRAINING_FIRST];
+    bool named = argument != NULL && argument[0] != '\0';
+    int status = CKPT_OK;
+
+    if (named == first->given)
+        return host->fail(host, CKPT_OPTION, NULL, CKPT_NOWHERE,
+                          named ? "it takes a pattern or first=, not both"
+                                : "it wants a pattern, or first=");
+    if (first->given && first->integer <= 0)
+        return host->fail(host, CKPT_OPTION, NULL, CKPT_NOWHERE,
+                          "first= wants a number above 0");
+    training->first = first->given ? (uint64_t)first->integer : 0;
+    if (named)
+        status = sdk_pattern_new(host, argument, &training->pattern);
+    if (status == CKPT_OK && options[TRAINING_EXCEPT].text != NULL)
+        status = sdk_pattern_new(host, options[TRAINING_EXCEPT].text,
+                                 &training->except);
+    return status;
+}
+
+int
+training_open(const struct ckpt_host *host, const char *argument,
+              const struct ckpt_option_value *options, bool freezes,
+              void **self)
+{
+    struct training *training = host->allocate(host, sizeof *training);
+    int status;
+
+    if (training == NULL)
+        return CKPT_MEMORY;
+    training->freezes = freezes;
+    status = options_take(host, training, argument, options);
+    if (status != CKPT_OK)
+        training_close(host, training);
+    else
+        *self = training;
+    return status;
+}
+
+/* ---- Which parameters ---- */
+
+static uint64_t *
+view_find(struct training *training, const struct ckpt_tensor *tensor,
+          struct view *view)
+{
+    uint64_t *number;
+    bool added;
+
+    view->storage = tensor->storage->id;
+    view->offset = tensor->offset;
+    view->dtype = tensor->dtype;
+    view->rank = tensor->rank;
+    view->elements = tensor->element_count;
+    view->first = tensor->rank > 0 ? tensor->strides[0] : 0;
+    view->last = tensor->rank > 0 ? tensor->shape[tensor->rank - 1] : 0;
+    number = sdk_table_add(training->host, &training->views, view, sizeof *view,
+                           &added);
+    if (number != NULL && added)
+        *number = VIEW_NUMBER * training->view_count++;
+    return number;
+}
+
+static int
+name_meets(struct training *training, const struct ckpt_text *name,
+           uint64_t number, bool *meets)
+{
+    const struct ckpt_host *host = training->host;
+    bool excepted = false;
+    int status = CKPT_OK;
+
+    if (training->pattern == NULL)
+        *meets = number < training->first;
+    else
+        status = sdk_pattern_match(host, training->pattern, name, meets);
+    if (status == CKPT_OK && *meets && training->except != NULL)
+        status = sdk_pattern_match(host, training->except, name, &excepted);
+    *meets = *meets && !excepted;
+    return status;
+}
+
+/* Whether it is a parameter, and trained. */
+static int
+entry_judge(struct training *training, size_t index)
+{
+    const struct ckpt_entry *entry = &training->graph->entries[index];
+    const struct ckpt_spot *spot = &training->graph->spots[index];
+    struct judged *judged = &training->judged[index];
+
+    if (spot->owner == NULL ||
+        sdk_optimizer_around(&training->optimizers, spot->owner) != NULL)
+        return CKPT_OK;
+    judged->is = training_is_parameter(&training->flags, spot->owner, entry);
+    judged->buffer = !judged->is;
+    if (!judged->is)
+        return CKPT_OK;
+    judged->trained = training_is_trained(&training->flags, spot->owner, entry);
+    return view_find(training, entry->value->as.tensor, &judged->view) != NULL
+               ? CKPT_OK
+               : CKPT_MEMORY;
+}
+
+/* The name by which it is to be met: the full one, or the key in its map. */
+static const struct ckpt_text *
+entry_name(const struct training *training, size_t index, bool in_map)
+{
+    const struct ckpt_spot *spot = &training->graph->spots[index];
+    const struct ckpt_value *key;
+
+    if (!in_map)
+        return &training->graph->entries[index].name;
+    if (spot->owner->kind != CKPT_KIND_MAP)
+        return NULL;
+    key = spot->owner->as.map.pairs[spot->index].key;
+    return key->kind == CKPT_KIND_STRING ? &key->as.text : NULL;
+}
+
+static int
+entry_meet(struct training *training, size_t index, bool in_map)
+{
+    const struct judged *judged = &training->judged[index];
+    const struct ckpt_text *name;
+    uint64_t *view = NULL;
+    bool meets = false;
+    int status;
+
+    if (!judged->is && (!judged->buffer || training->pattern == NULL))
+        return CKPT_OK;
+    name = entry_name(training, index, in_map);
+    if (name == NULL)
+        return CKPT_OK;
+    if (judged->is)
+        view = sdk_table_find(&training->views, &judged->view,
+                              sizeof judged->view);
+    status = name_meets(training, name, view != NULL ? *view / VIEW_NUMBER : 0,
+                        &meets);
+    if (status != CKPT_OK || !meets)
+        return status;
+    training->met_count++;
+    if (view != NULL)
+        *view |= VIEW_MET;
+    else
+        training->buffer_count++;
+    return CKPT_OK;
+}
+
+/* A pattern that meets no full name is meant for the names in the maps. */
+static int
+entries_meet(struct training *training)
+{
+    size_t i, count = training->graph->entry_count;
+    int status = CKPT_OK;
+
+    for (i = 0; i < count && status == CKPT_OK; i++)
+        status = entry_meet(training, i, false);
+    if (training->met_count > 0)
+        return status;
+    for (i = 0; i < count && status == CKPT_OK; i++)
+        status = entry_meet(training, i, true);
+    return status;
+}
+
+static bool
+entry_met(const struct training *training, size_t index)
+{
+    const struct judged *judged = &training->judged[index];
+    const uint64_t *view = judged->is
+                               ? sdk_table_find(&training->views, &judged->view,
+                                                sizeof judged->view)
+                               : NULL;
+
+    return view != NULL && (*view & VIEW_MET) != 0;
+}
+
+/* ---- Editing ---- */
+
+static int
+tensor_make(struct training *training, const struct ckpt_entry *entry,
+            bool trained, struct ckpt_value **value)
+{
+    const struct ckpt_host *host = training->host;
+    struct ckpt_graph *graph = host->edit_graph(host, training->edits);
+    const struct ckpt_tensor *tensor = entry->value->as.tensor;
+    const struct ckpt_attr *attr = entry->value->attrs;
+    struct ckpt_tensor like = {
+        .dtype = tensor->dtype,
+        .rank = tensor->rank,
+        .shape = tensor->shape,
+        .strides = tensor->strides,
+        .offset = tensor->offset,
+        .storage = tensor->storage,
+        /* One of a class of its own is no parameter beside that. */
+        .role = tensor->type_name == NULL ? (uint32_t)CKPT_ROLE_PARAMETER
+                                          : tensor->role,
+        .requires_grad = trained,
+        .flips = tensor->flips,
+        .type_name = tensor->type_name};
+    int status = host->tensor_new(host, graph, &like, sizeof like,
+                                  entry->name.data, value);
+
+    for (; attr != NULL && status == CKPT_OK; attr = attr->next)
+        status = host->attr_set(host, graph, *value, attr->name, attr->value);
+    return status;
+}
+
+/* Makes the flags of a map speak, if something in it was met. */
+static int
+entry_edit(struct training *training, size_t index)
+{
+    const struct ckpt_host *host = training->host;
+    const struct ckpt_entry *entry = &training->graph->entries[index];
+    const struct ckpt_spot *spot = &training->graph->spots[index];
+    const struct judged *judged = &training->judged[index];
+    struct ckpt_value **made = &training->made[entry->value->id];
+    bool trained =
+        entry_met(training, index) ? !training->freezes : judged->trained;
+    int status = CKPT_OK;
+
+    if (!judged->is || !training->flags.owners[spot->owner->id].touched)
+        return CKPT_OK;
+    if (*made == NULL)
+        status = tensor_make(training, entry, trained, made);
+    if (status != CKPT_OK)
+        return status;
+    return host->edit_replace(host, training->edits, spot->owner, spot->index,
+                              *made);
+}
+
+/* ---- What was a whole model ----
+ *
+ * Its flags are silent by convention; that is told by an attribute, without
+ * which its parameters are as those of any map. */
+
+static int
+model_make(struct training *training, const struct ckpt_value *map,
+           struct ckpt_value **value)
+{
+    const struct ckpt_host *host = training->host;
+    struct ckpt_graph *graph = host->edit_graph(host, training->edits);
+    struct ckpt_value like = {.kind = CKPT_KIND_MAP,
+                              .type_name = map->type_name};
+    const struct ckpt_value *made;
+    const struct ckpt_attr *attr;
+    const struct ckpt_pair *pair = map->as.map.pairs;
+    size_t i;
+    int status = host->value_new(host, graph, &like, sizeof like, value);
+
+    for (i = 0; i < map->as.map.count && status == CKPT_OK; i++, pair++) {
+        made = training->made[pair->value->id];
+        status = host->map_set(host, graph, *value, pair->key,
+                               made != NULL ? made : pair->value);
+    }
+    for (attr = map->attrs; attr != NULL && status == CKPT_OK;
+         attr = attr->next)
+        if (strcmp(attr->name, SDK_TORCH_MODEL_CLASS) != 0)
+            status =
+                host->attr_set(host, graph, *value, attr->name, attr->value);
+    return status;
+}
+
+static bool
+model_is(const struct training *training, const struct ckpt_value *value)
+{
+    const struct training_owner *owner = &training->flags.owners[value->id];
+
+    return value->kind == CKPT_KIND_MAP && owner->trained.model &&
+           owner->touched;
+}
+
+static int
+model_visit(void *context, const struct ckpt_value *value)
+{
+    struct training *training = context;
+    const struct ckpt_host *host = training->host;
+    const struct ckpt_value *item;
+    size_t i, count = 0;
+    int status = CKPT_OK;
+
+    if (value->kind == CKPT_KIND_MAP)
+        count = value->as.map.count;
+    else if (value->kind == CKPT_KIND_LIST || value->kind == CKPT_KIND_TUPLE)
+        count = value->as.list.count;
+    for (i = 0; i < count && status == CKPT_OK; i++) {
+        item = value->kind == CKPT_KIND_MAP ? value->as.map.pairs[i].value
+                                            : value->as.list.items[i];
+        if (!model_is(training, item))
+            continue;
+        if (training->made[item->id] == NULL)
+            status = model_make(training, item, &training->made[item->id]);
+        if (status == CKPT_OK)
+            status = host->edit_replace(host, training->edits, value, i,
+                                        training->made[item->id]);
+    }
+    return status;
+}
+
+static int
+models_edit(struct training *training)
+{
+    const struct ckpt_value *root = training->graph->root;
+    struct ckpt_value *made;
+    int status =
+        sdk_graph_each(training->host, training->graph, model_visit, training);
+
+    if (status != CKPT_OK || !model_is(training, root))
+        return status;
+    status = model_make(training, root, &made);
+    if (status == CKPT_OK)
+        status =
+            training->host->edit_root(training->host, training->edits, made);
+    return status;
+}
+
+/* ---- The transform ---- */
+
+static int
+training_prepare(struct training *training, const struct ckpt_host *host,
+                 const struct ckpt_graph *graph)
+{
+    int status;
+
+    training_forget(training);
+    training->host = host;
+    training->graph = graph;
+    training->judged = host->allocate(host, (graph->entry_count + 1) *
+                                                sizeof *training->judged);
+    training->made = host->allocate(host, ((size_t)graph->value_count + 1) *
+                                              sizeof *training->made);
+    if (training->judged == NULL || training->made == NULL)
+        return CKPT_MEMORY;
+    status = sdk_optimizers_find(host, graph, &training->optimizers);
+    if (status == CKPT_OK)
+        status = training_flags_init(&training->flags, host, graph);
+    return status;
+}
+
+static void
+training_tell(const struct training *training)
+{
+    const struct ckpt_host *host = training->host;
+
+    if (training->buffer_count > 0 &&
+        training->met_count == training->buffer_count)
+        host->edit_unmatched(host, training->edits,
+                             "no parameter is met, only %" PRIu64 " buffer%s",
+                             training->buffer_count,
+                             training->buffer_count == 1 ? "" : "s");
+    if (training->first > training->view_count)
+        host->edit_unmatched(host, training->edits,
+                             "there are no more than %" PRIu64 " parameters",
+                             training->view_count);
+}
+
+int
+training_apply(const struct ckpt_host *host, void *self,
+               const struct ckpt_graph *const *graphs, size_t graph_count,
+               struct ckpt_edits *edits)
+{
+    struct training *training = self;
+    const struct ckpt_graph *graph = graphs[0];
+    size_t i;
+    int status = training_prepare(training, host, graph);
+
+    (void)graph_count;
+    training->edits = edits;
+    for (i = 0; i < graph->entry_count && status == CKPT_OK; i++)
+        status = entry_judge(training, i);
+    if (status == CKPT_OK)
+        status = entries_meet(training);
+    for (i = 0; i < graph->entry_count && status == CKPT_OK; i++)
+        if (entry_met(training, i))
+            training->flags.owners[graph->spots[i].owner->id].touched = true;
+    for (i = 0; i < graph->entry_count && status == CKPT_OK; i++)
+        status = entry_edit(training, i);
+    if (status == CKPT_OK)
+        status = models_edit(training);
+    if (status == CKPT_OK)
+        training_tell(training);
+    return status;
+}
+
+/* ---- Slots ---- */
+
+/* Takes out the slots of what is frozen; counts what is trained without. In
+ * such a map the flags speak. */
+static uint64_t
+optimizer_settle(const struct sdk_optimizer *optimizer)
+{
+    const struct ckpt_value *map = optimizer->weights;
+    const struct ckpt_pair *pair = map->as.map.pairs;
+    struct sdk_slot *slot;
+    uint64_t lacking = 0;
+    size_t i;
+
+    for (i = 0; i < map->as.map.count; i++, pair++) {
+        slot = sdk_slot_at(optimizer, map, i);
+        if (slot != NULL)
+            slot->goes |= !pair->value->as.tensor->requires_grad;
+        else if (pair->value->kind == CKPT_KIND_TENSOR)
+            lacking += pair->value->as.tensor->requires_grad;
+    }
+    return lacking;
+}
+
+int
+training_settle(const struct ckpt_host *host, void *self,
+                const struct ckpt_graph *graph, struct ckpt_edits *edits)
+{
+    struct training *training = self;
+    bool met = training->met_count > 0;
+    struct sdk_optimizer *optimizer;
+    struct sdk_trained trained;
+    uint64_t lacking = 0;
+    size_t i;
+    int status;
+
+    if (!met)
+        return CKPT_OK;
+    status = training_prepare(training, host, graph);
+    for (i = 0; status == CKPT_OK && i < training->optimizers.count; i++) {
+        optimizer = &training->optimizers.items[i];
+        if (optimizer->weights == NULL)
+            continue;
+        sdk_trained_look(&trained, optimizer->weights);
+        if (sdk_trained_speak(&trained))
+            lacking += optimizer_settle(optimizer);
+    }
+    if (status == CKPT_OK)
+        status = sdk_slots_edit(host, edits, &training->optimizers);
+    if (status == CKPT_OK && training->freezes)
+        sdk_slots_warn(host, &training->optimizers);
+    if (status == CKPT_OK && !training->freezes && lacking > 0)
+        host->warn(host, NULL, CKPT_NOWHERE,
+                   "%" PRIu64 " parameter%s that %s trained %s no number in an "
+                   "optimizer",
+                   lacking, lacking == 1 ? "" : "s",
+                   lacking == 1 ? "is" : "are", lacking == 1 ? "has" : "have");
+    return status;
+}
