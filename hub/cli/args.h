@@ -30,6 +30,8 @@ struct cli_args {
     struct cli_list steps; /* of the recipes, our own; then the transforms */
     size_t step_own_count;
     const char *from, *to, *template, *tolerance;
+    const char *as, *missing, *unexpected, *mismatch;
+    const char *output; /* the operand that is written, or NULL */
     char *template_option; /* it as an option of the writer, our own */
     uint64_t memory_max_bytes;
     unsigned verbose;

@@ -36,8 +36,7 @@ confine_named(struct cli *cli, struct confine_list *list)
     conversion.input.transforms = args->steps.items;
     conversion.to = args->to;
     conversion.output_options = args->output_options.items;
-    if (args->output_options.count > 0)
-        conversion.output = args->operands.items[1];
+    conversion.output = args->output;
     ckpt_files_named(cli->user, &conversion, confine_add, list);
 }
 

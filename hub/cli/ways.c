@@ -166,6 +166,23 @@ json_tensor(struct cli_json *json, const char *key,
 }
 
 static void
+json_origins(struct cli_json *json, const struct ckpt_way *way)
+{
+    size_t i;
+
+    cli_json_key(json, "origins");
+    cli_json_open(json, '[');
+    for (i = 0; i < way->origin_count; i++) {
+        cli_json_open(json, '{');
+        cli_json_key(json, "file");
+        cli_json_string(json, way->origins[i].path);
+        json_name(json, "name", &way->origins[i].name);
+        cli_json_close(json, '}');
+    }
+    cli_json_close(json, ']');
+}
+
+static void
 json_way(struct cli_json *json, const struct ckpt_way *way)
 {
     size_t i;
@@ -180,6 +197,7 @@ json_way(struct cli_json *json, const struct ckpt_way *way)
         if (way->changes & ways_words[i].change)
             cli_json_string(json, ways_words[i].word);
     cli_json_close(json, ']');
+    json_origins(json, way);
     if (way->file != NULL) {
         cli_json_key(json, "file");
         cli_json_string(json, way->file);
@@ -190,6 +208,45 @@ json_way(struct cli_json *json, const struct ckpt_way *way)
     cli_json_close(json, '}');
 }
 
+void
+cli_ways_told(void *context, const struct ckpt_told *told)
+{
+    struct cli_json *json = &((struct cli_ways *)context)->told;
+
+    cli_json_break(json);
+    cli_json_open(json, '{');
+    cli_json_key(json, "transform");
+    cli_json_string(json, told->transform);
+    cli_json_key(json, "tensor");
+    cli_json_string(json, told->tensor);
+    cli_json_key(json, "what");
+    cli_json_string(json, told->what);
+    cli_json_key(json, "notable");
+    cli_json_bool(json, told->notable);
+    cli_json_key(json, "text");
+    cli_json_string(json, told->text);
+    cli_json_close(json, '}');
+}
+
+/* What was collected, behind the list of tensors. */
+static void
+json_end(struct cli_ways *ways)
+{
+    struct cli_json *json = &ways->json;
+
+    cli_json_break(json);
+    cli_json_close(json, ']');
+    cli_json_key(json, "told");
+    cli_json_open(json, '[');
+    if (ways->told_text.size_bytes > 0) {
+        cli_out_string(json->out, cli_out_text(&ways->told_text));
+        cli_json_break(json);
+    }
+    cli_json_close(json, ']');
+    cli_json_close(json, '}');
+    cli_out_char(json->out, '\n');
+}
+
 /* ---- Both ---- */
 
 void
@@ -197,7 +254,10 @@ cli_ways_init(struct cli_ways *ways, struct cli *cli)
 {
     memset(ways, 0, sizeof *ways);
     ways->cli = cli;
-    ways->json.out = &cli->out;
+    cli_out_init(&ways->json_text, -1);
+    cli_out_init(&ways->told_text, -1);
+    ways->json.out = &ways->json_text;
+    ways->told.out = &ways->told_text;
 }
 
 static void
@@ -245,17 +305,23 @@ cli_ways_take(void *context, const struct ckpt_way *way)
 int
 cli_ways_end(struct cli_ways *ways, bool failed)
 {
-    if (!ways->begun && failed)
-        return CKPT_OK;
-    if (!ways->begun)
+    bool json = ways->cli->args.json;
+    int status = CKPT_OK;
+
+    if (!failed && !ways->begun)
         ways_begin(ways);
-    if (!ways->cli->args.json)
-        return cli_table_end(&ways->table);
-    cli_json_break(&ways->json);
-    cli_json_close(&ways->json, ']');
-    cli_json_close(&ways->json, '}');
-    cli_out_char(&ways->cli->out, '\n');
-    return CKPT_OK;
+    if (!json && ways->begun)
+        status = cli_table_end(&ways->table);
+    if (json && !failed) {
+        json_end(ways);
+        if (ways->json_text.error != 0 || ways->told_text.error != 0)
+            status = CKPT_MEMORY;
+        else
+            cli_out_string(&ways->cli->out, cli_out_text(&ways->json_text));
+    }
+    cli_out_fini(&ways->json_text);
+    cli_out_fini(&ways->told_text);
+    return status;
 }
 
 void

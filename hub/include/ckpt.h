@@ -398,6 +398,12 @@ enum ckpt_change {
     CKPT_CHANGE_BITS = 1 << 12 /* its dtype has no place in the output */
 };
 
+/* A tensor of a file that was read. */
+struct ckpt_origin {
+    const char *path; /* as it was named */
+    struct ckpt_text name;
+};
+
 /* The way of one tensor. A text is without data where there is none. */
 struct ckpt_way {
     struct ckpt_text from;            /* name in the input */
@@ -408,6 +414,19 @@ struct ckpt_way {
     const struct ckpt_tensor *after;  /* in the output, or NULL */
     uint32_t changes;                 /* of enum ckpt_change; 0: it is kept */
     uint32_t bits_dtype;              /* BITS: what its bits are kept as */
+    /* Of which its bytes are made, those that weigh most first; none, if that
+     * is not known. */
+    const struct ckpt_origin *origins;
+    size_t origin_count;
+};
+
+/* What a transform says of one tensor. */
+struct ckpt_told {
+    const char *transform; /* as it was asked for */
+    const char *what;      /* in words that many share: "missing, kept" */
+    const char *tensor;    /* the name that it has there, or NULL */
+    const char *text;      /* what is to be said of this one, or "" */
+    bool notable;          /* not what was simply to be done */
 };
 
 struct ckpt_conversion {
@@ -425,6 +444,9 @@ struct ckpt_conversion {
      * the call. NULL: nobody asks. */
     void (*way)(void *context, const struct ckpt_way *way);
     void *way_context;
+    /* Called for what transforms say, as they do; with the same context. What
+     * it points to lives for the call. NULL: nobody asks. */
+    void (*told)(void *context, const struct ckpt_told *told);
 };
 
 static inline struct ckpt_conversion

@@ -360,7 +360,10 @@ ckpt_convert(struct ckpt *user, const struct ckpt_conversion *conversion,
     if (conversion->input.path == NULL)
         return hub_fail(&user->report, CKPT_OPTION, NULL, CKPT_NOWHERE,
                         "no input is named");
+    user->report.listener = conversion->way_context;
+    user->report.told = conversion->told;
     status = hub_reading_init(&job.reading, user, &conversion->input);
+    user->report.told = NULL;
     if (status == CKPT_OK)
         status = job_matched(&job);
     if (status == CKPT_OK)

@@ -12,6 +12,7 @@
 
 #define NONE SIZE_MAX
 #define CHAIN_MAX 64 /* tensors of one storage that are looked at */
+#define ORIGINS_MAX 64
 
 /* The entries of a graph that was read, by the value that they name. */
 struct side {
@@ -186,27 +187,31 @@ pair_named(const struct ways *ways, size_t to)
     return (size_t)*number;
 }
 
-/* The value that it was, and that value's first name. */
-static void
-came_find(struct ways *ways, size_t to)
+/* The file that a value was read from, and the value's first name there. */
+static const struct side *
+side_find(const struct ways *ways, const struct ckpt_value *value,
+          size_t *entry)
 {
-    const struct ckpt_value *value =
-        hub_value_origin(ways->ended->entries[to].value);
-    struct came *came = &ways->came[to];
     const struct side *side = ways->input;
-    size_t entry;
 
-    came->from = came->next = NONE;
     for (; side != NULL; side = side->other) {
         if (value->id >= side->graph->value_count)
             continue;
-        entry = side->first[value->id];
-        if (entry == NONE || side->graph->entries[entry].value != value)
-            continue;
-        came->side = side;
-        came->entry = entry;
-        return;
+        *entry = side->first[value->id];
+        if (*entry != NONE && side->graph->entries[*entry].value == value)
+            return side;
     }
+    return NULL;
+}
+
+static void
+came_find(struct ways *ways, size_t to)
+{
+    struct came *came = &ways->came[to];
+
+    came->from = came->next = NONE;
+    came->side = side_find(
+        ways, hub_value_origin(ways->ended->entries[to].value), &came->entry);
 }
 
 static void
@@ -322,23 +327,48 @@ way_written(const struct telling *telling, size_t to, struct ckpt_way *way)
     }
 }
 
+/* The tensors that it is made of. */
+static void
+way_origins(const struct telling *telling, size_t to,
+            struct ckpt_origin *origins, struct ckpt_way *way)
+{
+    const struct ways *ways = telling->ways;
+    const struct ckpt_value *values[ORIGINS_MAX];
+    size_t entry, i,
+        count = hub_value_origins(ways->ended->entries[to].value, values,
+                                  ORIGINS_MAX);
+    const struct side *side;
+
+    way->origins = origins;
+    for (i = 0; i < count; i++) {
+        side = side_find(ways, values[i], &entry);
+        if (side == NULL)
+            continue;
+        origins[way->origin_count].path =
+            side->path != NULL ? side->path : ways->reading->path;
+        origins[way->origin_count++].name = side->graph->entries[entry].name;
+    }
+}
+
 /* Of what came of `from`, either of which may be NONE. */
 static void
 way_tell(const struct telling *telling, size_t from, size_t to)
 {
     const struct ways *ways = telling->ways;
-    const struct came *came = to != NONE ? &ways->came[to] : NULL;
+    struct ckpt_origin origins[ORIGINS_MAX];
     struct ckpt_way way = {.changes = 0};
 
     if (from != NONE) {
         way.from = ways->begun->entries[from].name;
         way.before = begun_tensor(ways, from);
     }
-    if (to != NONE)
+    if (to != NONE) {
         way_written(telling, to, &way);
-    if (came != NULL && came->side != NULL && came->side != ways->input) {
-        way.file = came->side->path;
-        way.file_name = came->side->graph->entries[came->entry].name;
+        way_origins(telling, to, origins, &way);
+    }
+    if (way.origin_count > 0 && way.origins[0].path != ways->reading->path) {
+        way.file = way.origins[0].path;
+        way.file_name = way.origins[0].name;
     }
     way.changes |= hub_changes_find(telling->changes, &way);
     telling->tell(telling->context, &way);
