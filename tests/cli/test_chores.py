@@ -42,6 +42,8 @@ CHORES = [
     ("digits.pth", "channels:conv1.weight,dim=1,size=4,fill=mean"),
     ("moons.pth", f"average:{SAMPLES / 'moons-torch-1.13.pth'}"),
     ("digits.pth", "freeze:*", "unfreeze:fc.*"),
+    ("digits.pth", f"grow:{SAMPLES / 'digits-deep.pth'}"),
+    ("digits-deep.pth", f"merge:{SAMPLES / 'digits.pth'}"),
     ("digits.pth", "freeze:first=3"),
 ]
 
@@ -87,6 +89,20 @@ class Chores(unittest.TestCase):
                     done = self.written(there, form, *steps)
                     ckpt("diff", done, wanted)
                     self.assertEqual(labels(done), labels(wanted))
+
+    def test_parameters_are_counted_alike(self):
+        """By `ls --index`, and by `freeze:first=`."""
+        for sample in ("digits.pth", "digits-training.pt", "adder.pth",
+                       "digits-sections.pth"):
+            rows = ckpt("ls", "--index", SAMPLES / sample).splitlines()
+            counted = [line.split("\t")[0] for line in rows
+                       if line.split("\t")[6] in ("0", "1", "2", "3")]
+            ways = ckpt("convert", "-q", "--dry-run", "-t", "freeze:first=4",
+                        SAMPLES / sample, self.folder / "a.pth").splitlines()
+            frozen = [line.split("\t")[0] for line in ways
+                      if line.split("\t")[2] == "frozen"]
+            with self.subTest(sample):
+                self.assertEqual(frozen, counted)
 
 
 if __name__ == "__main__":
