@@ -5,8 +5,9 @@
  * containers, cycles, ties, objects and attributes, under the names that
  * transforms look for. Each transform of the plugin edits it, twice in turn.
  * Beyond crashes and sanitizers it minds that a failure has one reason, that
- * the edited graph is whole and the one that was edited is as it was, and that
- * all memory comes back. A plugin links its own tables in.
+ * the edited graph is whole and the one that was edited is as it was, that all
+ * small tensors can be read, and that all memory comes back. A plugin links its
+ * own tables in.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,20 +17,32 @@
 #include "hub/core/options.h"
 #include "hub/graph/edit.h"
 #include "hub/graph/walk.h"
+#include "hub/io/stream.h"
 #include "hub/load/host_table.h"
 #include "hub/run/transform_text.h"
 
 #define BUDGET_BYTES (UINT64_C(64) << 20)
 #define MADE_MAX 256
+#define READ_MAX_BYTES 4096 /* larger tensors are not read */
 
 extern const struct ckpt_plugin FUZZ_PLUGIN;
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes);
 
+/* How the storages that an instance adds find back to it. */
+struct fuzz_coder {
+    struct hub_coder coder; /* first */
+    const struct ckpt_transform *transform;
+    const struct ckpt_host *host;
+    void *self;
+};
+
 struct fuzz {
     struct hub_report report;
     struct hub_budget budget;
     struct hub_host host;
+    struct hub_spool spool;
+    struct fuzz_coder coders[2];
     struct hub_arena arena;     /* of the options */
     struct hub_graph graphs[5]; /* given; applied and settled, twice */
     const uint8_t *at, *end;    /* of the program */
@@ -343,6 +356,70 @@ fuzz_check(const struct ckpt_graph *graph)
     free(met);
 }
 
+/* ---- Payload ---- */
+
+static int
+fuzz_cursor_open(struct hub_coder *coder, const struct ckpt_storage *storage,
+                 void **cursor)
+{
+    struct fuzz_coder *made = (struct fuzz_coder *)coder;
+
+    LAW(made->transform->cursor_open != NULL);
+    return made->transform->cursor_open(made->host, made->self, storage,
+                                        cursor);
+}
+
+static int
+fuzz_cursor_next(struct hub_coder *coder, void *cursor, struct ckpt_span *span)
+{
+    struct fuzz_coder *made = (struct fuzz_coder *)coder;
+
+    return made->transform->cursor_next(made->host, cursor, span);
+}
+
+static void
+fuzz_cursor_close(struct hub_coder *coder, void *cursor)
+{
+    struct fuzz_coder *made = (struct fuzz_coder *)coder;
+
+    made->transform->cursor_close(made->host, cursor);
+}
+
+static void
+fuzz_lend(struct fuzz *fuzz, const struct ckpt_transform *transform, int nth,
+          void *self)
+{
+    struct fuzz_coder *coder = &fuzz->coders[nth];
+
+    coder->coder.open = fuzz_cursor_open;
+    coder->coder.next = fuzz_cursor_next;
+    coder->coder.close = fuzz_cursor_close;
+    coder->coder.wrong = CKPT_CONTRACT;
+    coder->transform = transform;
+    coder->host = &fuzz->host.table;
+    coder->self = self;
+    fuzz->graphs[1 + nth].coder = &coder->coder;
+    fuzz->graphs[3 + nth].coder = &coder->coder;
+}
+
+static void
+fuzz_read(struct fuzz *fuzz, const struct ckpt_graph *graph)
+{
+    unsigned char bytes[READ_MAX_BYTES];
+    const struct ckpt_tensor *tensor;
+    size_t i;
+    int status = CKPT_OK;
+
+    for (i = 0; i < graph->entry_count && status == CKPT_OK; i++) {
+        tensor = graph->entries[i].value->as.tensor;
+        if (tensor->size_bytes <= sizeof bytes &&
+            tensor->storage->size_bytes <= sizeof bytes)
+            status =
+                fuzz->host.table.tensor_read(&fuzz->host.table, tensor, bytes);
+    }
+    fuzz_status(fuzz, status);
+}
+
 static int
 fuzz_edit(struct fuzz *fuzz, const struct ckpt_transform *transform, void *self,
           const struct ckpt_graph **graph, struct hub_graph *made, bool settles)
@@ -364,6 +441,7 @@ fuzz_edit(struct fuzz *fuzz, const struct ckpt_transform *transform, void *self,
     if (status == CKPT_OK && edits.count > 0) {
         fuzz_check(&made->public);
         *graph = &made->public;
+        fuzz_read(fuzz, *graph);
     }
     hub_edits_fini(&edits);
     return status;
@@ -440,6 +518,7 @@ fuzz_twice(struct fuzz *fuzz, const struct ckpt_transform *transform,
             transform->open(&fuzz->host.table, argument, options, &selves[i]);
         if (fuzz_status(fuzz, status) != CKPT_OK)
             break;
+        fuzz_lend(fuzz, transform, i, selves[i]);
         opened++;
     }
     for (i = 0; i < 2 && opened == 2 && fuzz->report.status == CKPT_OK; i++)
@@ -450,6 +529,7 @@ fuzz_twice(struct fuzz *fuzz, const struct ckpt_transform *transform,
          i++)
         fuzz_edit(fuzz, transform, selves[i], &graph, &fuzz->graphs[3 + i],
                   true);
+    hub_spool_fini(&fuzz->spool);
     for (i = 0; i < opened; i++)
         transform->close(&fuzz->host.table, selves[i]);
     for (i = 1; i < 5; i++)
@@ -489,6 +569,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
     fuzz.at = data + length + 1;
     fuzz.end = data + size_bytes;
     hub_host_init(&fuzz.host, &fuzz.budget);
+    fuzz.spool.budget = &fuzz.budget;
+    fuzz.spool.folder = "/tmp";
+    fuzz.host.spool = &fuzz.spool;
     hub_graph_init(&fuzz.graphs[0], &fuzz.budget);
     fuzz.graphs[0].walk_max = 100000;
     argument = hub_arena_allocate(&fuzz.arena, length + 2);
