@@ -152,6 +152,8 @@ merge_hint(const struct merge *merge)
 
     for (i = 0; i < over.count; i++)
         met += merge->used[i];
+    if (met == over.count || met == under.count)
+        return CKPT_OK;
     status = sdk_cure_find(host, over, under, met, &cure);
     if (status != CKPT_OK || cure.prefix.data == NULL ||
         cure.prefix.size_bytes > HINT_MAX)
