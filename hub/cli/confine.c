@@ -52,6 +52,7 @@ cli_confine(struct cli *cli, const char *const *inputs, size_t input_count,
     for (i = 0; i < input_count; i++)
         confine_add(&list, inputs[i]);
     confine_named(cli, &list);
+    cli->sandbox.transforms = cli->args.steps.count > 0;
     if (!list.full)
         cli_sandbox_enter(&cli->sandbox, cli->user, list.paths.items,
                           list.paths.count, output);

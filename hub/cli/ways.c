@@ -7,6 +7,8 @@
 #include "escape.h"
 #include "walk.h"
 
+#define FILES_MAX 3 /* that a line names */
+
 static const struct cli_column ways_columns[] = {
     {"FROM", false}, {"TO", false}, {"WAY", false}};
 
@@ -21,7 +23,7 @@ static const struct {
     {CKPT_CHANGE_TIED, "tied"},       {CKPT_CHANGE_UNTIED, "untied"},
     {CKPT_CHANGE_VALUES, "values"},   {CKPT_CHANGE_FILE, "file"},
     {CKPT_CHANGE_ADDED, "added"},     {CKPT_CHANGE_DROPPED, "dropped"},
-    {CKPT_CHANGE_BITS, "bits"},
+    {CKPT_CHANGE_BITS, "bits"},       {CKPT_CHANGE_JOINED, "joined"},
 };
 
 /* ---- Words ---- */
@@ -56,6 +58,25 @@ way_file(struct cli_out *out, size_t *count, const struct ckpt_way *way)
     cli_escape(out, way->file_name.data, way->file_name.size_bytes);
 }
 
+/* Other files that have a part in its bytes. */
+static void
+way_others(struct cli_out *out, size_t *count, const struct ckpt_way *way)
+{
+    const struct ckpt_origin *origins = way->origins;
+    size_t i, shown = 0;
+
+    for (i = 1; i < way->origin_count; i++) {
+        if (strcmp(origins[i].path, origins[0].path) == 0)
+            continue;
+        if (shown++ == FILES_MAX) {
+            way_word(out, count, "...");
+            return;
+        }
+        way_word(out, count, "with ");
+        cli_escape_string(out, origins[i].path);
+    }
+}
+
 static void
 way_device(struct cli_out *out, size_t *count, const struct ckpt_way *way)
 {
@@ -87,6 +108,10 @@ way_words(struct cli_out *out, const struct ckpt_way *way)
         way_word(out, &count, "added");
     if (changes & CKPT_CHANGE_FILE)
         way_file(out, &count, way);
+    else
+        way_others(out, &count, way);
+    if (changes & CKPT_CHANGE_JOINED)
+        way_word(out, &count, "joined");
     if (changes & CKPT_CHANGE_RENAMED)
         way_word(out, &count, "renamed");
     if (changes & CKPT_CHANGE_DTYPE)
@@ -102,7 +127,8 @@ way_words(struct cli_out *out, const struct ckpt_way *way)
         way_device(out, &count, way);
     if (changes & CKPT_CHANGE_GRAD)
         way_word(out, &count,
-                 way->after->requires_grad ? "unfrozen" : "frozen");
+                 way->after->requires_grad ? "requires grad"
+                                           : "requires no grad");
     if (changes & CKPT_CHANGE_TIED)
         way_word(out, &count, "tied");
     if (changes & CKPT_CHANGE_UNTIED)

@@ -284,6 +284,7 @@ applied_tell(struct hub_transforms *transforms, struct hub_applied *applied,
                  edits->count == 1 ? "" : "s");
     if (!applied->optional)
         transforms->unmatched += edits->unmatched;
+    transforms->hash_name |= edits->hash_name;
     if (applied->matched || edits->unmatched > 0)
         return;
     transforms->unmatched += !applied->optional;
@@ -351,7 +352,8 @@ applied_edit(struct hub_transforms *transforms, struct hub_applied *applied,
     status = table->apply(&transforms->host.table, applied->self,
                           applied->graphs, applied->graph_count, edits);
     transforms->user->report.transform = NULL;
-    return hub_blame(&transforms->user->report, status);
+    return applied_usage(transforms, applied,
+                         hub_blame(&transforms->user->report, status));
 }
 
 static int

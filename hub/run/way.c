@@ -44,6 +44,7 @@ struct ways {
     size_t *of_storage; /* of each storage id of the input, an entry */
     size_t *same_storage; /* of each entry of the input, the next there */
     struct came *came;    /* of each entry of the output */
+    size_t *joined;       /* of each entry of the input: what it is a part of */
 };
 
 static size_t *
@@ -95,7 +96,7 @@ ways_sides(struct ways *ways)
     if (!ways_side(ways, ways->begun, NULL))
         return false;
     for (; applied != NULL; applied = applied->next)
-        for (i = 0; i <= applied->option_count; i++)
+        for (i = 0; i <= applied->option_count + applied->again_count; i++)
             if (applied->values[i].graph != NULL &&
                 !ways_side(ways, applied->values[i].graph,
                            applied->values[i].text))
@@ -141,6 +142,7 @@ ways_init(struct ways *ways)
     ways->free = ways_numbers(ways, ways->begun->value_count);
     ways->to = ways_numbers(ways, count);
     ways->to_last = ways_numbers(ways, count);
+    ways->joined = ways_numbers(ways, count);
     ways->of_storage = ways_numbers(ways, ways->begun->storage_count);
     ways->same_storage = ways_numbers(ways, count);
     ways->came =
@@ -148,7 +150,7 @@ ways_init(struct ways *ways)
                         (ways->ended->entry_count + 1) * sizeof *ways->came);
     if (ways->free == NULL || ways->to == NULL || ways->to_last == NULL ||
         ways->of_storage == NULL || ways->same_storage == NULL ||
-        ways->came == NULL)
+        ways->came == NULL || ways->joined == NULL)
         return false;
     memcpy(ways->free, ways->input->first,
            (size_t)ways->begun->value_count * sizeof *ways->free);
@@ -212,6 +214,23 @@ came_find(struct ways *ways, size_t to)
     came->from = came->next = NONE;
     came->side = side_find(
         ways, hub_value_origin(ways->ended->entries[to].value), &came->entry);
+}
+
+/* What else of the input it is made of is no loss, if it has no other way. */
+static void
+came_join(struct ways *ways, size_t to)
+{
+    const struct ckpt_value *values[ORIGINS_MAX];
+    const struct ckpt_value *value = ways->ended->entries[to].value;
+    size_t entry, i, count = hub_value_origins(value, values, ORIGINS_MAX);
+
+    for (i = 0; i < count && count > 1; i++) {
+        if (side_find(ways, values[i], &entry) != ways->input)
+            continue;
+        for (; entry != NONE; entry = ways->input->next[entry])
+            if (ways->joined[entry] == NONE)
+                ways->joined[entry] = to;
+    }
 }
 
 static void
@@ -293,6 +312,7 @@ ways_pair(struct ways *ways)
 
     for (i = 0; i < count; i++) {
         came_find(ways, i);
+        came_join(ways, i);
         pair_by_value_and_name(ways, i);
     }
     for (i = 0; i < count; i++)
@@ -338,16 +358,20 @@ way_origins(const struct telling *telling, size_t to,
         count = hub_value_origins(ways->ended->entries[to].value, values,
                                   ORIGINS_MAX);
     const struct side *side;
+    unsigned inputs = 0;
 
     way->origins = origins;
     for (i = 0; i < count; i++) {
         side = side_find(ways, values[i], &entry);
         if (side == NULL)
             continue;
+        inputs += side == ways->input;
         origins[way->origin_count].path =
             side->path != NULL ? side->path : ways->reading->path;
         origins[way->origin_count++].name = side->graph->entries[entry].name;
     }
+    if (inputs > 1)
+        way->changes |= CKPT_CHANGE_JOINED;
 }
 
 /* Of what came of `from`, either of which may be NONE. */
@@ -382,7 +406,7 @@ ways_tell(const struct telling *telling)
 
     for (i = 0; i < ways->begun->entry_count; i++) {
         if (ways->to[i] == NONE)
-            way_tell(telling, i, NONE);
+            way_tell(telling, i, ways->joined[i]);
         for (to = ways->to[i]; to != NONE; to = ways->came[to].next)
             way_tell(telling, i, to);
     }

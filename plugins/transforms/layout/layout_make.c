@@ -278,9 +278,29 @@ make_coded(struct layout_run *run, const struct layout_plan *plan,
     return status == CKPT_OK ? make_own(run, plan, &like, name, value) : status;
 }
 
-int
-layout_make(struct layout_run *run, const struct layout_plan *plan,
-            const char *name, struct ckpt_value **value)
+/* Of what a new value is made; one that is met again has been told. */
+static int
+make_came(struct layout_run *run, const struct layout_plan *plan,
+          const struct ckpt_value *value)
+{
+    const struct ckpt_value *from[LAYOUT_PIECES_MAX];
+    size_t i;
+
+    if (plan->how == LAYOUT_FILLED || value->id < run->told_id)
+        return CKPT_OK;
+    run->told_id = value->id + 1;
+    for (i = 0; i < plan->piece_count; i++) {
+        if (plan->pieces[i].of->id >= run->tensor_count)
+            return CKPT_OK;
+        from[i] = run->values[plan->pieces[i].of->id];
+    }
+    return run->host->edit_origin(run->host, run->edits, value, from[0], from,
+                                  plan->piece_count);
+}
+
+static int
+make_value(struct layout_run *run, const struct layout_plan *plan,
+           const char *name, struct ckpt_value **value)
 {
     const struct ckpt_host *host = run->host;
 
@@ -294,6 +314,15 @@ layout_make(struct layout_run *run, const struct layout_plan *plan,
     if (plan->how == LAYOUT_JOINED)
         return make_joined(run, plan, name, value);
     return make_coded(run, plan, plan_bytes(plan), name, value);
+}
+
+int
+layout_make(struct layout_run *run, const struct layout_plan *plan,
+            const char *name, struct ckpt_value **value)
+{
+    int status = make_value(run, plan, name, value);
+
+    return status == CKPT_OK ? make_came(run, plan, *value) : status;
 }
 
 int
