@@ -43,16 +43,21 @@ struct fuzz {
     struct hub_host host;
     struct hub_spool spool;
     struct fuzz_coder coders[2];
-    struct hub_arena arena;     /* of the options */
-    struct hub_graph graphs[5]; /* given; applied and settled, twice */
-    const uint8_t *at, *end;    /* of the program */
+    struct hub_arena arena; /* of the options */
+    /* Given; applied and settled, twice; and what else is named, twice. */
+    struct hub_graph graphs[7];
+    struct hub_graph *target;             /* that is built */
+    const uint8_t *program, *program_end; /* it builds them all */
+    const uint8_t *at, *end;              /* of the program */
     struct ckpt_value *made[MADE_MAX];
     size_t made_count;
     const struct ckpt_storage *storages[4];
     /* What the transform is given: the graph that it edits, and as often as
-     * it asks for another one the first. */
+     * it asks for it another one. */
     const struct ckpt_graph *given[8];
     size_t graph_count;
+    struct ckpt_option_value *named[8]; /* that the other one goes into */
+    size_t named_count;
 };
 
 #define LAW(truth)                         \
@@ -91,7 +96,7 @@ fuzz_keep(struct fuzz *fuzz, const struct ckpt_value *like)
 {
     struct ckpt_value *value = NULL;
 
-    LAW(hub_value_new(&fuzz->graphs[0], like, &value) == CKPT_OK);
+    LAW(hub_value_new(fuzz->target, like, &value) == CKPT_OK);
     if (fuzz->made_count < MADE_MAX)
         fuzz->made[fuzz->made_count++] = value;
     return value;
@@ -201,14 +206,14 @@ fuzz_tensor(struct fuzz *fuzz)
     bytes.data = data;
     bytes.device = devices[at];
     if (fuzz->storages[at] == NULL)
-        LAW(hub_storage_new(&fuzz->graphs[0], &bytes, 0, &fuzz->storages[at]) ==
+        LAW(hub_storage_new(fuzz->target, &bytes, 0, &fuzz->storages[at]) ==
             CKPT_OK);
     if (byte >= 128)
         like.dtype = at == 2 ? CKPT_FLOAT16 : CKPT_FLOAT32;
     like.rank = fuzz_shape(byte / 4 % 32, shape);
     like.shape = shape;
     like.storage = fuzz->storages[at];
-    LAW(hub_tensor_new(&fuzz->graphs[0], &like, NULL, &value) == CKPT_OK);
+    LAW(hub_tensor_new(fuzz->target, &like, NULL, &value) == CKPT_OK);
     if (fuzz->made_count < MADE_MAX)
         fuzz->made[fuzz->made_count++] = value;
     return value;
@@ -257,7 +262,7 @@ fuzz_fill(struct fuzz *fuzz, const char *attribute)
 {
     struct ckpt_value *owner = (struct ckpt_value *)(uintptr_t)fuzz_any(fuzz);
     const struct ckpt_value *key = fuzz_any(fuzz), *value = fuzz_any(fuzz);
-    struct hub_graph *graph = &fuzz->graphs[0];
+    struct hub_graph *graph = fuzz->target;
     int status = CKPT_OK;
 
     if (attribute != NULL && owner->kind >= CKPT_KIND_SIZE)
@@ -278,15 +283,21 @@ fuzz_attribute(struct fuzz *fuzz)
     const struct ckpt_value *name = fuzz_any(fuzz), *value = fuzz_any(fuzz);
 
     if (name->kind == CKPT_KIND_STRING && name->as.text.size_bytes > 0)
-        LAW(hub_attr_set(&fuzz->graphs[0], NULL, name->as.text.data, value) ==
+        LAW(hub_attr_set(fuzz->target, NULL, name->as.text.data, value) ==
             CKPT_OK);
 }
 
+/* Builds a graph of the program, or of its first half. */
 static int
-fuzz_build(struct fuzz *fuzz)
+fuzz_build(struct fuzz *fuzz, struct hub_graph *graph, bool half)
 {
-    struct hub_graph *graph = &fuzz->graphs[0];
+    size_t size_bytes = (size_t)(fuzz->program_end - fuzz->program);
 
+    fuzz->target = graph;
+    fuzz->at = fuzz->program;
+    fuzz->end = fuzz->at + (half ? size_bytes / 2 : size_bytes);
+    fuzz->made_count = 0;
+    memset(fuzz->storages, 0, sizeof fuzz->storages);
     fuzz_container(fuzz, CKPT_KIND_MAP);
     while (fuzz->at < fuzz->end) {
         switch (fuzz_byte(fuzz) % 11) {
@@ -420,6 +431,27 @@ fuzz_read(struct fuzz *fuzz, const struct ckpt_graph *graph)
     fuzz_status(fuzz, status);
 }
 
+/* The other graph: its ids are behind those of the one that is edited, and it
+ * may be less than that. */
+static int
+fuzz_other(struct fuzz *fuzz, const struct ckpt_graph *graph,
+           struct hub_graph *other)
+{
+    size_t i;
+    int status;
+
+    other->public.value_count = graph->value_count;
+    other->public.tensor_count = graph->tensor_count;
+    other->public.storage_count = graph->storage_count;
+    status =
+        fuzz_build(fuzz, other, (fuzz->program_end - fuzz->program) % 2 == 1);
+    for (i = 0; i < fuzz->named_count; i++)
+        fuzz->named[i]->graph = &other->public;
+    for (i = 1; i < fuzz->graph_count; i++)
+        fuzz->given[i] = &other->public;
+    return fuzz_status(fuzz, status);
+}
+
 static int
 fuzz_edit(struct fuzz *fuzz, const struct ckpt_transform *transform, void *self,
           const struct ckpt_graph **graph, struct hub_graph *made, bool settles)
@@ -427,8 +459,11 @@ fuzz_edit(struct fuzz *fuzz, const struct ckpt_transform *transform, void *self,
     struct ckpt_edits edits;
     uint64_t values = (*graph)->value_count;
     int status = hub_edits_init(&edits, made, *graph);
+    size_t i;
 
     fuzz->given[0] = *graph;
+    for (i = 1; i < fuzz->graph_count && !settles; i++)
+        hub_edits_admit(&edits, fuzz->given[i]);
     if (status == CKPT_OK && settles)
         status = transform->settle(&fuzz->host.table, self, *graph, &edits);
     else if (status == CKPT_OK)
@@ -447,13 +482,12 @@ fuzz_edit(struct fuzz *fuzz, const struct ckpt_transform *transform, void *self,
     return status;
 }
 
-/* A graph that is named is the first one. */
+/* A graph that is named is made before each edit. */
 static void
 fuzz_name(struct fuzz *fuzz, struct ckpt_option_value *value)
 {
-    value->graph = &fuzz->graphs[0].public;
-    if (fuzz->graph_count < sizeof fuzz->given / sizeof *fuzz->given)
-        fuzz->given[fuzz->graph_count] = value->graph;
+    if (fuzz->named_count < sizeof fuzz->named / sizeof *fuzz->named)
+        fuzz->named[fuzz->named_count++] = value;
     fuzz->graph_count++;
 }
 
@@ -475,6 +509,7 @@ fuzz_options(struct fuzz *fuzz, const struct ckpt_transform *transform,
     LAW(*options != NULL);
     memcpy(*options, values, count * sizeof **options);
     fuzz->graph_count = 1;
+    fuzz->named_count = 0;
     if (wanted->declared[count].kind == CKPT_OPTION_GRAPH &&
         wanted->argument != NULL)
         fuzz_name(fuzz, &(*options)[count]);
@@ -509,7 +544,7 @@ fuzz_twice(struct fuzz *fuzz, const struct ckpt_transform *transform,
     void *selves[2];
     int i, opened = 0, status;
 
-    for (i = 1; i < 5; i++) {
+    for (i = 1; i < 7; i++) {
         hub_graph_init(&fuzz->graphs[i], &fuzz->budget);
         fuzz->graphs[i].walk_max = 100000;
     }
@@ -522,8 +557,10 @@ fuzz_twice(struct fuzz *fuzz, const struct ckpt_transform *transform,
         opened++;
     }
     for (i = 0; i < 2 && opened == 2 && fuzz->report.status == CKPT_OK; i++)
-        fuzz_edit(fuzz, transform, selves[i], &graph, &fuzz->graphs[1 + i],
-                  false);
+        if (fuzz->graph_count == 1 ||
+            fuzz_other(fuzz, graph, &fuzz->graphs[5 + i]) == CKPT_OK)
+            fuzz_edit(fuzz, transform, selves[i], &graph, &fuzz->graphs[1 + i],
+                      false);
     for (i = 0; i < 2 && opened == 2 && fuzz->report.status == CKPT_OK &&
                 transform->settle != NULL;
          i++)
@@ -532,7 +569,7 @@ fuzz_twice(struct fuzz *fuzz, const struct ckpt_transform *transform,
     hub_spool_fini(&fuzz->spool);
     for (i = 0; i < opened; i++)
         transform->close(&fuzz->host.table, selves[i]);
-    for (i = 1; i < 5; i++)
+    for (i = 1; i < 7; i++)
         hub_graph_fini(&fuzz->graphs[i]);
 }
 
@@ -566,8 +603,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
     fuzz.budget.limit_bytes = BUDGET_BYTES;
     fuzz.budget.report = &fuzz.report;
     fuzz.arena.budget = &fuzz.budget;
-    fuzz.at = data + length + 1;
-    fuzz.end = data + size_bytes;
+    fuzz.program = data + length + 1;
+    fuzz.program_end = data + size_bytes;
     hub_host_init(&fuzz.host, &fuzz.budget);
     fuzz.spool.budget = &fuzz.budget;
     fuzz.spool.folder = "/tmp";
@@ -577,7 +614,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
     argument = hub_arena_allocate(&fuzz.arena, length + 2);
     argument[0] = ':';
     memcpy(argument + 1, data, length);
-    if (fuzz_build(&fuzz) == CKPT_OK)
+    if (fuzz_build(&fuzz, &fuzz.graphs[0], false) == CKPT_OK)
         for (i = 0; FUZZ_PLUGIN.transforms[i] != NULL; i++)
             fuzz_transform(&fuzz, FUZZ_PLUGIN.transforms[i], argument);
     hub_graph_fini(&fuzz.graphs[0]);
