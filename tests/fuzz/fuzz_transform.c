@@ -114,7 +114,9 @@ fuzz_text(struct fuzz *fuzz)
         /* of normed weights */
         "w_g", "w_v", "w_orig", "w_u", "a.parametrizations.w.original0",
         "a.parametrizations.w.original1", "a.parametrizations.w.original",
-        "a.parametrizations.w.0._u", "a.parametrizations.w.0._v"};
+        "a.parametrizations.w.0._u", "a.parametrizations.w.0._v",
+        "a.depthwise.weight", "a.pointwise.weight", "vars/0",
+        "layers/layer_normalization/vars/0", "layers/dense/vars@name"};
     const char *text = texts[fuzz_byte(fuzz) % (sizeof texts / sizeof *texts)];
     struct ckpt_value like = {.kind = CKPT_KIND_STRING};
 

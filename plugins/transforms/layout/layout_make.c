@@ -278,9 +278,9 @@ make_coded(struct layout_run *run, const struct layout_plan *plan,
     return status == CKPT_OK ? make_own(run, plan, &like, name, value) : status;
 }
 
-int
-layout_make(struct layout_run *run, const struct layout_plan *plan,
-            const char *name, struct ckpt_value **value)
+static int
+make_bytes(struct layout_run *run, const struct layout_plan *plan,
+           const char *name, struct ckpt_value **value)
 {
     const struct ckpt_host *host = run->host;
 
@@ -294,6 +294,21 @@ layout_make(struct layout_run *run, const struct layout_plan *plan,
     if (plan->how == LAYOUT_JOINED)
         return make_joined(run, plan, name, value);
     return make_coded(run, plan, plan_bytes(plan), name, value);
+}
+
+/* What a file says of a tensor is said of what is made of it. */
+int
+layout_make(struct layout_run *run, const struct layout_plan *plan,
+            const char *name, struct ckpt_value **value)
+{
+    const struct ckpt_host *host = run->host;
+    const struct ckpt_attr *attr = plan->attrs;
+    int status = make_bytes(run, plan, name, value);
+
+    for (; attr != NULL && status == CKPT_OK; attr = attr->next)
+        status =
+            host->attr_set(host, run->graph, *value, attr->name, attr->value);
+    return status;
 }
 
 int
