@@ -30,12 +30,14 @@ struct cli_args {
     struct cli_list steps; /* of the recipes, our own; then the transforms */
     size_t step_own_count;
     const char *from, *to, *template, *tolerance;
+    const char *as, *missing, *unexpected, *mismatch;
+    const char *output; /* the operand that is written, or NULL */
     char *template_option; /* it as an option of the writer, our own */
     uint64_t memory_max_bytes;
     unsigned verbose;
     bool quiet, no_sandbox, help, version;
     bool json, tree, digest, index, optimizer, modules, source, like;
-    bool strict, dry_run, force, sync;
+    bool strict, dry_run, force, sync, hash_name;
 };
 
 enum cli_option_kind {

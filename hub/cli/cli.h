@@ -47,8 +47,8 @@ struct cli_command {
 };
 
 extern const struct cli_command *const cli_commands[]; /* NULL-ended */
-extern const struct cli_command cli_info, cli_ls, cli_convert, cli_diff,
-    cli_verify, cli_scan, cli_plugins, cli_help;
+extern const struct cli_command cli_info, cli_ls, cli_convert, cli_merge,
+    cli_diff, cli_verify, cli_scan, cli_plugins, cli_help;
 
 /* ---- main.c ---- */
 

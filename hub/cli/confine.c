@@ -36,8 +36,7 @@ confine_named(struct cli *cli, struct confine_list *list)
     conversion.input.transforms = args->steps.items;
     conversion.to = args->to;
     conversion.output_options = args->output_options.items;
-    if (args->output_options.count > 0)
-        conversion.output = args->operands.items[1];
+    conversion.output = args->output;
     ckpt_files_named(cli->user, &conversion, confine_add, list);
 }
 
@@ -53,6 +52,7 @@ cli_confine(struct cli *cli, const char *const *inputs, size_t input_count,
     for (i = 0; i < input_count; i++)
         confine_add(&list, inputs[i]);
     confine_named(cli, &list);
+    cli->sandbox.transforms = cli->args.steps.count > 0;
     if (!list.full)
         cli_sandbox_enter(&cli->sandbox, cli->user, list.paths.items,
                           list.paths.count, output);

@@ -13,8 +13,8 @@
 #include "cli.h"
 
 const struct cli_command *const cli_commands[] = {
-    &cli_info, &cli_ls,      &cli_convert, &cli_diff, &cli_verify,
-    &cli_scan, &cli_plugins, &cli_help,    NULL,
+    &cli_info,   &cli_ls,   &cli_convert, &cli_merge, &cli_diff,
+    &cli_verify, &cli_scan, &cli_plugins, &cli_help,  NULL,
 };
 
 /* Set by the first SIGINT, SIGTERM or SIGHUP; the second one kills. */

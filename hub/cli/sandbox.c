@@ -192,8 +192,9 @@ sandbox_allow_code(const struct sandbox_rules *rules, const struct ckpt *user)
 }
 
 static int
-sandbox_landlock(const struct ckpt *user, const char *const *inputs,
-                 size_t input_count, const char *output)
+sandbox_landlock(const struct cli_sandbox *sandbox, const struct ckpt *user,
+                 const char *const *inputs, size_t input_count,
+                 const char *output)
 {
     struct landlock_ruleset_attr governed;
     struct sandbox_rules rules;
@@ -215,6 +216,8 @@ sandbox_landlock(const struct ckpt *user, const char *const *inputs,
         sandbox_allow_input(&rules, inputs[i]);
     if (output != NULL)
         sandbox_allow_output(&rules, output);
+    if (sandbox->transforms)
+        sandbox_allow(&rules, ckpt_temporary_folder(), SANDBOX_WRITE);
     status = (int)syscall(SYS_landlock_restrict_self, rules.fd, 0);
     close(rules.fd);
     return status == 0 ? abi : 0;
@@ -277,7 +280,8 @@ cli_sandbox_enter(struct cli_sandbox *sandbox, const struct ckpt *user,
 {
     if (sandbox->refused || prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL) != 0)
         return;
-    sandbox->landlock_abi = sandbox_landlock(user, inputs, input_count, output);
+    sandbox->landlock_abi =
+        sandbox_landlock(sandbox, user, inputs, input_count, output);
     sandbox->seccomp = sandbox_seccomp();
 }
 

@@ -14,6 +14,7 @@
 
 struct cli_sandbox {
     bool refused;     /* --no-sandbox */
+    bool transforms;  /* they may lay bytes down in the temporary folder */
     int landlock_abi; /* 0: not in force */
     bool seccomp;
 };

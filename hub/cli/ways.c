@@ -7,6 +7,8 @@
 #include "escape.h"
 #include "walk.h"
 
+#define FILES_MAX 3 /* that a line names */
+
 static const struct cli_column ways_columns[] = {
     {"FROM", false}, {"TO", false}, {"WAY", false}};
 
@@ -21,7 +23,7 @@ static const struct {
     {CKPT_CHANGE_TIED, "tied"},       {CKPT_CHANGE_UNTIED, "untied"},
     {CKPT_CHANGE_VALUES, "values"},   {CKPT_CHANGE_FILE, "file"},
     {CKPT_CHANGE_ADDED, "added"},     {CKPT_CHANGE_DROPPED, "dropped"},
-    {CKPT_CHANGE_BITS, "bits"},
+    {CKPT_CHANGE_BITS, "bits"},       {CKPT_CHANGE_JOINED, "joined"},
 };
 
 /* ---- Words ---- */
@@ -56,6 +58,25 @@ way_file(struct cli_out *out, size_t *count, const struct ckpt_way *way)
     cli_escape(out, way->file_name.data, way->file_name.size_bytes);
 }
 
+/* Other files that have a part in its bytes. */
+static void
+way_others(struct cli_out *out, size_t *count, const struct ckpt_way *way)
+{
+    const struct ckpt_origin *origins = way->origins;
+    size_t i, shown = 0;
+
+    for (i = 1; i < way->origin_count; i++) {
+        if (strcmp(origins[i].path, origins[0].path) == 0)
+            continue;
+        if (shown++ == FILES_MAX) {
+            way_word(out, count, "...");
+            return;
+        }
+        way_word(out, count, "with ");
+        cli_escape_string(out, origins[i].path);
+    }
+}
+
 static void
 way_device(struct cli_out *out, size_t *count, const struct ckpt_way *way)
 {
@@ -87,6 +108,10 @@ way_words(struct cli_out *out, const struct ckpt_way *way)
         way_word(out, &count, "added");
     if (changes & CKPT_CHANGE_FILE)
         way_file(out, &count, way);
+    else
+        way_others(out, &count, way);
+    if (changes & CKPT_CHANGE_JOINED)
+        way_word(out, &count, "joined");
     if (changes & CKPT_CHANGE_RENAMED)
         way_word(out, &count, "renamed");
     if (changes & CKPT_CHANGE_DTYPE)
@@ -102,7 +127,8 @@ way_words(struct cli_out *out, const struct ckpt_way *way)
         way_device(out, &count, way);
     if (changes & CKPT_CHANGE_GRAD)
         way_word(out, &count,
-                 way->after->requires_grad ? "unfrozen" : "frozen");
+                 way->after->requires_grad ? "requires grad"
+                                           : "requires no grad");
     if (changes & CKPT_CHANGE_TIED)
         way_word(out, &count, "tied");
     if (changes & CKPT_CHANGE_UNTIED)
@@ -166,6 +192,23 @@ json_tensor(struct cli_json *json, const char *key,
 }
 
 static void
+json_origins(struct cli_json *json, const struct ckpt_way *way)
+{
+    size_t i;
+
+    cli_json_key(json, "origins");
+    cli_json_open(json, '[');
+    for (i = 0; i < way->origin_count; i++) {
+        cli_json_open(json, '{');
+        cli_json_key(json, "file");
+        cli_json_string(json, way->origins[i].path);
+        json_name(json, "name", &way->origins[i].name);
+        cli_json_close(json, '}');
+    }
+    cli_json_close(json, ']');
+}
+
+static void
 json_way(struct cli_json *json, const struct ckpt_way *way)
 {
     size_t i;
@@ -180,6 +223,7 @@ json_way(struct cli_json *json, const struct ckpt_way *way)
         if (way->changes & ways_words[i].change)
             cli_json_string(json, ways_words[i].word);
     cli_json_close(json, ']');
+    json_origins(json, way);
     if (way->file != NULL) {
         cli_json_key(json, "file");
         cli_json_string(json, way->file);
@@ -190,6 +234,45 @@ json_way(struct cli_json *json, const struct ckpt_way *way)
     cli_json_close(json, '}');
 }
 
+void
+cli_ways_told(void *context, const struct ckpt_told *told)
+{
+    struct cli_json *json = &((struct cli_ways *)context)->told;
+
+    cli_json_break(json);
+    cli_json_open(json, '{');
+    cli_json_key(json, "transform");
+    cli_json_string(json, told->transform);
+    cli_json_key(json, "tensor");
+    cli_json_string(json, told->tensor);
+    cli_json_key(json, "what");
+    cli_json_string(json, told->what);
+    cli_json_key(json, "notable");
+    cli_json_bool(json, told->notable);
+    cli_json_key(json, "text");
+    cli_json_string(json, told->text);
+    cli_json_close(json, '}');
+}
+
+/* What was collected, behind the list of tensors. */
+static void
+json_end(struct cli_ways *ways)
+{
+    struct cli_json *json = &ways->json;
+
+    cli_json_break(json);
+    cli_json_close(json, ']');
+    cli_json_key(json, "told");
+    cli_json_open(json, '[');
+    if (ways->told_text.size_bytes > 0) {
+        cli_out_string(json->out, cli_out_text(&ways->told_text));
+        cli_json_break(json);
+    }
+    cli_json_close(json, ']');
+    cli_json_close(json, '}');
+    cli_out_char(json->out, '\n');
+}
+
 /* ---- Both ---- */
 
 void
@@ -197,7 +280,10 @@ cli_ways_init(struct cli_ways *ways, struct cli *cli)
 {
     memset(ways, 0, sizeof *ways);
     ways->cli = cli;
-    ways->json.out = &cli->out;
+    cli_out_init(&ways->json_text, -1);
+    cli_out_init(&ways->told_text, -1);
+    ways->json.out = &ways->json_text;
+    ways->told.out = &ways->told_text;
 }
 
 static void
@@ -245,17 +331,23 @@ cli_ways_take(void *context, const struct ckpt_way *way)
 int
 cli_ways_end(struct cli_ways *ways, bool failed)
 {
-    if (!ways->begun && failed)
-        return CKPT_OK;
-    if (!ways->begun)
+    bool json = ways->cli->args.json;
+    int status = CKPT_OK;
+
+    if (!failed && !ways->begun)
         ways_begin(ways);
-    if (!ways->cli->args.json)
-        return cli_table_end(&ways->table);
-    cli_json_break(&ways->json);
-    cli_json_close(&ways->json, ']');
-    cli_json_close(&ways->json, '}');
-    cli_out_char(&ways->cli->out, '\n');
-    return CKPT_OK;
+    if (!json && ways->begun)
+        status = cli_table_end(&ways->table);
+    if (json && !failed) {
+        json_end(ways);
+        if (ways->json_text.error != 0 || ways->told_text.error != 0)
+            status = CKPT_MEMORY;
+        else
+            cli_out_string(&ways->cli->out, cli_out_text(&ways->json_text));
+    }
+    cli_out_fini(&ways->json_text);
+    cli_out_fini(&ways->told_text);
+    return status;
 }
 
 void

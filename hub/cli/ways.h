@@ -14,7 +14,8 @@ struct cli_ways {
     struct cli *cli;
     bool begun; /* something is printed */
     struct cli_table table;
-    struct cli_json json;
+    struct cli_json json, told;
+    struct cli_out json_text, told_text; /* until all has gone well */
     uint64_t kept, changed, added, dropped;
 };
 
@@ -23,8 +24,11 @@ void cli_ways_init(struct cli_ways *ways, struct cli *cli);
 /* Of ckpt_conversion.way; `context` are the ways. */
 void cli_ways_take(void *context, const struct ckpt_way *way);
 
-/* Prints what is left; after a failure nothing, if nothing was told. CKPT_OK
- * or CKPT_MEMORY. */
+/* Of ckpt_conversion.told; likewise. For JSON alone. */
+void cli_ways_told(void *context, const struct ckpt_told *told);
+
+/* Prints what is left; after a failure nothing, if nothing was told, and no
+ * JSON. CKPT_OK or CKPT_MEMORY. */
 int cli_ways_end(struct cli_ways *ways, bool failed);
 
 /* "3 kept, 1 changed, 2 dropped". */

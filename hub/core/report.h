@@ -29,6 +29,9 @@ struct hub_report {
     void *user;
     void (*message)(void *user, enum ckpt_message_level level,
                     const char *text);
+    const char *transform; /* that is at work, as it was asked for; or NULL */
+    void *listener;        /* who hears what transforms tell; or NULL */
+    void (*told)(void *listener, const struct ckpt_told *told);
 };
 
 /* Forgets the last failure; the callbacks stay. */

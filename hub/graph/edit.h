@@ -11,6 +11,16 @@
 struct hub_edit;
 struct hub_storage;
 
+/* What was told of tensors in the same words. */
+struct hub_told {
+    struct hub_told *next;
+    const char *what;
+    bool notable;
+    uint64_t count;
+    char names[400]; /* of the first */
+    size_t name_count;
+};
+
 /* What plugins know as struct ckpt_edits. */
 struct ckpt_edits {
     const struct ckpt_graph *from;
@@ -19,11 +29,20 @@ struct ckpt_edits {
                                   of its places; NULL: none is edited */
     struct hub_storage **relabelled; /* of each storage id, or NULL */
     const struct ckpt_value *root;   /* the new one, or NULL */
+<<<<<<< HEAD
     uint64_t own_first;     /* the least value id of edit_graph's own */
     uint64_t count;         /* edits that were recorded */
     uint64_t unmatched;     /* parts of the argument that matched nothing */
     struct hub_table attrs; /* names of those of the graph that are dropped */
     bool optional;          /* that is no warning */
+=======
+    uint64_t own_first;    /* the least value id of edit_graph's own */
+    uint64_t count;        /* edits that were recorded */
+    uint64_t unmatched;    /* parts of the argument that matched nothing */
+    bool hash_name;        /* the output's name is to tell its hash */
+    bool optional;         /* that is no warning */
+    struct hub_told *told; /* in order */
+>>>>>>> main
 };
 
 /* `graph` has been initialised and is empty. It borrows texts, shapes and
@@ -45,7 +64,17 @@ int hub_edit_replace(struct ckpt_edits *edits, const struct ckpt_value *owner,
 int hub_edit_relabel(struct ckpt_edits *edits,
                      const struct ckpt_storage *storage, const char *device);
 int hub_edit_root(struct ckpt_edits *edits, const struct ckpt_value *value);
+<<<<<<< HEAD
 int hub_edit_attr_drop(struct ckpt_edits *edits, const char *name);
+=======
+int hub_edit_origin(struct ckpt_edits *edits, const struct ckpt_value *value,
+                    const struct ckpt_value *instead,
+                    const struct ckpt_value *const *from, size_t from_count);
+
+/* Counts one more tensor of which this is told. */
+int hub_edit_tell(struct ckpt_edits *edits, const char *tensor,
+                  const char *what, bool notable);
+>>>>>>> main
 
 /* Makes all edits and finishes edits->graph. Nothing is recorded after. */
 int hub_edits_apply(struct ckpt_edits *edits);

@@ -40,16 +40,6 @@ copy_part(struct copy *copy, const struct ckpt_value *old,
     return old != NULL ? copy_value(copy, old, made) : CKPT_OK;
 }
 
-const struct ckpt_value *
-hub_value_origin(const struct ckpt_value *value)
-{
-    const struct hub_value *at = (const struct hub_value *)value;
-
-    while (at->origin != NULL)
-        at = (const struct hub_value *)at->origin;
-    return &at->public;
-}
-
 /* A new value comes from what it takes the place of first. */
 static void
 item_comes(const struct copy *copy, const struct ckpt_value *item,

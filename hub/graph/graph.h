@@ -105,6 +105,11 @@ const struct ckpt_value *hub_attr_find(const struct ckpt_attr *attrs,
  * before all edits; or the new one that it begins with. */
 const struct ckpt_value *hub_value_origin(const struct ckpt_value *value);
 
+/* The values of graphs that were read that it is made of, each once, those
+ * that weigh most first: up to `room` of them. Gives their number. */
+size_t hub_value_origins(const struct ckpt_value *value,
+                         const struct ckpt_value **origins, size_t room);
+
 /* Ends building: names every tensor, and refuses what nests too deep or
  * unfolds to too many names. Attributes of the graph hold no tensors. */
 int hub_graph_finish(struct hub_graph *graph);

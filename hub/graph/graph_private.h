@@ -7,12 +7,19 @@
 
 #include "hub/graph/graph.h"
 
+/* The values that one was made of. */
+struct hub_made {
+    const struct ckpt_value *const *from;
+    size_t count;
+};
+
 struct hub_value {
     struct ckpt_value public;  /* first: a handle is both */
     struct hub_inside *inside; /* once it holds something */
     /* What it was before an edit: the value that it is a copy of, or in whose
      * place it was put. NULL: it was read, or is new. */
     const struct ckpt_value *origin;
+    const struct hub_made *made; /* NULL: of its origin */
 };
 
 struct hub_inside {

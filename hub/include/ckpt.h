@@ -395,7 +395,14 @@ enum ckpt_change {
     CKPT_CHANGE_FILE = 1 << 9,   /* it is that of another file */
     CKPT_CHANGE_ADDED = 1 << 10,
     CKPT_CHANGE_DROPPED = 1 << 11,
-    CKPT_CHANGE_BITS = 1 << 12 /* its dtype has no place in the output */
+    CKPT_CHANGE_BITS = 1 << 12,  /* its dtype has no place in the output */
+    CKPT_CHANGE_JOINED = 1 << 13 /* it is made of several of the input */
+};
+
+/* A tensor of a file that was read. */
+struct ckpt_origin {
+    const char *path; /* as it was named */
+    struct ckpt_text name;
 };
 
 /* The way of one tensor. A text is without data where there is none. */
@@ -408,6 +415,19 @@ struct ckpt_way {
     const struct ckpt_tensor *after;  /* in the output, or NULL */
     uint32_t changes;                 /* of enum ckpt_change; 0: it is kept */
     uint32_t bits_dtype;              /* BITS: what its bits are kept as */
+    /* Of which its bytes are made, those that weigh most first; none, if that
+     * is not known. */
+    const struct ckpt_origin *origins;
+    size_t origin_count;
+};
+
+/* What a transform says of one tensor. */
+struct ckpt_told {
+    const char *transform; /* as it was asked for */
+    const char *what;      /* in words that many share: "missing, kept" */
+    const char *tensor;    /* the name that it has there, or NULL */
+    const char *text;      /* what is to be said of this one, or "" */
+    bool notable;          /* not what was simply to be done */
 };
 
 struct ckpt_conversion {
@@ -425,6 +445,13 @@ struct ckpt_conversion {
      * the call. NULL: nobody asks. */
     void (*way)(void *context, const struct ckpt_way *way);
     void *way_context;
+    /* Called for what transforms say, as they do; with the same context. What
+     * it points to lives for the call. NULL: nobody asks. */
+    void (*told)(void *context, const struct ckpt_told *told);
+    /* Put the first eight digits of the output's SHA-256 into its name, as
+     * ckpt_verify finds them: "model.pth" becomes "model-5c106cde.pth". The
+     * output is one file. */
+    bool hash_name;
 };
 
 static inline struct ckpt_conversion
@@ -445,6 +472,9 @@ struct ckpt_summary {
     uint64_t size_bytes;   /* of all output files */
     size_t file_count;
     size_t loss_count;
+    /* Of the output, without folders, if it tells a hash that was asked for
+     * here or by a transform; else empty. */
+    char name[256];
 };
 
 /* `summary` may be NULL. After a failure no output file is there that was

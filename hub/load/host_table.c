@@ -5,6 +5,7 @@
 #include "hub/load/host_table.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "hub/graph/edit.h"
@@ -327,12 +328,20 @@ host_edit_root(const struct ckpt_host *table, struct ckpt_edits *edits,
     return hub_edit_root(edits, value);
 }
 
+<<<<<<< HEAD
 static int
 host_edit_attr_drop(const struct ckpt_host *table, struct ckpt_edits *edits,
                     const char *name)
 {
     (void)table;
     return hub_edit_attr_drop(edits, name);
+=======
+static void
+host_edit_hash_name(const struct ckpt_host *table, struct ckpt_edits *edits)
+{
+    (void)table;
+    edits->hash_name = true;
+>>>>>>> main
 }
 
 static void host_edit_unmatched(const struct ckpt_host *table,
@@ -351,6 +360,44 @@ host_edit_unmatched(const struct ckpt_host *table, struct ckpt_edits *edits,
                   edits->optional ? CKPT_MESSAGE_STEP : CKPT_MESSAGE_WARNING,
                   NULL, CKPT_NOWHERE, format, arguments);
     va_end(arguments);
+}
+
+static void host_edit_tell(const struct ckpt_host *table,
+                           struct ckpt_edits *edits, const char *tensor,
+                           const char *what, bool notable, const char *format,
+                           ...) CKPT_PRINTF(6, 7);
+
+/* The words of one tensor, under -v; the count of all comes when the
+ * transform is done. */
+static void
+host_edit_tell(const struct ckpt_host *table, struct ckpt_edits *edits,
+               const char *tensor, const char *what, bool notable,
+               const char *format, ...)
+{
+    struct hub_report *report = host_private(table)->report;
+    char text[512];
+    struct ckpt_told told = {report->transform, what, tensor, text, notable};
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    hub_edit_tell(edits, tensor, what, notable);
+    hub_note(report, CKPT_MESSAGE_STEP, tensor, CKPT_NOWHERE, "'%s': %s%s%s",
+             report->transform != NULL ? report->transform : "?", what,
+             text[0] != '\0' ? ": " : "", text);
+    if (report->told != NULL)
+        report->told(report->listener, &told);
+}
+
+static int
+host_edit_origin(const struct ckpt_host *table, struct ckpt_edits *edits,
+                 const struct ckpt_value *tensor,
+                 const struct ckpt_value *instead,
+                 const struct ckpt_value *const *from, size_t from_count)
+{
+    (void)table;
+    return hub_edit_origin(edits, tensor, instead, from, from_count);
 }
 
 static int
@@ -439,7 +486,13 @@ static const struct ckpt_host host_table = {
     .storage_join = host_storage_join,
     .verifying = host_verifying,
     .remedy = host_remedy,
+<<<<<<< HEAD
     .edit_attr_drop = host_edit_attr_drop,
+=======
+    .edit_tell = host_edit_tell,
+    .edit_origin = host_edit_origin,
+    .edit_hash_name = host_edit_hash_name,
+>>>>>>> main
 };
 
 void

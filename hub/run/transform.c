@@ -254,6 +254,21 @@ hub_transforms_init(struct hub_transforms *transforms, struct ckpt *user,
     return status;
 }
 
+/* What it told of tensors: "3 missing, kept: a, b, c". */
+static void
+applied_told(struct hub_report *report, const struct hub_applied *applied,
+             const struct hub_told *told)
+{
+    for (; told != NULL; told = told->next)
+        hub_note(
+            report, told->notable ? CKPT_MESSAGE_WARNING : CKPT_MESSAGE_STEP,
+            NULL, CKPT_NOWHERE, "'%s': %llu %s%s%s%s", applied->text,
+            (unsigned long long)told->count, told->what,
+            told->name_count > 0 ? ": " : "", told->names,
+            told->name_count > 0 && told->name_count < told->count ? ", ..."
+                                                                   : "");
+}
+
 static void
 applied_tell(struct hub_transforms *transforms, struct hub_applied *applied,
              const struct ckpt_edits *edits)
@@ -269,6 +284,7 @@ applied_tell(struct hub_transforms *transforms, struct hub_applied *applied,
                  edits->count == 1 ? "" : "s");
     if (!applied->optional)
         transforms->unmatched += edits->unmatched;
+    transforms->hash_name |= edits->hash_name;
     if (applied->matched || edits->unmatched > 0)
         return;
     transforms->unmatched += !applied->optional;
@@ -330,11 +346,14 @@ applied_edit(struct hub_transforms *transforms, struct hub_applied *applied,
     size_t i;
     int status;
 
+    transforms->user->report.transform = applied->text;
     for (i = 1; i < applied->graph_count; i++)
         hub_edits_admit(edits, applied->graphs[i]);
     status = table->apply(&transforms->host.table, applied->self,
                           applied->graphs, applied->graph_count, edits);
-    return hub_blame(&transforms->user->report, status);
+    transforms->user->report.transform = NULL;
+    return applied_usage(transforms, applied,
+                         hub_blame(&transforms->user->report, status));
 }
 
 static int
@@ -355,6 +374,7 @@ applied_apply(struct hub_transforms *transforms, struct hub_applied *applied,
         if (status == CKPT_OK)
             *graph = &applied->graph.public;
     }
+    applied_told(&transforms->user->report, applied, edits.told);
     if (status == CKPT_OK)
         applied_tell(transforms, applied, &edits);
     hub_edits_fini(&edits);

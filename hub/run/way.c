@@ -12,6 +12,7 @@
 
 #define NONE SIZE_MAX
 #define CHAIN_MAX 64 /* tensors of one storage that are looked at */
+#define ORIGINS_MAX 64
 
 /* The entries of a graph that was read, by the value that they name. */
 struct side {
@@ -43,6 +44,7 @@ struct ways {
     size_t *of_storage; /* of each storage id of the input, an entry */
     size_t *same_storage; /* of each entry of the input, the next there */
     struct came *came;    /* of each entry of the output */
+    size_t *joined;       /* of each entry of the input: what it is a part of */
 };
 
 static size_t *
@@ -94,7 +96,7 @@ ways_sides(struct ways *ways)
     if (!ways_side(ways, ways->begun, NULL))
         return false;
     for (; applied != NULL; applied = applied->next)
-        for (i = 0; i <= applied->option_count; i++)
+        for (i = 0; i <= applied->option_count + applied->again_count; i++)
             if (applied->values[i].graph != NULL &&
                 !ways_side(ways, applied->values[i].graph,
                            applied->values[i].text))
@@ -140,6 +142,7 @@ ways_init(struct ways *ways)
     ways->free = ways_numbers(ways, ways->begun->value_count);
     ways->to = ways_numbers(ways, count);
     ways->to_last = ways_numbers(ways, count);
+    ways->joined = ways_numbers(ways, count);
     ways->of_storage = ways_numbers(ways, ways->begun->storage_count);
     ways->same_storage = ways_numbers(ways, count);
     ways->came =
@@ -147,7 +150,7 @@ ways_init(struct ways *ways)
                         (ways->ended->entry_count + 1) * sizeof *ways->came);
     if (ways->free == NULL || ways->to == NULL || ways->to_last == NULL ||
         ways->of_storage == NULL || ways->same_storage == NULL ||
-        ways->came == NULL)
+        ways->came == NULL || ways->joined == NULL)
         return false;
     memcpy(ways->free, ways->input->first,
            (size_t)ways->begun->value_count * sizeof *ways->free);
@@ -186,26 +189,47 @@ pair_named(const struct ways *ways, size_t to)
     return (size_t)*number;
 }
 
-/* The value that it was, and that value's first name. */
-static void
-came_find(struct ways *ways, size_t to)
+/* The file that a value was read from, and the value's first name there. */
+static const struct side *
+side_find(const struct ways *ways, const struct ckpt_value *value,
+          size_t *entry)
 {
-    const struct ckpt_value *value =
-        hub_value_origin(ways->ended->entries[to].value);
-    struct came *came = &ways->came[to];
     const struct side *side = ways->input;
-    size_t entry;
 
-    came->from = came->next = NONE;
     for (; side != NULL; side = side->other) {
         if (value->id >= side->graph->value_count)
             continue;
-        entry = side->first[value->id];
-        if (entry == NONE || side->graph->entries[entry].value != value)
+        *entry = side->first[value->id];
+        if (*entry != NONE && side->graph->entries[*entry].value == value)
+            return side;
+    }
+    return NULL;
+}
+
+static void
+came_find(struct ways *ways, size_t to)
+{
+    struct came *came = &ways->came[to];
+
+    came->from = came->next = NONE;
+    came->side = side_find(
+        ways, hub_value_origin(ways->ended->entries[to].value), &came->entry);
+}
+
+/* What else of the input it is made of is no loss, if it has no other way. */
+static void
+came_join(struct ways *ways, size_t to)
+{
+    const struct ckpt_value *values[ORIGINS_MAX];
+    const struct ckpt_value *value = ways->ended->entries[to].value;
+    size_t entry, i, count = hub_value_origins(value, values, ORIGINS_MAX);
+
+    for (i = 0; i < count && count > 1; i++) {
+        if (side_find(ways, values[i], &entry) != ways->input)
             continue;
-        came->side = side;
-        came->entry = entry;
-        return;
+        for (; entry != NONE; entry = ways->input->next[entry])
+            if (ways->joined[entry] == NONE)
+                ways->joined[entry] = to;
     }
 }
 
@@ -288,6 +312,7 @@ ways_pair(struct ways *ways)
 
     for (i = 0; i < count; i++) {
         came_find(ways, i);
+        came_join(ways, i);
         pair_by_value_and_name(ways, i);
     }
     for (i = 0; i < count; i++)
@@ -322,23 +347,52 @@ way_written(const struct telling *telling, size_t to, struct ckpt_way *way)
     }
 }
 
+/* The tensors that it is made of. */
+static void
+way_origins(const struct telling *telling, size_t to,
+            struct ckpt_origin *origins, struct ckpt_way *way)
+{
+    const struct ways *ways = telling->ways;
+    const struct ckpt_value *values[ORIGINS_MAX];
+    size_t entry, i,
+        count = hub_value_origins(ways->ended->entries[to].value, values,
+                                  ORIGINS_MAX);
+    const struct side *side;
+    unsigned inputs = 0;
+
+    way->origins = origins;
+    for (i = 0; i < count; i++) {
+        side = side_find(ways, values[i], &entry);
+        if (side == NULL)
+            continue;
+        inputs += side == ways->input;
+        origins[way->origin_count].path =
+            side->path != NULL ? side->path : ways->reading->path;
+        origins[way->origin_count++].name = side->graph->entries[entry].name;
+    }
+    if (inputs > 1)
+        way->changes |= CKPT_CHANGE_JOINED;
+}
+
 /* Of what came of `from`, either of which may be NONE. */
 static void
 way_tell(const struct telling *telling, size_t from, size_t to)
 {
     const struct ways *ways = telling->ways;
-    const struct came *came = to != NONE ? &ways->came[to] : NULL;
+    struct ckpt_origin origins[ORIGINS_MAX];
     struct ckpt_way way = {.changes = 0};
 
     if (from != NONE) {
         way.from = ways->begun->entries[from].name;
         way.before = begun_tensor(ways, from);
     }
-    if (to != NONE)
+    if (to != NONE) {
         way_written(telling, to, &way);
-    if (came != NULL && came->side != NULL && came->side != ways->input) {
-        way.file = came->side->path;
-        way.file_name = came->side->graph->entries[came->entry].name;
+        way_origins(telling, to, origins, &way);
+    }
+    if (way.origin_count > 0 && way.origins[0].path != ways->reading->path) {
+        way.file = way.origins[0].path;
+        way.file_name = way.origins[0].name;
     }
     way.changes |= hub_changes_find(telling->changes, &way);
     telling->tell(telling->context, &way);
@@ -352,7 +406,7 @@ ways_tell(const struct telling *telling)
 
     for (i = 0; i < ways->begun->entry_count; i++) {
         if (ways->to[i] == NONE)
-            way_tell(telling, i, NONE);
+            way_tell(telling, i, ways->joined[i]);
         for (to = ways->to[i]; to != NONE; to = ways->came[to].next)
             way_tell(telling, i, to);
     }

@@ -5,8 +5,9 @@
  * containers, cycles, ties, objects and attributes, under the names that
  * transforms look for. Each transform of the plugin edits it, twice in turn.
  * Beyond crashes and sanitizers it minds that a failure has one reason, that
- * the edited graph is whole and the one that was edited is as it was, and that
- * all memory comes back. A plugin links its own tables in.
+ * the edited graph is whole and the one that was edited is as it was, that all
+ * small tensors can be read, and that all memory comes back. A plugin links its
+ * own tables in.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,27 +17,42 @@
 #include "hub/core/options.h"
 #include "hub/graph/edit.h"
 #include "hub/graph/walk.h"
+#include "hub/io/stream.h"
 #include "hub/load/host_table.h"
 #include "hub/run/transform_text.h"
 
 #define BUDGET_BYTES (UINT64_C(64) << 20)
 #define MADE_MAX 256
+#define READ_MAX_BYTES 4096 /* larger tensors are not read */
 
 extern const struct ckpt_plugin FUZZ_PLUGIN;
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes);
 
+/* How the storages that an instance adds find back to it. */
+struct fuzz_coder {
+    struct hub_coder coder; /* first */
+    const struct ckpt_transform *transform;
+    const struct ckpt_host *host;
+    void *self;
+};
+
 struct fuzz {
     struct hub_report report;
     struct hub_budget budget;
     struct hub_host host;
+    struct hub_spool spool;
+    struct fuzz_coder coders[2];
     struct hub_arena arena;     /* of the options */
     struct hub_graph graphs[5]; /* given; applied and settled, twice */
     const uint8_t *at, *end;    /* of the program */
     struct ckpt_value *made[MADE_MAX];
     size_t made_count;
     const struct ckpt_storage *storages[4];
-    size_t graph_count; /* that the transform is given */
+    /* What the transform is given: the graph that it edits, and as often as
+     * it asks for another one the first. */
+    const struct ckpt_graph *given[8];
+    size_t graph_count;
 };
 
 #define LAW(truth)                         \
@@ -115,6 +131,12 @@ fuzz_text(struct fuzz *fuzz)
         "w_g", "w_v", "w_orig", "w_u", "a.parametrizations.w.original0",
         "a.parametrizations.w.original1", "a.parametrizations.w.original",
         "a.parametrizations.w.0._u", "a.parametrizations.w.0._v",
+        /* of adapters */
+        "a.lora_A.weight", "a.lora_B.weight", "a.lora_B.bias",
+        "base_model.model.b.lora_A.x.weight", "b.lora_B.x.weight",
+        "e.lora_embedding_A", "e.lora_embedding_B", "b.weight", "e.weight",
+        "a.base_layer.bias", "c.modules_to_save.x.weight", "c.weight",
+        /* of layers */
         "a.depthwise.weight", "a.pointwise.weight", "vars/0",
         "layers/layer_normalization/vars/0", "layers/dense/vars@name"};
     const char *text = texts[fuzz_byte(fuzz) % (sizeof texts / sizeof *texts)];
@@ -337,19 +359,83 @@ fuzz_check(const struct ckpt_graph *graph)
     free(met);
 }
 
+/* ---- Payload ---- */
+
+static int
+fuzz_cursor_open(struct hub_coder *coder, const struct ckpt_storage *storage,
+                 void **cursor)
+{
+    struct fuzz_coder *made = (struct fuzz_coder *)coder;
+
+    LAW(made->transform->cursor_open != NULL);
+    return made->transform->cursor_open(made->host, made->self, storage,
+                                        cursor);
+}
+
+static int
+fuzz_cursor_next(struct hub_coder *coder, void *cursor, struct ckpt_span *span)
+{
+    struct fuzz_coder *made = (struct fuzz_coder *)coder;
+
+    return made->transform->cursor_next(made->host, cursor, span);
+}
+
+static void
+fuzz_cursor_close(struct hub_coder *coder, void *cursor)
+{
+    struct fuzz_coder *made = (struct fuzz_coder *)coder;
+
+    made->transform->cursor_close(made->host, cursor);
+}
+
+static void
+fuzz_lend(struct fuzz *fuzz, const struct ckpt_transform *transform, int nth,
+          void *self)
+{
+    struct fuzz_coder *coder = &fuzz->coders[nth];
+
+    coder->coder.open = fuzz_cursor_open;
+    coder->coder.next = fuzz_cursor_next;
+    coder->coder.close = fuzz_cursor_close;
+    coder->coder.wrong = CKPT_CONTRACT;
+    coder->transform = transform;
+    coder->host = &fuzz->host.table;
+    coder->self = self;
+    fuzz->graphs[1 + nth].coder = &coder->coder;
+    fuzz->graphs[3 + nth].coder = &coder->coder;
+}
+
+static void
+fuzz_read(struct fuzz *fuzz, const struct ckpt_graph *graph)
+{
+    unsigned char bytes[READ_MAX_BYTES];
+    const struct ckpt_tensor *tensor;
+    size_t i;
+    int status = CKPT_OK;
+
+    for (i = 0; i < graph->entry_count && status == CKPT_OK; i++) {
+        tensor = graph->entries[i].value->as.tensor;
+        if (tensor->size_bytes <= sizeof bytes &&
+            tensor->storage->size_bytes <= sizeof bytes)
+            status =
+                fuzz->host.table.tensor_read(&fuzz->host.table, tensor, bytes);
+    }
+    fuzz_status(fuzz, status);
+}
+
 static int
 fuzz_edit(struct fuzz *fuzz, const struct ckpt_transform *transform, void *self,
           const struct ckpt_graph **graph, struct hub_graph *made, bool settles)
 {
-    const struct ckpt_graph *graphs[] = {*graph, &fuzz->graphs[0].public};
     struct ckpt_edits edits;
     uint64_t values = (*graph)->value_count;
     int status = hub_edits_init(&edits, made, *graph);
 
+    fuzz->given[0] = *graph;
     if (status == CKPT_OK && settles)
         status = transform->settle(&fuzz->host.table, self, *graph, &edits);
     else if (status == CKPT_OK)
-        status = transform->apply(&fuzz->host.table, self, graphs,
+        status = transform->apply(&fuzz->host.table, self, fuzz->given,
                                   fuzz->graph_count, &edits);
     if (fuzz_status(fuzz, status) == CKPT_OK && edits.count > 0)
         status = fuzz_status(fuzz, hub_edits_apply(&edits));
@@ -358,33 +444,63 @@ fuzz_edit(struct fuzz *fuzz, const struct ckpt_transform *transform, void *self,
     if (status == CKPT_OK && edits.count > 0) {
         fuzz_check(&made->public);
         *graph = &made->public;
+        fuzz_read(fuzz, *graph);
     }
     hub_edits_fini(&edits);
     return status;
 }
 
-/* The options behind the argument. There are no files; for a graph that is
- * named comes the one that is edited. */
+/* A graph that is named is the first one. */
+static void
+fuzz_name(struct fuzz *fuzz, struct ckpt_option_value *value)
+{
+    value->graph = &fuzz->graphs[0].public;
+    if (fuzz->graph_count < sizeof fuzz->given / sizeof *fuzz->given)
+        fuzz->given[fuzz->graph_count] = value->graph;
+    fuzz->graph_count++;
+}
+
+/* The options, and behind them the argument. There are no files. */
 static int
 fuzz_options(struct fuzz *fuzz, const struct ckpt_transform *transform,
              const struct hub_wanted *wanted,
              struct ckpt_option_value **options)
 {
+    struct ckpt_option_value *values;
     int status = hub_options_parse(&fuzz->arena, transform->options,
-                                   wanted->given, options);
-    size_t i;
+                                   wanted->given, &values);
+    size_t i, count = wanted->option_count;
+    int64_t k;
 
+    if (status != CKPT_OK)
+        return status;
+    *options = hub_arena_allocate(&fuzz->arena, (count + 1) * sizeof **options);
+    LAW(*options != NULL);
+    memcpy(*options, values, count * sizeof **options);
     fuzz->graph_count = 1;
-    for (i = 0; i < wanted->option_count && status == CKPT_OK; i++) {
+    if (wanted->declared[count].kind == CKPT_OPTION_GRAPH &&
+        wanted->argument != NULL)
+        fuzz_name(fuzz, &(*options)[count]);
+    for (i = 0; i < count; i++) {
         if (wanted->declared[i].kind == CKPT_OPTION_FILE)
             memset(&(*options)[i], 0, sizeof **options);
-        if (wanted->declared[i].kind != CKPT_OPTION_GRAPH ||
-            !(*options)[i].given)
-            continue;
-        (*options)[i].graph = &fuzz->graphs[0].public;
-        fuzz->graph_count = 2;
+        for (k = 0; wanted->declared[i].kind == CKPT_OPTION_GRAPH &&
+                    k < (*options)[i].integer;
+             k++)
+            fuzz_name(fuzz, &(*options)[i]);
     }
-    return status;
+    return CKPT_OK;
+}
+
+/* Whether it is given as many graphs as it wants, as the hub sees to. */
+static bool
+fuzz_enough(const struct fuzz *fuzz, const struct ckpt_transform *transform)
+{
+    size_t most = transform->inputs_max > 0 ? transform->inputs_max : 1;
+
+    return fuzz->graph_count >= transform->inputs_min &&
+           fuzz->graph_count <= most &&
+           fuzz->graph_count <= sizeof fuzz->given / sizeof *fuzz->given;
 }
 
 /* Twice, each time with an instance of its own; both live at once. */
@@ -405,6 +521,7 @@ fuzz_twice(struct fuzz *fuzz, const struct ckpt_transform *transform,
             transform->open(&fuzz->host.table, argument, options, &selves[i]);
         if (fuzz_status(fuzz, status) != CKPT_OK)
             break;
+        fuzz_lend(fuzz, transform, i, selves[i]);
         opened++;
     }
     for (i = 0; i < 2 && opened == 2 && fuzz->report.status == CKPT_OK; i++)
@@ -415,6 +532,7 @@ fuzz_twice(struct fuzz *fuzz, const struct ckpt_transform *transform,
          i++)
         fuzz_edit(fuzz, transform, selves[i], &graph, &fuzz->graphs[3 + i],
                   true);
+    hub_spool_fini(&fuzz->spool);
     for (i = 0; i < opened; i++)
         transform->close(&fuzz->host.table, selves[i]);
     for (i = 1; i < 5; i++)
@@ -431,7 +549,8 @@ fuzz_transform(struct fuzz *fuzz, const struct ckpt_transform *transform,
     if (transform->argument_kind == CKPT_OPTION_FILE)
         return; /* there are no files to name */
     LAW(hub_wanted_cut(&fuzz->arena, transform, text, &wanted) == CKPT_OK);
-    if (fuzz_options(fuzz, transform, &wanted, &options) == CKPT_OK)
+    if (fuzz_options(fuzz, transform, &wanted, &options) == CKPT_OK &&
+        fuzz_enough(fuzz, transform))
         fuzz_twice(fuzz, transform,
                    wanted.argument != NULL ? wanted.argument : "", options);
     hub_report_clear(&fuzz->report);
@@ -453,6 +572,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
     fuzz.at = data + length + 1;
     fuzz.end = data + size_bytes;
     hub_host_init(&fuzz.host, &fuzz.budget);
+    fuzz.spool.budget = &fuzz.budget;
+    fuzz.spool.folder = "/tmp";
+    fuzz.host.spool = &fuzz.spool;
     hub_graph_init(&fuzz.graphs[0], &fuzz.budget);
     fuzz.graphs[0].walk_max = 100000;
     argument = hub_arena_allocate(&fuzz.arena, length + 2);

@@ -261,10 +261,10 @@ config_find(struct arithmetic_run *run, const struct ckpt_source **source)
     *source = options[ARITHMETIC_CONFIG].source;
     if (*source != NULL)
         return CKPT_OK;
-    if (!host->source_is_folder(host, adapter))
+    if (adapter != NULL && !host->source_is_folder(host, adapter))
         return given ? CKPT_OK
                      : host->source_open(host, adapter, CONFIG, source);
-    if (folder_has_config(host, adapter, &status))
+    if (adapter != NULL && folder_has_config(host, adapter, &status))
         return host->source_open(host, adapter, CONFIG, source);
     if (status == CKPT_OK && !given)
         return host->fail(host, CKPT_OPTION, NULL, CKPT_NOWHERE,

@@ -149,12 +149,14 @@ factors_whole(const struct arithmetic *self)
     return true;
 }
 
-/* The file that weighs most; of equals the first. */
+/* The file that weighs most; of equals the first, and so of sums. */
 static size_t
 heaviest(const struct arithmetic *self)
 {
     size_t i, most = 0;
 
+    if (self->kind == ARITHMETIC_ADD || self->kind == ARITHMETIC_SUBTRACT)
+        return 0;
     if (self->how != ARITHMETIC_SUM)
         return self->at > 0.5 ? 1 : 0;
     for (i = 1; i < self->factor_count; i++)

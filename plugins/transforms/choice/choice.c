@@ -6,13 +6,12 @@
  */
 #include "ckpt/plugin.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "hash_table.h"
 #include "optimizer_slots.h"
 #include "pattern.h"
+#include "shape_text.h"
 
 /* What becomes of a container. */
 enum fate { FATE_UNKNOWN = 0, FATE_STAYS, FATE_GOES };
@@ -114,31 +113,16 @@ like_open(const struct ckpt_host *host, const char *argument,
 
 /* ---- Judging names ---- */
 
-/* "[3, 4]", cut where it is long. */
-static const char *
-shape_text(const struct ckpt_tensor *tensor, char text[120])
-{
-    size_t used = 1;
-    uint32_t d;
-
-    text[0] = '[';
-    for (d = 0; d < tensor->rank && used < 80; d++)
-        used += (size_t)snprintf(text + used, 120 - used, "%s%" PRIu64,
-                                 d > 0 ? ", " : "", tensor->shape[d]);
-    snprintf(text + used, 120 - used, d < tensor->rank ? ", ...]" : "]");
-    return text;
-}
-
 static void
 shapes_tell(const struct choice *choice, const struct ckpt_entry *entry,
             const struct ckpt_tensor *theirs)
 {
-    char here[120], there[120];
+    char here[SDK_SHAPE_ROOM], there[SDK_SHAPE_ROOM];
 
     choice->host->warn(choice->host, entry->name.data, CKPT_NOWHERE,
                        "it is %s here and %s there, and left out",
-                       shape_text(entry->value->as.tensor, here),
-                       shape_text(theirs, there));
+                       sdk_shape_text(entry->value->as.tensor, here),
+                       sdk_shape_text(theirs, there));
 }
 
 /* Whether the other graph has a tensor of that name and shape. Of what is in an

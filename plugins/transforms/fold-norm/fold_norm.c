@@ -129,6 +129,20 @@ fold_value(struct fold_norm *run, struct fold *fold, struct ckpt_value **value)
     return status;
 }
 
+/* Of what it is made. */
+static int
+fold_came(struct fold_norm *run, const struct fold *fold,
+          const struct ckpt_value *value)
+{
+    const struct ckpt_value *from[FOLD_PARTS_MAX];
+    size_t i;
+
+    for (i = 0; i < fold->part_count; i++)
+        from[i] = fold->owner->as.map.pairs[fold->parts[i]].value;
+    return run->host->edit_origin(run->host, run->edits, value, from[0], from,
+                                  fold->part_count);
+}
+
 /* The weight stands where the first of its parts stood. */
 static int
 fold_edit(struct fold_norm *run, size_t index)
@@ -143,6 +157,8 @@ fold_edit(struct fold_norm *run, size_t index)
         first = fold->parts[i] < first ? fold->parts[i] : first;
     if (status == CKPT_OK)
         status = fold_value(run, fold, &value);
+    if (status == CKPT_OK)
+        status = fold_came(run, fold, value);
     for (i = 0; i < fold->part_count && status == CKPT_OK; i++)
         if (fold->parts[i] != first)
             status =

@@ -256,7 +256,10 @@ struct layout_run {
     struct sdk_table made;       /* its keys */
     uint64_t counters;           /* num_batches_tracked that were met */
     struct layout_doubts doubts;
-    struct sdk_table views; /* contiguous copies of views, by view */
+    struct sdk_table views;           /* contiguous copies of views, by view */
+    const struct ckpt_value **values; /* of each tensor id that was read */
+    uint64_t tensor_count;            /* of the graph that was read */
+    uint64_t told_id;                 /* values below have their origins told */
 };
 
 extern const char *const layout_directions[]; /* to torch, to Keras */

@@ -383,6 +383,24 @@ run_apply(struct layout_run *run, const struct ckpt_graph *graph)
     return run->host->edit_root(run->host, run->edits, run->root);
 }
 
+static int
+run_values(struct layout_run *run, const struct ckpt_graph *graph)
+{
+    const struct ckpt_value *value;
+    size_t i;
+
+    run->values = layout_allocate(run, ((size_t)graph->tensor_count + 1) *
+                                           sizeof *run->values);
+    if (run->values == NULL)
+        return CKPT_MEMORY;
+    run->tensor_count = graph->tensor_count;
+    for (i = 0; i < graph->entry_count; i++) {
+        value = graph->entries[i].value;
+        run->values[value->as.tensor->id] = value;
+    }
+    return CKPT_OK;
+}
+
 int
 layout_apply(const struct ckpt_host *host, void *self,
              const struct ckpt_graph *const *graphs, size_t graph_count,
@@ -393,7 +411,9 @@ layout_apply(const struct ckpt_host *host, void *self,
 
     (void)graph_count;
     run.graph = host->edit_graph(host, edits);
-    status = run_apply(&run, graphs[0]);
+    status = run_values(&run, graphs[0]);
+    if (status == CKPT_OK)
+        status = run_apply(&run, graphs[0]);
     layout_map_fini(&run);
     layout_config_fini(&run);
     layout_release(&run);

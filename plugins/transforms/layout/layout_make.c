@@ -278,8 +278,33 @@ make_coded(struct layout_run *run, const struct layout_plan *plan,
     return status == CKPT_OK ? make_own(run, plan, &like, name, value) : status;
 }
 
+<<<<<<< HEAD
 static int
 make_bytes(struct layout_run *run, const struct layout_plan *plan,
+=======
+/* Of what a new value is made; one that is met again has been told. */
+static int
+make_came(struct layout_run *run, const struct layout_plan *plan,
+          const struct ckpt_value *value)
+{
+    const struct ckpt_value *from[LAYOUT_PIECES_MAX];
+    size_t i;
+
+    if (plan->how == LAYOUT_FILLED || value->id < run->told_id)
+        return CKPT_OK;
+    run->told_id = value->id + 1;
+    for (i = 0; i < plan->piece_count; i++) {
+        if (plan->pieces[i].of->id >= run->tensor_count)
+            return CKPT_OK;
+        from[i] = run->values[plan->pieces[i].of->id];
+    }
+    return run->host->edit_origin(run->host, run->edits, value, from[0], from,
+                                  plan->piece_count);
+}
+
+static int
+make_value(struct layout_run *run, const struct layout_plan *plan,
+>>>>>>> main
            const char *name, struct ckpt_value **value)
 {
     const struct ckpt_host *host = run->host;
@@ -309,6 +334,15 @@ layout_make(struct layout_run *run, const struct layout_plan *plan,
         status =
             host->attr_set(host, run->graph, *value, attr->name, attr->value);
     return status;
+}
+
+int
+layout_make(struct layout_run *run, const struct layout_plan *plan,
+            const char *name, struct ckpt_value **value)
+{
+    int status = make_value(run, plan, name, value);
+
+    return status == CKPT_OK ? make_came(run, plan, *value) : status;
 }
 
 int

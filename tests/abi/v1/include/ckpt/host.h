@@ -334,6 +334,7 @@ struct ckpt_host {
     void (*remedy)(const struct ckpt_host *host, const char *format, ...)
         CKPT_PRINTF(2, 3);
 
+<<<<<<< HEAD
     /* ---- Attributes [apply] ---- */
 
     /* Takes an attribute of the graph out, by its name: one that tells of a
@@ -341,6 +342,37 @@ struct ckpt_host {
      * nothing. */
     int (*edit_attr_drop)(const struct ckpt_host *host,
                           struct ckpt_edits *edits, const char *name);
+=======
+    /* ---- What becomes of tensors [apply] ---- */
+
+    /* Says what is done with one tensor of the files at hand, for the report
+     * of the transform. `what` is a word or two that many have in common:
+     * "missing, kept". The hub counts them and lists the first names in one
+     * line, a warning if `notable`, else shown under -v alone, where every
+     * tensor has a line too, with the text: what is to be said of this one,
+     * or "". */
+    void (*edit_tell)(const struct ckpt_host *host, struct ckpt_edits *edits,
+                      const char *tensor, const char *what, bool notable,
+                      const char *format, ...) CKPT_PRINTF(6, 7);
+
+    /* Says of which tensors a new one of edit_graph has its bytes, those that
+     * weigh most first, and what it is put instead of, or NULL; for whoever
+     * asks what came from where. All are values of the graphs that apply was
+     * given. A new value without a word comes from that in whose place it is
+     * put. */
+    int (*edit_origin)(const struct ckpt_host *host, struct ckpt_edits *edits,
+                       const struct ckpt_value *tensor,
+                       const struct ckpt_value *instead,
+                       const struct ckpt_value *const *from, size_t from_count);
+
+    /* ---- The name of the output [apply] ---- */
+
+    /* Asks for an output whose name tells its own hash, if one is written: the
+     * first eight digits of the file's SHA-256, behind a `-`, before the
+     * suffix. It is no edit, and counts as none. */
+    void (*edit_hash_name)(const struct ckpt_host *host,
+                           struct ckpt_edits *edits);
+>>>>>>> main
 };
 
 #endif
