@@ -328,20 +328,19 @@ host_edit_root(const struct ckpt_host *table, struct ckpt_edits *edits,
     return hub_edit_root(edits, value);
 }
 
-<<<<<<< HEAD
 static int
 host_edit_attr_drop(const struct ckpt_host *table, struct ckpt_edits *edits,
                     const char *name)
 {
     (void)table;
     return hub_edit_attr_drop(edits, name);
-=======
+}
+
 static void
 host_edit_hash_name(const struct ckpt_host *table, struct ckpt_edits *edits)
 {
     (void)table;
     edits->hash_name = true;
->>>>>>> main
 }
 
 static void host_edit_unmatched(const struct ckpt_host *table,
@@ -486,13 +485,10 @@ static const struct ckpt_host host_table = {
     .storage_join = host_storage_join,
     .verifying = host_verifying,
     .remedy = host_remedy,
-<<<<<<< HEAD
-    .edit_attr_drop = host_edit_attr_drop,
-=======
     .edit_tell = host_edit_tell,
     .edit_origin = host_edit_origin,
     .edit_hash_name = host_edit_hash_name,
->>>>>>> main
+    .edit_attr_drop = host_edit_attr_drop,
 };
 
 void

@@ -278,10 +278,6 @@ make_coded(struct layout_run *run, const struct layout_plan *plan,
     return status == CKPT_OK ? make_own(run, plan, &like, name, value) : status;
 }
 
-<<<<<<< HEAD
-static int
-make_bytes(struct layout_run *run, const struct layout_plan *plan,
-=======
 /* Of what a new value is made; one that is met again has been told. */
 static int
 make_came(struct layout_run *run, const struct layout_plan *plan,
@@ -304,7 +300,6 @@ make_came(struct layout_run *run, const struct layout_plan *plan,
 
 static int
 make_value(struct layout_run *run, const struct layout_plan *plan,
->>>>>>> main
            const char *name, struct ckpt_value **value)
 {
     const struct ckpt_host *host = run->host;
@@ -328,20 +323,11 @@ layout_make(struct layout_run *run, const struct layout_plan *plan,
 {
     const struct ckpt_host *host = run->host;
     const struct ckpt_attr *attr = plan->attrs;
-    int status = make_bytes(run, plan, name, value);
+    int status = make_value(run, plan, name, value);
 
     for (; attr != NULL && status == CKPT_OK; attr = attr->next)
         status =
             host->attr_set(host, run->graph, *value, attr->name, attr->value);
-    return status;
-}
-
-int
-layout_make(struct layout_run *run, const struct layout_plan *plan,
-            const char *name, struct ckpt_value **value)
-{
-    int status = make_value(run, plan, name, value);
-
     return status == CKPT_OK ? make_came(run, plan, *value) : status;
 }
 

@@ -334,15 +334,6 @@ struct ckpt_host {
     void (*remedy)(const struct ckpt_host *host, const char *format, ...)
         CKPT_PRINTF(2, 3);
 
-<<<<<<< HEAD
-    /* ---- Attributes [apply] ---- */
-
-    /* Takes an attribute of the graph out, by its name: one that tells of a
-     * layout that the edited graph has no more. One that is not there is
-     * nothing. */
-    int (*edit_attr_drop)(const struct ckpt_host *host,
-                          struct ckpt_edits *edits, const char *name);
-=======
     /* ---- What becomes of tensors [apply] ---- */
 
     /* Says what is done with one tensor of the files at hand, for the report
@@ -372,7 +363,14 @@ struct ckpt_host {
      * suffix. It is no edit, and counts as none. */
     void (*edit_hash_name)(const struct ckpt_host *host,
                            struct ckpt_edits *edits);
->>>>>>> main
+
+    /* ---- Attributes [apply] ---- */
+
+    /* Takes an attribute of the graph out, by its name: one that tells of a
+     * layout that the edited graph has no more. One that is not there is
+     * nothing. */
+    int (*edit_attr_drop)(const struct ckpt_host *host,
+                          struct ckpt_edits *edits, const char *name);
 };
 
 #endif
