@@ -388,7 +388,7 @@ enum ckpt_change {
     CKPT_CHANGE_SHAPE = 1 << 2,
     CKPT_CHANGE_STRIDES = 1 << 3, /* of the same shape */
     CKPT_CHANGE_DEVICE = 1 << 4,
-    CKPT_CHANGE_GRAD = 1 << 5,   /* requires_grad */
+    CKPT_CHANGE_GRAD = 1 << 5,   /* requires_grad; or that it is said at all */
     CKPT_CHANGE_TIED = 1 << 6,   /* its bytes are now another tensor's too */
     CKPT_CHANGE_UNTIED = 1 << 7, /* they are now its own */
     CKPT_CHANGE_VALUES = 1 << 8, /* of the same dtype and shape */

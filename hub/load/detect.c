@@ -119,14 +119,17 @@ detect_load_unknown(struct hub_registry *registry)
  * read on behind the magic. */
 static void
 detection_decline(struct detection *detection, struct hub_format *format,
-                  const struct ckpt_evidence *evidence, const char *name)
+                  const struct ckpt_evidence *evidence,
+                  const struct ckpt_source *source)
 {
+    const char *name = source->name;
     bool suffix = suffix_matches(format, name) > 0;
+    bool begins = format->magics != NULL && !source->folder;
 
     if (evidence->how[0] != '\0')
         detection->other = *evidence;
     else if (detection->broken == NULL
-                 ? suffix || format->magics != NULL
+                 ? suffix || begins
                  : suffix && suffix_matches(detection->broken, name) == 0)
         detection->broken = format;
 }
@@ -201,7 +204,7 @@ hub_detect(struct hub_registry *registry, struct hub_host *host,
         if (claim.level > CKPT_EVIDENCE_NONE)
             detection_weigh(&detection, candidate, &claim, source->name);
         else
-            detection_decline(&detection, candidate, &claim, source->name);
+            detection_decline(&detection, candidate, &claim, source);
     }
     if (detection.rival != NULL)
         return detect_rivals(host, &detection);

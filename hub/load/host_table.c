@@ -328,19 +328,19 @@ host_edit_root(const struct ckpt_host *table, struct ckpt_edits *edits,
     return hub_edit_root(edits, value);
 }
 
+static void
+host_edit_hash_name(const struct ckpt_host *table, struct ckpt_edits *edits)
+{
+    (void)table;
+    edits->hash_name = true;
+}
+
 static int
 host_edit_attr_drop(const struct ckpt_host *table, struct ckpt_edits *edits,
                     const char *name)
 {
     (void)table;
     return hub_edit_attr_drop(edits, name);
-}
-
-static void
-host_edit_hash_name(const struct ckpt_host *table, struct ckpt_edits *edits)
-{
-    (void)table;
-    edits->hash_name = true;
 }
 
 static void host_edit_unmatched(const struct ckpt_host *table,
@@ -426,6 +426,23 @@ host_rehearse(const struct ckpt_host *table, int (*work)(void *context),
     return hub_child_try(&child, work, context);
 }
 
+static void host_lose(const struct ckpt_host *table, const char *tensor,
+                      uint64_t byte, const char *format, ...) CKPT_PRINTF(4, 5);
+
+static void
+host_lose(const struct ckpt_host *table, const char *tensor, uint64_t byte,
+          const char *format, ...)
+{
+    struct hub_report *report = host_private(table)->report;
+    va_list arguments;
+
+    report->loss_count++;
+    va_start(arguments, format);
+    hub_note_list(report, CKPT_MESSAGE_WARNING, tensor, byte, format,
+                  arguments);
+    va_end(arguments);
+}
+
 static void host_remedy(const struct ckpt_host *table, const char *format, ...)
     CKPT_PRINTF(2, 3);
 
@@ -489,6 +506,7 @@ static const struct ckpt_host host_table = {
     .edit_origin = host_edit_origin,
     .edit_hash_name = host_edit_hash_name,
     .edit_attr_drop = host_edit_attr_drop,
+    .lose = host_lose,
 };
 
 void

@@ -41,6 +41,12 @@ def chunks(shape):
     return tuple(max(1, (size * 2) // 5) for size in shape)
 
 
+def nbit():
+    made = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    made.set_filter(h5py.h5z.FILTER_NBIT, h5py.h5z.FLAG_OPTIONAL)
+    return made
+
+
 def layouts(kind):
     """Name -> what create_dataset takes, by shape."""
     plain = numpy.dtype(kind).kind in "fiu"
@@ -64,6 +70,10 @@ def layouts(kind):
             if numpy.prod(chunks(s)) >= 8 else {})
     if numpy.dtype(kind).kind in "iu":
         found["scaled"] = lambda s: {"chunks": chunks(s), "scaleoffset": 0}
+    if kind in ("f4", "f8"):
+        found["scaled"] = lambda s: {"chunks": chunks(s), "scaleoffset": 2}
+    if plain:
+        found["nbit"] = lambda s: {"chunks": chunks(s), "dcpl": nbit()}
     return found
 
 
@@ -180,6 +190,25 @@ def save(folder):
 
 # ---- What is refused, or must not take much ----
 
+def other_types(file):
+    """Between two tensors one of each kind that no tensor has."""
+    file["a"] = values("f4", (3, 4))
+    low = file["/"].id
+    space = h5py.h5s.create_simple((5,))
+    h5py.h5d.create(low, b"bits", h5py.h5t.STD_B16LE, space)
+    file["compound"] = numpy.ones(4, [("n", "<i4"), ("x", "<f8")])
+    file["long_double"] = numpy.ones(3, numpy.longdouble)
+    short = h5py.h5t.STD_I16LE.copy()
+    short.set_precision(12)
+    h5py.h5d.create(low, b"precision", short, space)
+    file.create_dataset("reference", (2,), h5py.ref_dtype)[0] = file.ref
+    h5py.h5d.create(low, b"rows", h5py.h5t.array_create(
+        h5py.h5t.IEEE_F32LE, (2, 3)), space)
+    file.create_dataset("sequence", (3,), h5py.vlen_dtype("f4"))[0] = [1, 2]
+    h5py.h5d.create(low, b"time", h5py.h5t.UNIX_D32LE, space)
+    file["y"] = values("i2", (5,))
+
+
 def save_hostile(folder):
     def make(name, **options):
         return h5py.File(folder / f"{name}.h5", "w", **options)
@@ -222,9 +251,12 @@ def save_hostile(folder):
     with make("lzf") as file:
         file.create_dataset("p", data=numpy.arange(1000.0),
                             compression="lzf")
-    with make("sequence") as file:
-        file.create_dataset("t", (3,), dtype=h5py.vlen_dtype("f4"),
-                            chunks=(1,))[0] = [1, 2]
+    with make("other-types") as file:
+        other_types(file)
+    with make("other-types-lib") as file:
+        other_types(file)
+        file.create_dataset("z", data=values("f4", (40, 4)),
+                            compression="gzip")
     for name in ("deep", "deep-new"):
         with make(name, libver="v110" if name == "deep-new" else
                   "earliest") as file:

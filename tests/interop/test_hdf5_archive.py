@@ -139,6 +139,21 @@ def test_assets(saved, tmp_path):
     assert "weights are left out: 1" in done.stderr
 
 
+def test_folder(saved, tmp_path):
+    """An archive that was unpacked is the same model."""
+    folder, wanted = saved
+    for model in MODELS:
+        with zipfile.ZipFile(folder / f"{model}.keras") as archive:
+            archive.extractall(tmp_path / model)
+        listed = tools.ls(tmp_path / model)
+        assert of_layers(listed) == wanted[model]
+        packed = tools.ls(folder / f"{model}.keras")
+        for key in ("tensors", "values", "attributes"):
+            assert listed[key] == packed[key], (model, key)
+    (tmp_path / "dense/config.json").unlink()
+    assert tools.run("ls", tmp_path / "dense").returncode == 4
+
+
 def test_damaged(saved, tmp_path):
     """Truncated archives and other texts than were stored are refused."""
     folder, _ = saved

@@ -30,8 +30,14 @@ REFUSED = {
     "virtual-self": (4, "virtual"),
     "other-file": (4, "a link to another file"),
     "lzf": (4, "filter 'lzf' (32000)"),
-    "sequence": (4, "a variable-length sequence"),
 }
+
+# What is said of data sets that are left out.
+LEFT_OUT = {"bits": "a bit field", "compound": "a compound",
+            "long_double": "a float of an unknown form",
+            "precision": "an integer of an unknown form",
+            "reference": "a reference", "rows": "an array",
+            "sequence": "a variable-length sequence", "time": "a time"}
 
 
 class Peer:
@@ -140,14 +146,19 @@ def test_walks(peer, version):
     assert counts[0] > 10 and counts[2] > 10, counts
 
 
-@pytest.fixture(scope="module")
-def hostile(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("hostile")
-    done = subprocess.run([conftest.python_of("new"), SCRIPT, "hostile",
-                           folder], capture_output=True, text=True)
+def saved(tmp_path_factory, what):
+    """A folder of what h5py of today makes of that name."""
+    folder = tmp_path_factory.mktemp(what)
+    done = subprocess.run([conftest.python_of("new"), SCRIPT, what, folder],
+                          capture_output=True, text=True)
     if done.returncode != 0:
         pytest.skip(f"no h5py: {done.stderr[-200:]}")
     return folder
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory):
+    return saved(tmp_path_factory, "hostile")
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -159,6 +170,27 @@ def test_refused(hostile, name):
         assert done.returncode == status, done.stderr
         assert text in done.stderr
         assert done.stderr.count("\n") <= 2
+
+
+@pytest.mark.parametrize("name,rest", [("other-types", ["a", "y"]),
+                                       ("other-types-lib", ["a", "y", "z"])])
+def test_left_out(hostile, tmp_path, name, rest):
+    """What no tensor can be is left out by name, and a loss."""
+    path, made = hostile / f"{name}.h5", tmp_path / "m.safetensors"
+    done = tools.run("ls", "--digest", path)
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert [line.split("\t")[0] for line in lines] == rest
+    said = done.stderr.splitlines()
+    assert len(said) == len(LEFT_OUT)
+    for line, (data, why) in zip(said, LEFT_OUT.items()):
+        assert f"warning: {path}: it is left out" in line
+        assert f": {why} (tensor {data}, byte " in line
+    done = tools.run("convert", "--strict", path, made)
+    assert done.returncode == 4 and not made.exists()
+    assert f"{len(LEFT_OUT)} things would be lost" in done.stderr
+    tools.ckpt("convert", path, made)
+    assert [t["name"] for t in tools.ls(made)["tensors"]] == rest
 
 
 @pytest.mark.parametrize("name", ["deep", "deep-new", "cycle"])
@@ -191,12 +223,7 @@ def test_memory(hostile, name, most_kib):
 
 @pytest.fixture(scope="module")
 def latest(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("latest")
-    done = subprocess.run([conftest.python_of("new"), SCRIPT, "latest",
-                           folder], capture_output=True, text=True)
-    if done.returncode != 0:
-        pytest.skip(f"no h5py: {done.stderr[-200:]}")
-    return folder
+    return saved(tmp_path_factory, "latest")
 
 
 def test_latest(latest):

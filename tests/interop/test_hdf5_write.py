@@ -299,6 +299,14 @@ def predictions(model):
     return model(pixels.astype("float32"), training=False).detach().numpy()
 
 
+def assert_loads(keras, path, model):
+    """Its weights make another model predict as this one."""
+    fresh = made_model(keras, 2)
+    assert (predictions(fresh) != predictions(model)).any()
+    fresh.load_weights(path)
+    assert (predictions(fresh) == predictions(model)).all()
+
+
 def texts_of(value):
     """Lists of strings alike, be they of one length or not."""
     if isinstance(value, dict):
@@ -307,6 +315,18 @@ def texts_of(value):
         return [text[1] if isinstance(text, list) else text
                 for text in value[1]]
     return value
+
+
+def assert_same(got, wanted):
+    """Attributes, objects and bytes, as h5py tells them."""
+    assert texts_of(got["attributes"]) == texts_of(wanted["attributes"])
+    assert set(got["objects"]) == set(wanted["objects"])
+    for name, thing in wanted["objects"].items():
+        found = got["objects"][name]
+        for key in ("group", "dtype", "shape", "sha256"):
+            assert found.get(key) == thing.get(key), (name, key)
+        assert texts_of(found["attributes"]) == \
+            texts_of(thing["attributes"]), name
 
 
 def save_keras2(model, path):
@@ -320,7 +340,7 @@ def save_keras2(model, path):
 def through(tmp_path, source, suffix, *options):
     """To safetensors and back."""
     middle, target = tmp_path / "middle.safetensors", tmp_path / f"out{suffix}"
-    tools.ckpt("convert", source, middle)
+    tools.ckpt("convert", source, middle, "--force")
     tools.ckpt("convert", middle, target, *options)
     return target
 
@@ -335,10 +355,7 @@ def test_keras3_weights(tmp_path, keras, h5py, options):
     for name, thing in wanted.items():
         for key in ("attributes", "group", "dtype", "shape", "sha256"):
             assert got[name].get(key) == thing.get(key), (name, key)
-    fresh = made_model(keras, 2)
-    assert (predictions(fresh) != predictions(model)).any()
-    fresh.load_weights(target)
-    assert (predictions(fresh) == predictions(model)).all()
+    assert_loads(keras, target, model)
 
 
 def test_keras2_weights(tmp_path, keras, h5py):
@@ -347,18 +364,9 @@ def test_keras2_weights(tmp_path, keras, h5py):
     target = through(tmp_path, source, ".h5", "--to", "keras2")
     wanted, got = h5py(source), h5py(target)
     got["attributes"].pop("ckpt.graph", None)
-    assert texts_of(got["attributes"]) == texts_of(wanted["attributes"])
+    assert_same(got, wanted)
     assert got["attributes"]["layer_names"][0] == "S"
-    assert set(got["objects"]) == set(wanted["objects"])
-    for name, thing in wanted["objects"].items():
-        found = got["objects"][name]
-        for key in ("group", "dtype", "shape", "sha256"):
-            assert found.get(key) == thing.get(key), (name, key)
-        assert texts_of(found["attributes"]) == \
-            texts_of(thing["attributes"]), name
-    fresh = made_model(keras, 2)
-    fresh.load_weights(target)
-    assert (predictions(fresh) == predictions(model)).all()
+    assert_loads(keras, target, model)
 
 
 @pytest.mark.parametrize("options", [(), ("--to", "keras2")])
@@ -370,21 +378,15 @@ def test_keras2_whole_model(tmp_path, keras, options):
     target = through(tmp_path, source, ".h5", *options)
     loaded = keras.models.load_model(target)
     assert (predictions(loaded) == predictions(model)).all()
-    fresh = made_model(keras, 2)
-    fresh.load_weights(target)
-    assert (predictions(fresh) == predictions(model)).all()
+    assert_loads(keras, target, model)
 
 
 def test_keras_archive(tmp_path, keras):
     """The weights of a .keras archive load into the model."""
     model, source = made_model(keras, 1), tmp_path / "in.keras"
     model.save(source)
-    if tools.run("ls", source).returncode != 0:
-        pytest.skip("no .keras archives are read yet")
     target = through(tmp_path, source, ".weights.h5")
-    fresh = made_model(keras, 2)
-    fresh.load_weights(target)
-    assert (predictions(fresh) == predictions(model)).all()
+    assert_loads(keras, target, model)
 
 
 def test_keras3_bfloat16(tmp_path, keras):
@@ -419,14 +421,7 @@ def test_a_real_keras2_file(tmp_path, h5py, options):
         pytest.skip(f"no corpus at {CORPUS}")
     target = through(tmp_path, source, ".h5", *options)
     wanted, got = h5py(source), h5py(target)
-    assert texts_of(got["attributes"]) == texts_of(wanted["attributes"])
-    assert set(got["objects"]) == set(wanted["objects"])
-    for name, thing in wanted["objects"].items():
-        found = got["objects"][name]
-        for key in ("group", "dtype", "shape", "sha256"):
-            assert found.get(key) == thing.get(key), (name, key)
-        assert texts_of(found["attributes"]) == \
-            texts_of(thing["attributes"]), name
+    assert_same(got, wanted)
 
 
 def test_a_tensor_of_no_layer(tmp_path):
@@ -436,6 +431,24 @@ def test_a_tensor_of_no_layer(tmp_path):
                      "--to", "keras2")
     assert done.returncode == 4 and "in layers alone" in done.stderr
     tools.ckpt("convert", tmp_path / "in.pt", tmp_path / "out.h5")
+
+
+def test_empty_groups(tmp_path, h5py):
+    """Groups with nothing in them come back, also from safetensors."""
+    import h5py as writer
+    source = tmp_path / "in.h5"
+    with writer.File(source, "w") as file:
+        file["a/w"] = [1.5]
+        for name in ("a/none", "none/deep/er", "größe"):
+            file.create_group(name)
+    groups = {name for name, thing in h5py(source)["objects"].items()
+              if "group" in thing}
+    for options in ((), ("--to", "keras2"), ("-o", "compress=gzip")):
+        target = through(tmp_path, source, ".h5", "--force", *options)
+        assert groups == {name for name, thing in
+                          h5py(target)["objects"].items() if "group" in thing}
+        assert tools.ls(target)["attributes"] == \
+            tools.ls(source)["attributes"] or "keras2" in options
 
 
 def test_deep_names(tmp_path):

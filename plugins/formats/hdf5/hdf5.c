@@ -8,6 +8,7 @@
 #include "ckpt/plugin.h"
 #include "hdf5_archive.h"
 #include "hdf5_file.h"
+#include "hdf5_folder.h"
 #include "hdf5_graph.h"
 #include "hdf5_probe.h"
 #include "hdf5_shards.h"
@@ -15,7 +16,9 @@
 #include "hdf5_writers.h"
 
 struct hdf5_reader {
-    struct hdf5_archive archive; /* around the part; zeroes if there is none */
+    /* What is around the part, if anything: else zeroes and NULL. */
+    struct hdf5_archive archive;
+    const struct ckpt_source *folder;
     struct hdf5_file file;
 };
 
@@ -37,8 +40,10 @@ hdf5_probe(const struct ckpt_host *host, const struct ckpt_source *source,
     bool is_zip;
     int status = hdf5_archive_is(host, source, &is_zip);
 
-    if (status != CKPT_OK || host->source_is_folder(host, source))
+    if (status != CKPT_OK)
         return status;
+    if (host->source_is_folder(host, source))
+        return hdf5_folder_probe(host, source, evidence);
     if (is_zip)
         return hdf5_archive_probe(host, source, evidence);
     status = hdf5_find_signature(host, &part, &at);
@@ -65,6 +70,10 @@ hdf5_open(const struct ckpt_host *host, const struct ckpt_source *source,
         return CKPT_MEMORY;
     reader->file.part = hdf5_whole(host, source);
     status = hdf5_archive_is(host, source, &is_zip);
+    if (host->source_is_folder(host, source)) {
+        reader->folder = source;
+        status = hdf5_folder_open(host, source, &reader->file.part);
+    }
     if (status == CKPT_OK && is_zip)
         status = hdf5_archive_open(host, source, &reader->archive,
                                    &reader->file.part);
@@ -88,6 +97,8 @@ hdf5_describe(const struct ckpt_host *host, void *self,
         status = hdf5_graph_build(&reader->file.tree, graph);
     if (status == CKPT_OK)
         status = hdf5_archive_describe(host, &reader->archive, graph);
+    if (status == CKPT_OK && reader->folder != NULL)
+        status = hdf5_folder_describe(host, reader->folder, graph);
     return status;
 }
 
@@ -161,7 +172,7 @@ static const struct ckpt_reader hdf5_reader = {
     .summary = "HDF5: Keras weights and models, plain trees of data sets",
     .suffixes = hdf5_suffixes,
     .magics = hdf5_magics,
-    .capabilities = CKPT_READS_INERT | CKPT_READS_FRAGILE,
+    .capabilities = CKPT_READS_FOLDERS | CKPT_READS_INERT | CKPT_READS_FRAGILE,
     .threads = CKPT_THREADS_SERIAL,
     .probe = hdf5_probe,
     .open = hdf5_open,

@@ -236,7 +236,7 @@ report_rest(const struct ckpt_host *host, const struct hdf5_archive *archive)
                  !member_is(member, HDF5_ARCHIVE_WEIGHTS);
     }
     if (count > 0)
-        host->warn(host, NULL, CKPT_NOWHERE,
+        host->lose(host, NULL, CKPT_NOWHERE,
                    "members besides configuration, metadata and weights are "
                    "left out: %zu",
                    count);

@@ -63,7 +63,7 @@ graph_attr(const struct builder *b, struct ckpt_value *owner, const char *name,
         return status;
     if (value != NULL)
         return b->host->attr_set(b->host, b->graph, owner, name, value);
-    b->host->warn(b->host, object->path, object->offset,
+    b->host->lose(b->host, object->path, object->offset,
                   "the attribute %s is left out: %s", text ? name : "?",
                   !text                            ? "its name is not UTF-8"
                   : attr->value.type.other != NULL ? attr->value.type.other
@@ -72,13 +72,37 @@ graph_attr(const struct builder *b, struct ckpt_value *owner, const char *name,
     return CKPT_OK;
 }
 
+/* A group without links and attributes leaves a mark, so that it is not lost:
+ * the attribute `PATH@`, which is None. */
+static int
+graph_group_mark(const struct builder *b, const struct hdf5_object *group)
+{
+    const struct ckpt_value none = {.kind = CKPT_KIND_NONE};
+    size_t path_bytes = strlen(group->path);
+    struct ckpt_value *value;
+    char *name;
+    int status;
+
+    if (path_bytes == 0 || group->attrs != NULL || group->links != NULL)
+        return CKPT_OK;
+    name = hdf5_tree_hold(b->tree, path_bytes + 2);
+    if (name == NULL)
+        return CKPT_MEMORY;
+    memcpy(name, group->path, path_bytes);
+    name[path_bytes] = '@';
+    status = b->host->value_new(b->host, b->graph, &none, sizeof none, &value);
+    return status == CKPT_OK
+               ? b->host->attr_set(b->host, b->graph, NULL, name, value)
+               : status;
+}
+
 /* The attributes of a group go to the graph. */
 static int
 graph_group_attrs(const struct builder *b, const struct hdf5_object *group)
 {
     const struct hdf5_attr *attr = group->attrs;
     size_t path_bytes = strlen(group->path), size;
-    int status = CKPT_OK;
+    int status = graph_group_mark(b, group);
     char *name;
 
     for (; attr != NULL && status == CKPT_OK; attr = attr->next) {
@@ -166,9 +190,9 @@ form_opaque(const struct builder *b, const struct hdf5_object *object)
                : CKPT_DTYPE_NONE;
 }
 
-static int
+static void
 form_of(const struct builder *b, const struct hdf5_object *object,
-        const char *name, struct form *form)
+        struct form *form)
 {
     const struct hdf5_data *data = &object->data;
 
@@ -178,13 +202,8 @@ form_of(const struct builder *b, const struct hdf5_object *object,
     if (form->rank > 0)
         memcpy(form->shape, data->space.shape,
                form->rank * sizeof *form->shape);
-    if (data->type.class == HDF5_OTHER)
-        return b->host->fail(b->host, CKPT_UNSUPPORTED, name, object->offset,
-                             "its elements are of a type that no tensor has: "
-                             "%s",
-                             data->type.other);
     if (data->type.class != HDF5_OPAQUE)
-        return CKPT_OK;
+        return;
     form->dtype = form_opaque(b, object);
     form->named = form->dtype != CKPT_DTYPE_NONE;
     form->split = !form->named;
@@ -192,7 +211,6 @@ form_of(const struct builder *b, const struct hdf5_object *object,
         form->dtype = CKPT_UINT8;
         form->shape[form->rank++] = data->type.size_bytes;
     }
-    return CKPT_OK;
 }
 
 /* The bytes of a small data set that was never written. */
@@ -262,10 +280,10 @@ graph_tensor(const struct builder *b, const struct hdf5_entry *entry,
     const char *name = entry->path.data;
     struct form form = {0};
     struct ckpt_tensor tensor = {.shape = form.shape};
-    int status = form_of(b, object, name, &form);
+    int status;
 
-    if (status == CKPT_OK)
-        status = graph_storage(b, object, &form, name, &tensor.storage);
+    form_of(b, object, &form);
+    status = graph_storage(b, object, &form, name, &tensor.storage);
     if (status != CKPT_OK)
         return status;
     tensor.dtype = form.dtype;
@@ -303,10 +321,19 @@ graph_entry(const struct builder *b, const struct hdf5_entry *entry)
     const struct hdf5_data *data = &entry->object->data;
     size_t count = b->root->as.map.count;
     struct ckpt_value *key, *value;
-    int status = data->place == HDF5_TEXT || data->space.kind == HDF5_NULL
-                     ? graph_value(b, entry, &value)
-                     : graph_tensor(b, entry, &value);
+    int status;
 
+    if (data->place == HDF5_TEXT || data->space.kind == HDF5_NULL) {
+        status = graph_value(b, entry, &value);
+    } else if (data->type.class == HDF5_OTHER) {
+        b->host->lose(b->host, entry->path.data, entry->object->offset,
+                      "it is left out: its elements are of a type that no "
+                      "tensor has: %s",
+                      data->type.other);
+        return CKPT_OK;
+    } else {
+        status = graph_tensor(b, entry, &value);
+    }
     if (status == CKPT_OK)
         status = graph_text(b, entry->path.data, entry->path.size_bytes, &key);
     if (status == CKPT_OK)

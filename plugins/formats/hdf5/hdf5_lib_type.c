@@ -16,7 +16,7 @@ other_name(H5T_class_t class)
     case H5T_TIME:
         return "a time";
     case H5T_BITFIELD:
-        return "a bitfield";
+        return "a bit field";
     case H5T_COMPOUND:
         return "a compound";
     case H5T_REFERENCE:

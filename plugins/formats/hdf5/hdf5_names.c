@@ -52,6 +52,19 @@ hdf5_attr_path(const char *name, const char **own)
     return (size_t)(at - name);
 }
 
+size_t
+hdf5_attr_marks(const struct ckpt_attr *attr)
+{
+    size_t size = strlen(attr->name);
+    const char *reason;
+
+    return attr->value->kind == CKPT_KIND_NONE && size > 1 &&
+                   attr->name[size - 1] == '@' &&
+                   hdf5_path_valid(attr->name, size - 1, &reason)
+               ? size - 1
+               : 0;
+}
+
 bool
 hdf5_attr_lists(const char *own, const char *which)
 {

@@ -56,6 +56,10 @@ bool hdf5_path_valid(const char *path, size_t size_bytes, const char **reason);
  * path; 0 for one of the root, whose name is all of it. */
 size_t hdf5_attr_path(const char *name, const char **own);
 
+/* The length of the path of a group that has nothing: such an attribute is
+ * `PATH@`, of None. 0: it is any other. */
+size_t hdf5_attr_marks(const struct ckpt_attr *attr);
+
 /* Whether these are lists that Keras keeps: `layer_names`, `weight_names`,
  * or one of the pieces that end with a number. */
 bool hdf5_attr_lists(const char *own, const char *which);

@@ -371,15 +371,21 @@ entry_make(struct hdf5_out *out, size_t entry)
     return status;
 }
 
-/* The attributes of the graph, at the root or at the group that they name. */
+/* The attributes of the graph, at the root or at the group that they name; or
+ * a group without any. */
 static int
 out_attr(struct hdf5_out *out, const struct ckpt_attr *attr)
 {
     const char *own;
     size_t path = hdf5_attr_path(attr->name, &own);
+    size_t mark = hdf5_attr_marks(attr);
     int status = CKPT_END;
     hid_t group = -1;
 
+    if (mark > 0) { /* and if a tensor is there, that is more than nothing */
+        status = group_ensure(out, attr->name, mark);
+        return status == CKPT_END ? CKPT_OK : status;
+    }
     if (path > 0)
         status = hdf5_out_group(out, attr->name, path, &group);
     if (status == CKPT_END) {

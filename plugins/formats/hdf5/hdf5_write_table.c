@@ -157,6 +157,8 @@ hdf5_keeps(const struct ckpt_host *host, void *self,
     const struct ckpt_value *value;
     const char *own = attr->name;
 
+    if (index == SIZE_MAX && hdf5_attr_marks(attr) > 0)
+        return true;
     if (index == SIZE_MAX) {
         hdf5_attr_path(attr->name, &own);
         return hdf5_attr_holds(own, attr->value) &&

@@ -76,7 +76,7 @@ void
 layout_optimizer_tell(struct layout_run *run, const struct layout_keras *keras)
 {
     if (keras->optimizer_count > 0)
-        run->host->warn(run->host, keras->optimizer_name, CKPT_NOWHERE,
+        run->host->lose(run->host, keras->optimizer_name, CKPT_NOWHERE,
                         "%zu states of the optimizer and of random numbers "
                         "are left out",
                         keras->optimizer_count);

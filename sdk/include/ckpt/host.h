@@ -371,6 +371,12 @@ struct ckpt_host {
      * nothing. */
     int (*edit_attr_drop)(const struct ckpt_host *host,
                           struct ckpt_edits *edits, const char *name);
+
+    /* Like warn, of something in the input that has no place in the graph and
+     * is left out: counted as a loss, which a strict user does not accept.
+     * [describe, apply] */
+    void (*lose)(const struct ckpt_host *host, const char *tensor,
+                 uint64_t byte, const char *format, ...) CKPT_PRINTF(4, 5);
 };
 
 #endif
