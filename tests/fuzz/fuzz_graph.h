@@ -137,7 +137,10 @@ fuzz_text(struct fuzz *fuzz)
         "a.lora_A.weight", "a.lora_B.weight", "a.lora_B.bias",
         "base_model.model.b.lora_A.x.weight", "b.lora_B.x.weight",
         "e.lora_embedding_A", "e.lora_embedding_B", "b.weight", "e.weight",
-        "a.base_layer.bias", "c.modules_to_save.x.weight", "c.weight"};
+        "a.base_layer.bias", "c.modules_to_save.x.weight", "c.weight",
+        /* of layers */
+        "a.depthwise.weight", "a.pointwise.weight", "vars/0",
+        "layers/layer_normalization/vars/0", "layers/dense/vars@name"};
     const char *text = texts[fuzz_byte(fuzz) % (sizeof texts / sizeof *texts)];
     struct ckpt_value like = {.kind = CKPT_KIND_STRING};
 

@@ -374,7 +374,7 @@ struct ckpt_host {
 
     /* Like warn, of something in the input that has no place in the graph and
      * is left out: counted as a loss, which a strict user does not accept.
-     * [in describe] */
+     * [describe, apply] */
     void (*lose)(const struct ckpt_host *host, const char *tensor,
                  uint64_t byte, const char *format, ...) CKPT_PRINTF(4, 5);
 };
