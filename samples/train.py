@@ -9,6 +9,7 @@ The same torch on the same kind of processor gives the same bytes."""
 import inspect
 import math
 import os
+import re
 import sys
 
 import torch
@@ -68,6 +69,15 @@ class DigitNet(nn.Module):
         x = functional.max_pool2d(self.bn1(self.conv1(x)).relu(), 2)
         x = functional.max_pool2d(self.bn2(self.conv2(x)).relu(), 2)
         return self.fc(x.flatten(1))
+
+
+class DeepDigitNet(DigitNet):
+    """The same with one more layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv3 = nn.Conv2d(16, 16, 3, padding=1, bias=False)
+        self.bn3 = nn.BatchNorm2d(16)
 
 
 class SumModel(nn.Module):
@@ -216,6 +226,24 @@ def save_normed(path):
     torch.save(model.state_dict(), path)
 
 
+def save_deep(path):
+    """Not trained: what a larger network begins with."""
+    torch.manual_seed(5)
+    torch.save(DeepDigitNet().state_dict(), path)
+
+
+def save_dotted(path):
+    """A small DenseNet under the names of torchvision's old zoo, where
+    modules could be called norm.1."""
+    from torchvision.models import DenseNet
+    torch.manual_seed(6)
+    model = DenseNet(growth_rate=2, block_config=(1, 1), num_init_features=4,
+                     bn_size=2, num_classes=3)
+    dotted = re.compile(r"(denselayer\d+\.(?:norm|conv))([12])\.")
+    torch.save({dotted.sub(r"\1.\2.", key): value
+                for key, value in model.state_dict().items()}, path)
+
+
 def save_adder(path):
     torch.save(adder().state_dict(), path)
 
@@ -242,6 +270,8 @@ SAMPLES = {
     "digits-uncounted.pth": save_uncounted,
     "digits-sections.pth": save_sections,
     "digits-normed.pth": save_normed,
+    "digits-deep.pth": save_deep,
+    "densenet-dotted.pth": save_dotted,
     "adder.pth": save_adder,
     "adder-bf16.pth": save_adder_bf16,
 }

@@ -37,7 +37,7 @@ struct cli_args {
     unsigned verbose;
     bool quiet, no_sandbox, help, version;
     bool json, tree, digest, index, optimizer, modules, source, like;
-    bool strict, dry_run, force, sync;
+    bool strict, dry_run, force, sync, hash_name;
 };
 
 enum cli_option_kind {

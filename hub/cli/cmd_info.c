@@ -124,6 +124,14 @@ info_tensors(struct cli *cli, const struct cli_counts *counts)
     cli_out_string(out, ", ");
     cli_out_size(out, counts->tensor_bytes);
     cli_out_char(out, '\n');
+    if (counts->trained_count > 0 &&
+        counts->trained_count < counts->parameter_count) {
+        out = info_line(cli, "trained");
+        cli_out_u64(out, counts->trained_count);
+        cli_out_string(out, " of ");
+        cli_out_u64(out, counts->parameter_count);
+        cli_out_string(out, " parameters\n");
+    }
     out = info_line(cli, "storages");
     cli_out_u64(out, counts->storage_count);
     cli_out_string(out, ", ");

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "escape.h"
 #include "ways.h"
 
 static void
@@ -37,6 +38,19 @@ conversion_summary(struct cli *cli, const struct ckpt_summary *summary,
     }
     cli_say(cli, NULL, cli_out_text(&text));
     cli_out_fini(&text);
+}
+
+/* The path as the user began it, with the name that the file got. */
+static void
+conversion_name(struct cli *cli, const struct ckpt_summary *summary)
+{
+    const char *output = cli->args.output;
+    const char *slash = strrchr(output, '/');
+    size_t folder = slash != NULL ? (size_t)(slash + 1 - output) : 0;
+
+    cli_escape(&cli->out, output, folder);
+    cli_escape_string(&cli->out, summary->name);
+    cli_out_char(&cli->out, '\n');
 }
 
 /* A template is an option of the writer, if that has one. */
@@ -73,6 +87,7 @@ conversion_order(const struct cli_args *args,
     conversion->dry_run = args->dry_run;
     conversion->force = args->force;
     conversion->sync = args->sync;
+    conversion->hash_name = args->hash_name;
 }
 
 static int
@@ -98,6 +113,8 @@ conversion_do(struct cli *cli, struct ckpt_conversion *conversion)
     }
     if (status != CKPT_OK || ended != CKPT_OK)
         return cli_fail(cli, status != CKPT_OK ? status : ended);
+    if (summary.name[0] != '\0' && !args->json)
+        conversion_name(cli, &summary);
     if (args->verbose > 0 || (args->dry_run && !args->quiet))
         conversion_summary(cli, &summary, &ways);
     return CLI_DONE;

@@ -35,6 +35,8 @@ count_tensor(struct cli_counts *counts, const struct ckpt_tensor *tensor,
     counts->tensor_count++;
     counts->tensor_bytes += tensor->size_bytes;
     counts->parameter_count += tensor->role == CKPT_ROLE_PARAMETER;
+    counts->trained_count +=
+        tensor->role == CKPT_ROLE_PARAMETER && tensor->requires_grad;
     counts->buffer_count += tensor->role == CKPT_ROLE_BUFFER;
     if (tensor->dtype < CKPT_DTYPE_COUNT)
         counts->dtypes[tensor->dtype]++;

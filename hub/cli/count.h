@@ -14,6 +14,7 @@ struct cli_device_count {
 
 struct cli_counts {
     uint64_t tensor_count, parameter_count, buffer_count;
+    uint64_t trained_count; /* parameters that want a gradient */
     uint64_t storage_count, value_count;
     uint64_t tensor_bytes;  /* of all tensors, each made contiguous */
     uint64_t storage_bytes; /* of the storages, each once */

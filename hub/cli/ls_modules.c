@@ -27,16 +27,21 @@ struct module {
     uint64_t size_bytes;
 };
 
+/* The end of the optimizer's own name. */
 static size_t
 path_slot(const struct ckpt_text *name)
 {
-    static const char state[] = "state.";
-    size_t i;
+    static const char *const keys[] = {"state.", "param_groups."};
+    size_t i, k, size;
 
-    for (i = 0; i + sizeof state - 1 <= name->size_bytes; i++)
-        if ((i == 0 || name->data[i - 1] == '.') &&
-            memcmp(name->data + i, state, sizeof state - 1) == 0)
-            return i > 0 ? i - 1 : 0;
+    for (i = 0; i < name->size_bytes; i++)
+        for (k = 0; k < 2; k++) {
+            size = strlen(keys[k]);
+            if ((i == 0 || name->data[i - 1] == '.') &&
+                size <= name->size_bytes - i &&
+                memcmp(name->data + i, keys[k], size) == 0)
+                return i > 0 ? i - 1 : 0;
+        }
     return 0;
 }
 

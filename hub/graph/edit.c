@@ -16,6 +16,7 @@ hub_edits_init(struct ckpt_edits *edits, struct hub_graph *graph,
     memset(edits, 0, sizeof *edits);
     edits->from = from;
     edits->graph = graph;
+    edits->attrs.arena = &graph->arena;
     graph->public.value_count = edits->own_first = from->value_count;
     graph->public.tensor_count = from->tensor_count;
     graph->public.storage_count = from->storage_count;
@@ -196,6 +197,20 @@ hub_edit_root(struct ckpt_edits *edits, const struct ckpt_value *value)
     if (!value_exists(edits, value))
         return edit_misused(edits, "the root, by a value that is not there");
     edits->root = value;
+    edits->count++;
+    return CKPT_OK;
+}
+
+int
+hub_edit_attr_drop(struct ckpt_edits *edits, const char *name)
+{
+    struct hub_arena *arena = &edits->graph->arena;
+    const char *copy = hub_arena_text(arena, name, strlen(name));
+    bool added;
+
+    if (copy == NULL ||
+        hub_table_add(&edits->attrs, copy, strlen(copy), &added) == NULL)
+        return edits->graph->report->status;
     edits->count++;
     return CKPT_OK;
 }

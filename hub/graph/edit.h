@@ -5,6 +5,7 @@
 #ifndef HUB_GRAPH_EDIT_H
 #define HUB_GRAPH_EDIT_H
 
+#include "hub/core/table.h"
 #include "hub/graph/graph.h"
 
 struct hub_edit;
@@ -28,11 +29,13 @@ struct ckpt_edits {
                                   of its places; NULL: none is edited */
     struct hub_storage **relabelled; /* of each storage id, or NULL */
     const struct ckpt_value *root;   /* the new one, or NULL */
-    uint64_t own_first;    /* the least value id of edit_graph's own */
-    uint64_t count;        /* edits that were recorded */
-    uint64_t unmatched;    /* parts of the argument that matched nothing */
-    bool optional;         /* that is no warning */
-    struct hub_told *told; /* in order */
+    uint64_t own_first;     /* the least value id of edit_graph's own */
+    uint64_t count;         /* edits that were recorded */
+    uint64_t unmatched;     /* parts of the argument that matched nothing */
+    struct hub_table attrs; /* names of those of the graph that are dropped */
+    bool hash_name;         /* the output's name is to tell its hash */
+    bool optional;          /* that is no warning */
+    struct hub_told *told;  /* in order */
 };
 
 /* `graph` has been initialised and is empty. It borrows texts, shapes and
@@ -61,6 +64,7 @@ int hub_edit_origin(struct ckpt_edits *edits, const struct ckpt_value *value,
 /* Counts one more tensor of which this is told. */
 int hub_edit_tell(struct ckpt_edits *edits, const char *tensor,
                   const char *what, bool notable);
+int hub_edit_attr_drop(struct ckpt_edits *edits, const char *name);
 
 /* Makes all edits and finishes edits->graph. Nothing is recorded after. */
 int hub_edits_apply(struct ckpt_edits *edits);

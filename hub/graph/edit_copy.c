@@ -240,14 +240,18 @@ copy_tensor(struct copy *copy, const struct ckpt_value *old,
     return CKPT_OK;
 }
 
+/* All but those that are dropped; NULL: none is. */
 static int
 copy_attrs(struct copy *copy, const struct ckpt_attr *old,
-           const struct ckpt_attr **end)
+           const struct hub_table *dropped, const struct ckpt_attr **end)
 {
     struct ckpt_attr *attr;
     int status = CKPT_OK;
 
     for (; old != NULL && status == CKPT_OK; old = old->next) {
+        if (dropped != NULL &&
+            hub_table_find(dropped, old->name, strlen(old->name)) != NULL)
+            continue;
         attr = copy_allocate(copy, sizeof *attr);
         if (attr == NULL)
             return copy_status(copy);
@@ -303,7 +307,7 @@ copy_value(struct copy *copy, const struct ckpt_value *old,
     copy->depth++;
     status = copy_content(copy, old, &value->public);
     if (status == CKPT_OK)
-        status = copy_attrs(copy, old->attrs, &value->public.attrs);
+        status = copy_attrs(copy, old->attrs, NULL, &value->public.attrs);
     copy->depth--;
     *made = &value->public;
     return status;
@@ -324,7 +328,8 @@ copy_graph(struct copy *copy)
     root = edits->root != NULL ? edits->root : edits->from->root;
     status = copy_value(copy, root, &public->root);
     if (status == CKPT_OK)
-        status = copy_attrs(copy, edits->from->attrs, &public->attrs);
+        status =
+            copy_attrs(copy, edits->from->attrs, &edits->attrs, &public->attrs);
     return status == CKPT_OK ? hub_graph_finish(copy->graph) : status;
 }
 

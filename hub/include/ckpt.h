@@ -388,7 +388,7 @@ enum ckpt_change {
     CKPT_CHANGE_SHAPE = 1 << 2,
     CKPT_CHANGE_STRIDES = 1 << 3, /* of the same shape */
     CKPT_CHANGE_DEVICE = 1 << 4,
-    CKPT_CHANGE_GRAD = 1 << 5,   /* requires_grad */
+    CKPT_CHANGE_GRAD = 1 << 5,   /* requires_grad; or that it is said at all */
     CKPT_CHANGE_TIED = 1 << 6,   /* its bytes are now another tensor's too */
     CKPT_CHANGE_UNTIED = 1 << 7, /* they are now its own */
     CKPT_CHANGE_VALUES = 1 << 8, /* of the same dtype and shape */
@@ -448,6 +448,10 @@ struct ckpt_conversion {
     /* Called for what transforms say, as they do; with the same context. What
      * it points to lives for the call. NULL: nobody asks. */
     void (*told)(void *context, const struct ckpt_told *told);
+    /* Put the first eight digits of the output's SHA-256 into its name, as
+     * ckpt_verify finds them: "model.pth" becomes "model-5c106cde.pth". The
+     * output is one file. */
+    bool hash_name;
 };
 
 static inline struct ckpt_conversion
@@ -468,6 +472,9 @@ struct ckpt_summary {
     uint64_t size_bytes;   /* of all output files */
     size_t file_count;
     size_t loss_count;
+    /* Of the output, without folders, if it tells a hash that was asked for
+     * here or by a transform; else empty. */
+    char name[256];
 };
 
 /* `summary` may be NULL. After a failure no output file is there that was

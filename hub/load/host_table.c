@@ -328,6 +328,21 @@ host_edit_root(const struct ckpt_host *table, struct ckpt_edits *edits,
     return hub_edit_root(edits, value);
 }
 
+static void
+host_edit_hash_name(const struct ckpt_host *table, struct ckpt_edits *edits)
+{
+    (void)table;
+    edits->hash_name = true;
+}
+
+static int
+host_edit_attr_drop(const struct ckpt_host *table, struct ckpt_edits *edits,
+                    const char *name)
+{
+    (void)table;
+    return hub_edit_attr_drop(edits, name);
+}
+
 static void host_edit_unmatched(const struct ckpt_host *table,
                                 struct ckpt_edits *edits, const char *format,
                                 ...) CKPT_PRINTF(3, 4);
@@ -489,6 +504,8 @@ static const struct ckpt_host host_table = {
     .remedy = host_remedy,
     .edit_tell = host_edit_tell,
     .edit_origin = host_edit_origin,
+    .edit_hash_name = host_edit_hash_name,
+    .edit_attr_drop = host_edit_attr_drop,
     .lose = host_lose,
 };
 

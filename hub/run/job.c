@@ -3,6 +3,7 @@
  * A conversion from beginning to end: read, fit, plan, make room, pump,
  * commit.
  */
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -11,6 +12,7 @@
 #include "hub/load/loader.h"
 #include "hub/run/drive.h"
 #include "hub/run/fit.h"
+#include "hub/run/hash_name.h"
 #include "hub/run/named.h"
 #include "hub/run/pump.h"
 #include "hub/run/reading.h"
@@ -31,6 +33,7 @@ struct job {
     char *folder; /* of the output */
     size_t folder_bytes;
     const char *name; /* of the output in it */
+    char *hash_name;  /* the one that tells its hash, if it is to; or NULL */
     struct hub_sink **sinks;
 };
 
@@ -182,11 +185,35 @@ job_plan(struct job *job)
     return status == CKPT_OK ? hub_plan_finish(&job->plan) : status;
 }
 
+/* Whether the name is to tell the hash, and how. */
+static int
+job_hash_name(struct job *job)
+{
+    if (!job->order->hash_name && !job->reading.transforms.hash_name)
+        return CKPT_OK;
+    job_report(job)->file = job->order->output;
+    job_report(job)->plugin = NULL;
+    if (job->plan.file_count > 1 || job->plan.files[0].name != NULL)
+        return hub_fail(job_report(job), CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
+                        "of an output of several files no name can tell the "
+                        "hash");
+    return hub_hash_name(&job->reading.arena, job->name,
+                         job->format->info.suffixes, &job->hash_name);
+}
+
+static const char *
+job_file_name(const struct job *job, const struct hub_plan_file *planned)
+{
+    if (job->hash_name != NULL)
+        return job->hash_name;
+    return planned->name != NULL ? planned->name : job->name;
+}
+
 static int
 job_begin_file(struct job *job, uint32_t file)
 {
     const struct hub_plan_file *planned = &job->plan.files[file];
-    const char *name = planned->name != NULL ? planned->name : job->name;
+    const char *name = job_file_name(job, planned);
     const char *shown = job->order->output;
     char *path = hub_path_join(&job->user->budget, job->folder,
                                strlen(job->folder), name);
@@ -201,7 +228,8 @@ job_begin_file(struct job *job, uint32_t file)
     job_report(job)->file = shown;
     job_report(job)->plugin = NULL;
     status = hub_sink_begin(&job->user->budget, path, planned->size_bytes,
-                            job->order->force, &job->sinks[file]);
+                            job->order->force || job->hash_name != NULL,
+                            &job->sinks[file]);
     hub_release(&job->user->budget, path);
     return status;
 }
@@ -308,10 +336,21 @@ job_commit(struct job *job)
     int status = CKPT_OK;
 
     job_report(job)->file = job->order->output;
+    if (job->hash_name != NULL)
+        status = hub_hash_sink(job->sinks[0], job->order->force);
     for (i = 0; i < job->plan.file_count && status == CKPT_OK; i++)
         status = hub_sink_commit(job->sinks[i], job->order->force,
                                  job_syncs(job, i));
     return status;
+}
+
+/* The last part of a path. */
+static const char *
+job_last(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash != NULL ? slash + 1 : path;
 }
 
 static void
@@ -328,6 +367,9 @@ job_summary(const struct job *job, struct ckpt_summary *summary)
     summary->loss_count = job_report(job)->loss_count;
     for (i = 0; i < job->plan.file_count; i++)
         summary->size_bytes += job->plan.files[i].size_bytes;
+    if (job->hash_name != NULL && job->sinks != NULL)
+        snprintf(summary->name, sizeof summary->name, "%s",
+                 job_last(job->sinks[0]->target));
 }
 
 static void
@@ -372,6 +414,8 @@ ckpt_convert(struct ckpt *user, const struct ckpt_conversion *conversion,
         status = job_writer(&job);
     if (status == CKPT_OK)
         status = job_plan(&job);
+    if (status == CKPT_OK)
+        status = job_hash_name(&job);
     if (status == CKPT_OK && conversion->way != NULL)
         status = hub_ways(&job.reading, &job.fit, conversion->way,
                           conversion->way_context);

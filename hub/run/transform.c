@@ -284,6 +284,7 @@ applied_tell(struct hub_transforms *transforms, struct hub_applied *applied,
                  edits->count == 1 ? "" : "s");
     if (!applied->optional)
         transforms->unmatched += edits->unmatched;
+    transforms->hash_name |= edits->hash_name;
     if (applied->matched || edits->unmatched > 0)
         return;
     transforms->unmatched += !applied->optional;

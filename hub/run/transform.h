@@ -36,6 +36,7 @@ struct hub_transforms {
     struct hub_arena arena;
     struct hub_applied *applied; /* those that are open */
     uint64_t unmatched;          /* transforms, or parts of one */
+    bool hash_name;              /* the output's name is to tell its hash */
 };
 
 /* Opens each of the list, so that a wrong argument is told before a file is

@@ -86,6 +86,16 @@ changes_bytes(const struct hub_changes *changes, const struct ckpt_way *way)
     return found;
 }
 
+/* A parameter that is told to be one is told to be trained or not. */
+static bool
+gradient_changes(const struct ckpt_tensor *before,
+                 const struct ckpt_tensor *after)
+{
+    return before->requires_grad != after->requires_grad ||
+           (before->role == CKPT_ROLE_UNKNOWN &&
+            after->role == CKPT_ROLE_PARAMETER);
+}
+
 uint32_t
 hub_changes_find(const struct hub_changes *changes, const struct ckpt_way *way)
 {
@@ -102,7 +112,7 @@ hub_changes_find(const struct hub_changes *changes, const struct ckpt_way *way)
         found |= CKPT_CHANGE_RENAMED;
     if (strcmp(way->before->storage->device, way->after->storage->device) != 0)
         found |= CKPT_CHANGE_DEVICE;
-    if (way->before->requires_grad != way->after->requires_grad)
+    if (gradient_changes(way->before, way->after))
         found |= CKPT_CHANGE_GRAD;
     return found;
 }

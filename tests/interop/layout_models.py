@@ -101,14 +101,22 @@ def grouped():
 def separable():
     return (sequence((7, 7, 3), L.DepthwiseConv2D(3, depth_multiplier=2),
                      L.SeparableConv2D(5, 3, depth_multiplier=2),
-                     L.PReLU(shared_axes=[1, 2]),
                      L.DepthwiseConv2D(2)),
-            Module(lambda m, x: last(m.last(m.act(m.point(m.depth(
-                m.dw(first(x))))))),
+            Module(lambda m, x: last(m.last(m.point(m.depth(
+                m.dw(first(x)))))),
                    dw=nn.Conv2d(3, 6, 3, groups=3),
                    depth=nn.Conv2d(6, 12, 3, groups=6, bias=False),
-                   point=nn.Conv2d(12, 5, 1), act=nn.PReLU(5),
+                   point=nn.Conv2d(12, 5, 1),
                    last=nn.Conv2d(5, 5, 2, groups=5)),
+            (2, 7, 7, 3))
+
+
+def prelu():
+    return (sequence((7, 7, 3), L.Conv2D(4, 3), L.PReLU(shared_axes=[1, 2]),
+                     L.Flatten(), L.Dense(2)),
+            Module(lambda m, x: m.fc(m.act(m.conv(first(x))).flatten(1)),
+                   conv=nn.Conv2d(3, 4, 3), act=nn.PReLU(4),
+                   fc=nn.Linear(100, 2)),
             (2, 7, 7, 3))
 
 
@@ -169,6 +177,30 @@ def norms():
             (2, 6, 5))
 
 
+def axes():
+    """Two axes in one order; three with the channels moved."""
+    return (sequence((4, 5, 3), L.LayerNormalization(axis=[1, 2, 3]),
+                     L.Conv2D(2, 2), L.Reshape((3, 8)),
+                     L.LayerNormalization(axis=[1, 2]),
+                     L.Dense(2)),
+            Module(lambda m, x: m.fc(m.two(
+                last(m.conv(m.three(first(x)))).reshape(-1, 3, 8))),
+                   three=nn.LayerNorm((3, 4, 5), eps=1e-3),
+                   conv=nn.Conv2d(3, 2, 2), two=nn.LayerNorm((3, 8), eps=1e-3),
+                   fc=nn.Linear(8, 2)),
+            (2, 4, 5, 3))
+
+
+def transposed_others():
+    return (sequence((5, 3), L.Conv1DTranspose(4, 3), L.Reshape((7, 2, 2, 1)),
+                     L.Conv3DTranspose(2, (1, 2, 3))),
+            Module(lambda m, x: last(m.b(first(
+                last(m.a(first(x))).reshape(-1, 7, 2, 2, 1)))),
+                   a=nn.ConvTranspose1d(3, 4, 3),
+                   b=nn.ConvTranspose3d(1, 2, (1, 2, 3))),
+            (2, 5, 3))
+
+
 def attention():
     x = keras.Input((6, 8))
     y = L.MultiHeadAttention(2, 4, name="attention")(x, x)
@@ -197,9 +229,10 @@ def nested():
 
 ALL = {f.__name__: f for f in (
     dense, conv2d, flatten, conv1d, conv3d, transposed, grouped, separable,
-    separable1d, lstm, stacked, gru, bidirectional, norms, attention, nested)}
+    prelu, separable1d, lstm, stacked, gru, bidirectional, norms, attention,
+    nested, axes, transposed_others)}
 INTEGERS = {"lstm"}
-FLAT = {"flatten": "3x4x3"}
+FLAT = {"flatten": "3x4x3", "prelu": "5x5x4"}
 
 
 def inputs(name, shape):

@@ -51,3 +51,39 @@ def test_values_are_nearer_to_the_truth(compared):
 def test_modules_with_two_names_stay_one(compared):
     assert [name for name, found in compared.items()
             if not found.get("shared", True)] == []
+
+
+TRAINED = """
+import sys, torch
+from torch.nn import utils
+torch.manual_seed(0)
+net = torch.nn.Sequential(utils.weight_norm(torch.nn.Linear(3, 4)),
+                          utils.spectral_norm(torch.nn.Linear(4, 2)))
+optimizer = torch.optim.Adam(net.parameters())
+net(torch.rand(5, 3)).sum().backward()
+optimizer.step()
+torch.save({"model": net.state_dict(), "optimizer": optimizer.state_dict()},
+           sys.argv[1])
+"""
+LOADED = """
+import json, sys, torch
+state = torch.load(sys.argv[1])["optimizer"]
+print(json.dumps([[state["param_groups"][0]["params"]],
+                  [list(state["state"][i]["exp_avg"].shape)
+                   for i in state["param_groups"][0]["params"]]]))
+"""
+
+
+def test_slots_of_the_parts_go(peer, tmp_path):
+    """The bias, weight_orig and its bias are left."""
+    subprocess.run([peer.python, "-W", "ignore", "-c", TRAINED,
+                    tmp_path / "a.pt"], check=True)
+    done = tools.run("convert", "-t", "fold-norm", tmp_path / "a.pt",
+                     tmp_path / "b.pt")
+    assert "what an optimizer kept for 2 parts is gone" in done.stderr
+    assert sorted(row["name"] for row in tools.ls(tmp_path / "b.pt")["tensors"]
+                  if row["name"].startswith("model")) == [
+        "model.0.bias", "model.0.weight", "model.1.bias", "model.1.weight"]
+    done = subprocess.run([peer.python, "-W", "ignore", "-c", LOADED,
+                           tmp_path / "b.pt"], check=True, capture_output=True)
+    assert json.loads(done.stdout) == [[[0, 1, 2]], [[4], [2], [2, 4]]]

@@ -226,14 +226,18 @@ test_root(void **state)
               graph_tensor(&edited.from, graph_storage(&edited.from, 4)));
     graph_put(&edited.from, root, "a", map);
     graph_put(&edited.from, root, "n", graph_int(&edited.from, 1));
+    hub_attr_set(&edited.from, NULL, "order", graph_string(&edited.from, "n"));
     hub_attr_set(&edited.from, NULL, "format", graph_string(&edited.from, "x"));
     edits = edited_finish(&edited, root);
     assert_status(hub_edit_root(edits, map), CKPT_OK);
+    assert_status(hub_edit_attr_drop(edits, "order"), CKPT_OK);
+    assert_status(hub_edit_attr_drop(edits, "absent"), CKPT_OK);
     assert_status(hub_edits_apply(edits), CKPT_OK);
     assert_names(&edited, "w ");
     assert_int_equal(edited.graph.public.value_count, 4);
     assert_int_equal(edited.graph.public.tensor_count, 1);
     assert_string_equal(edited.graph.public.attrs->name, "format");
+    assert_null(edited.graph.public.attrs->next);
     edited_end(&edited);
 }
 

@@ -116,9 +116,11 @@ template_miss(const struct onnx_templating *t, const struct ckpt_entry *entry)
 
     if (prefix > 0)
         t->host->plan_lose(t->host, t->plan, entry->name.data,
-                           "the template has no tensor of this name, but after "
-                           "-t strip-prefix:%.*s it would",
-                           (int)prefix, entry->name.data);
+                           "the template has no tensor of this name, but '%s': "
+                           "-t strip-prefix:%.*s takes off what is before it, "
+                           "-t root:auto a map around it",
+                           entry->name.data + prefix, (int)prefix,
+                           entry->name.data);
     else
         t->host->plan_lose(t->host, t->plan, entry->name.data,
                            "the template has no tensor of this name");

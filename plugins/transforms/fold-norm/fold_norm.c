@@ -8,14 +8,17 @@
 #include <string.h>
 
 #include "fold_norm.h"
+#include "optimizer_slots.h"
 
 struct fold_norm {
     const struct ckpt_host *host;
     struct ckpt_edits *edits;
     struct sdk_pattern *pattern; /* or NULL */
     struct fold_list list;
-    size_t *last;   /* by storage id: 1 + the last weight on it, or 0 */
-    size_t *before; /* by weight: 1 + the one before on its storage, or 0 */
+    struct sdk_optimizers optimizers;
+    size_t kept_count; /* parts that optimizers kept something for */
+    size_t *last;      /* by storage id: 1 + the last weight on it, or 0 */
+    size_t *before;    /* by weight: 1 + the one before on its storage, or 0 */
 };
 
 static void
@@ -25,6 +28,7 @@ fold_norm_close(const struct ckpt_host *host, void *self)
 
     sdk_pattern_free(host, run->pattern);
     fold_list_fini(host, &run->list);
+    sdk_optimizers_fini(host, &run->optimizers);
     host->release(host, run->last);
     host->release(host, run->before);
     host->release(host, run);
@@ -82,6 +86,41 @@ fold_twin(struct fold_norm *run, size_t index)
     run->before[index] = *last;
     *last = index + 1;
     return NULL;
+}
+
+/* ---- Optimizers ---- */
+
+/* The slots of a part go with it, as they are not of the weight; but those of
+ * weight_orig are, up to a factor. */
+static int
+slots_follow(struct fold_norm *run, const struct fold *fold)
+{
+    size_t i, j;
+
+    if (fold->u != NULL)
+        return sdk_slots_rename(run->host, &run->optimizers, fold->owner,
+                                fold->parts[0], fold->plain.data,
+                                fold->plain.size_bytes);
+    for (i = 0; i < fold->part_count; i++) {
+        for (j = 0; j < run->optimizers.count; j++)
+            run->kept_count += sdk_slot_at(&run->optimizers.items[j],
+                                           fold->owner, fold->parts[i]) != NULL;
+        sdk_slots_drop(&run->optimizers, fold->owner, fold->parts[i]);
+    }
+    return CKPT_OK;
+}
+
+static int
+slots_edit(struct fold_norm *run)
+{
+    if (run->list.count > 0)
+        sdk_slots_warn(run->host, &run->optimizers);
+    if (run->kept_count > 0)
+        run->host->warn(run->host, NULL, CKPT_NOWHERE,
+                        "what an optimizer kept for %zu parts is gone: it is "
+                        "not of the folded weights",
+                        run->kept_count);
+    return sdk_slots_edit(run->host, run->edits, &run->optimizers);
 }
 
 /* ---- Editing ---- */
@@ -206,11 +245,15 @@ fold_norm_apply(const struct ckpt_host *host, void *self,
         host->allocate(host, (run->list.count + 1) * sizeof *run->before);
     if (run->last == NULL || run->before == NULL)
         return CKPT_MEMORY;
-    for (i = 0; i < run->list.count && status == CKPT_OK; i++)
+    status = sdk_optimizers_find(host, graph, &run->optimizers);
+    for (i = 0; i < run->list.count && status == CKPT_OK; i++) {
         status = run->list.items[i].stored
                      ? stored_edit(run, &run->list.items[i])
                      : fold_edit(run, i);
-    return status;
+        if (status == CKPT_OK)
+            status = slots_follow(run, &run->list.items[i]);
+    }
+    return status == CKPT_OK ? slots_edit(run) : status;
 }
 
 static int

@@ -111,8 +111,9 @@ struct layout_facts {
     const char *inner_name; /* the class of what it wraps */
     size_t order;
     bool no_scale, no_center, no_reset_after;
-    bool other_gates; /* activations of a cell that torch does not have */
-    bool flattened;   /* a Dense behind a Flatten */
+    bool other_gates;    /* activations of a cell that torch does not have */
+    bool flattened;      /* a Dense behind a Flatten */
+    uint64_t multiplier; /* of a depthwise convolution; 0: not told */
 };
 
 /* ---- A layer of Keras ---- */
@@ -235,7 +236,7 @@ struct layout_doubt {
 };
 
 struct layout_doubts {
-    struct layout_doubt depthwise, transposed, norm;
+    struct layout_doubt depthwise, separable, transposed, norm, axes;
 };
 
 /* One apply. */
@@ -302,6 +303,12 @@ int layout_kind_tell(struct layout_run *run, struct layout_layer *layer);
 /* layout_torch.c: the modules of a state dict. */
 int layout_torch_find(struct layout_run *run, const struct ckpt_graph *graph,
                       struct layout_torch *torch);
+/* Where a module is the first half of a separable convolution: by the mapping
+ * file, by its class, or since the two are called `depthwise` and `pointwise`.
+ * Takes both into the layer; else `*found` is false. CKPT_UNSUPPORTED: they do
+ * not fit. */
+int layout_torch_halves(struct layout_run *run, struct layout_unit *unit,
+                        struct layout_layer *layer, bool *found);
 /* What a module is by its tensors alone; CKPT_UNSUPPORTED: it cannot be told.
  */
 int layout_torch_tell(struct layout_run *run, struct layout_unit *unit,
@@ -327,6 +334,9 @@ struct layout_plan *layout_plan_fill(struct layout_plans *plans,
                                      uint32_t part, uint32_t place, bool ones);
 /* Whether a layer of so many inputs can come after what was flattened. */
 bool layout_plan_flat(const struct layout_layer *layer, uint64_t inputs);
+/* Scales and shifts of a normalisation over several axes: of more than two the
+ * channels are last in Keras, first in torch. */
+void layout_plan_axes(struct layout_plan *plan, bool to_keras);
 /* Takes the shape of the one piece. */
 void layout_plan_shape(struct layout_plan *plan);
 
@@ -350,6 +360,9 @@ int layout_make(struct layout_run *run, const struct layout_plan *plan,
 int layout_put(struct layout_run *run, const char *name, size_t name_bytes,
                const struct ckpt_value *value);
 
+/* layout_plan.c: one more that may be something else. */
+void layout_doubt_add(struct layout_doubt *doubt, const char *name);
+
 /* layout_name.c: how tensors are called on the side that is written. */
 const char *layout_name_torch(struct layout_run *run,
                               const struct layout_layer *layer, uint32_t part,
@@ -366,16 +379,21 @@ int layout_map_read(struct layout_run *run);
 void layout_map_fini(struct layout_run *run);
 /* Writes into layers which modules they are mapped to. */
 void layout_map_apply(struct layout_run *run, struct layout_keras *keras);
-/* The layer that a module is mapped to, or NULL. */
-const char *layout_map_layer(struct layout_run *run, const char *module);
+/* The layer that a module is mapped to, or NULL; and the second module of that
+ * layer, or NULL. */
+const char *layout_map_layer(struct layout_run *run, const char *module,
+                             const char **second);
+/* Whether a module is the second of a pair. */
+bool layout_map_second(const struct layout_run *run, const char *module);
 /* Tells the pairs that were for nothing. */
 void layout_map_unused(struct layout_run *run);
 int layout_named_read(struct layout_run *run);
 /* `*exact`: the option has the very name, and no pattern. */
 const struct layout_class *layout_option_class(struct layout_run *run,
                                                const char *name, bool *exact);
-/* What the option says that the layer is without. */
-void layout_option_facts(struct layout_run *run, struct layout_layer *layer);
+/* What the option says that a layer or a module is without, or has. */
+void layout_option_facts(struct layout_run *run, const char *name,
+                         struct layout_layer *layer);
 void layout_option_flat(struct layout_run *run, const char *name,
                         struct layout_layer *layer);
 void layout_named_unused(struct layout_run *run);

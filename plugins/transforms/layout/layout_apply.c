@@ -222,6 +222,16 @@ forth_one(struct layout_run *run, const struct layout_layer *layer,
                              : status;
 }
 
+/* Which axis is which is taken for granted. */
+static void
+axes_note(struct layout_run *run, const struct layout_layer *layer,
+          const struct layout_plans *plans)
+{
+    if (layer->kind == LAYOUT_NORM && plans->count > 0 &&
+        plans->plans[0].rank > 1)
+        layout_doubt_add(&run->doubts.axes, layer->name);
+}
+
 static int
 forth_layer(struct layout_run *run, struct layout_layer *layer,
             struct layout_plans *plans)
@@ -231,6 +241,8 @@ forth_layer(struct layout_run *run, struct layout_layer *layer,
                      : layout_forth(run, layer, plans);
     size_t i;
 
+    if (status == CKPT_OK)
+        axes_note(run, layer, plans);
     for (i = 0; i < plans->count && status == CKPT_OK; i++)
         status = forth_one(run, layer, &plans->plans[i]);
     layer_used(layer);
@@ -333,6 +345,8 @@ back_layer(struct layout_run *run, struct layout_layer *layer,
                      : layout_back(run, layer, plans);
     size_t i;
 
+    if (status == CKPT_OK)
+        axes_note(run, layer, plans);
     for (i = 0; i < plans->count && status == CKPT_OK; i++)
         status = back_one(run, layer, &plans->plans[i], like);
     for (i = 0; i < LAYOUT_TORCH_PARTS; i++)
@@ -366,23 +380,26 @@ layer_number(struct layout_run *run, struct layout_layer *layer,
     return CKPT_OK;
 }
 
-/* A layer of its own for a module. */
+/* A layer of its own for a module, or for two. */
 static int
 unit_layer(struct layout_run *run, struct layout_unit *unit,
            struct layout_layer *layer, struct sdk_table *counts)
 {
     const struct ckpt_option_value *options = run->self->options;
-    int status = layout_torch_tell(run, unit, layer);
+    bool halves;
+    int status = layout_torch_halves(run, unit, layer, &halves);
 
+    if (status == CKPT_OK && !halves)
+        status = layout_torch_tell(run, unit, layer);
     if (status != CKPT_OK)
         return status;
-    layer->name = (char *)(uintptr_t)layout_map_layer(run, unit->name);
     if (layer->name == NULL)
         layer->name = unit->name;
     if (layer->name[0] == '\0')
         layer->name = (char *)(uintptr_t)layer->class->snake;
     layer->units[0] = unit;
     layer->heads = (uint64_t)options[LAYOUT_OPTION_HEADS].integer;
+    layout_option_facts(run, unit->name, layer);
     layout_option_flat(run, unit->name, layer);
     if (options[LAYOUT_OPTION_NAMES].integer == LAYOUT_NAMES_KERAS3)
         status = layer_number(run, layer, counts);
@@ -399,7 +416,8 @@ back_alone(struct layout_run *run, struct layout_plans *plans)
     size_t i;
 
     for (i = 0; i < torch->count && status == CKPT_OK; i++) {
-        if (torch->units[i].absorbed)
+        if (torch->units[i].absorbed ||
+            layout_map_second(run, torch->units[i].name))
             continue;
         layer = layout_allocate(run, sizeof *layer);
         status = layer == NULL
@@ -449,6 +467,8 @@ doubts_tell(struct layout_run *run)
 
     doubt_tell(run, &doubts->depthwise, "convolutions in groups",
                "a DepthwiseConv say class=NAME=DepthwiseConv2D");
+    doubt_tell(run, &doubts->separable, "separable convolutions",
+               "a DepthwiseConv and a Conv say class=NAME=DepthwiseConv2D");
     if (run->self->options[LAYOUT_OPTION_NAMES].integer ==
         LAYOUT_NAMES_KERAS3) {
         doubt_tell(run, &doubts->transposed, "plain convolutions",
@@ -456,6 +476,21 @@ doubts_tell(struct layout_run *run)
         doubt_tell(run, &doubts->norm, "LayerNormalization",
                    "another say class=NAME=GroupNormalization");
     }
+}
+
+/* What holds for both directions, and what is left out. */
+static void
+rest_tell(struct layout_run *run)
+{
+    const struct layout_doubt *axes = &run->doubts.axes;
+    char text[MORE_BYTES];
+
+    if (axes->count > 0)
+        run->host->warn(run->host, NULL, CKPT_NOWHERE,
+                        "normalisation over several axes: '%.200s'%s; of three "
+                        "and more the channels are taken as last in Keras and "
+                        "first in torch",
+                        axes->name, more(text, axes->count));
     if (run->counters > 0)
         run->host->warn(run->host, NULL, CKPT_NOWHERE,
                         "%llu num_batches_tracked are left out: Keras has none",
@@ -479,6 +514,36 @@ back_apply(struct layout_run *run, const struct ckpt_graph *graph,
 }
 
 /* ---- Both ---- */
+
+/* What a group of Keras says of its layers and weights, and their order. A
+ * config, and what is said of the whole file, stay. */
+static bool
+attribute_stale(const char *name)
+{
+    static const char *const stale[] = {"layer_names", "weight_names", "name",
+                                        "backend", "keras_version"};
+    const char *at = strrchr(name, '@'), *leaf = at != NULL ? at + 1 : name;
+    size_t i;
+
+    for (i = 0; i < sizeof stale / sizeof *stale; i++)
+        if (strcmp(leaf, stale[i]) == 0)
+            return at != NULL || i < 2;
+    return false;
+}
+
+/* Where they stayed, a writer would make such groups again. */
+static int
+attributes_drop(struct layout_run *run, const struct ckpt_graph *graph)
+{
+    const struct ckpt_attr *attr = graph->attrs;
+    int status = CKPT_OK;
+
+    for (; attr != NULL && status == CKPT_OK; attr = attr->next)
+        if (attribute_stale(attr->name))
+            status =
+                run->host->edit_attr_drop(run->host, run->edits, attr->name);
+    return status;
+}
 
 static int
 run_apply(struct layout_run *run, const struct ckpt_graph *graph)
@@ -504,6 +569,10 @@ run_apply(struct layout_run *run, const struct ckpt_graph *graph)
                                      : forth_apply(run, graph, like, plans);
     if (status != CKPT_OK)
         return status;
+    status = attributes_drop(run, graph);
+    if (status != CKPT_OK)
+        return status;
+    rest_tell(run);
     layout_map_unused(run);
     layout_named_unused(run);
     return run->host->edit_root(run->host, run->edits, run->root);

@@ -42,9 +42,15 @@ back_add(struct back *back, const struct layout_item *item, uint32_t rank,
 static int
 back_same(struct back *back, uint32_t slot, uint32_t role)
 {
+    bool norm = back->layer->kind == LAYOUT_NORM;
+    int status;
+
     if (!has(back, slot))
         return CKPT_OK;
-    return back_add(back, item_of(back, 0, 0, slot), 1, 0, role);
+    status = back_add(back, item_of(back, 0, 0, slot), norm ? 0 : 1, 0, role);
+    if (status == CKPT_OK && norm)
+        layout_plan_axes(back->plan, true);
+    return status;
 }
 
 /* The item of Keras that is to be filled, or NULL. */
@@ -113,20 +119,23 @@ back_depth(struct back *back, uint32_t role)
     const struct ckpt_tensor *like = wanted(back, 0, role);
     uint32_t order[LAYOUT_RANK_MAX], rank, k;
     struct layout_view *view;
-    uint64_t multiplier = 1;
+    uint64_t multiplier = back->layer->facts.multiplier;
     int status = back_add(back, item_of(back, 0, 0, LAYOUT_WEIGHT), 0, 0, role);
 
     if (status != CKPT_OK)
         return status;
     if (like != NULL && like->rank > 0)
         multiplier = like->shape[like->rank - 1];
+    if (multiplier == 0)
+        multiplier = 1;
     view = &back->plan->pieces[0];
     rank = view->rank;
     if (rank < 3 || view->shape[1] != 1 ||
         !layout_view_split(view, 0, multiplier))
         return layout_refuse(back->run, back->layer,
                              "its weight is not that of a depthwise "
-                             "convolution, [channels, 1, ...]");
+                             "convolution, [channels * %llu, 1, ...]",
+                             (unsigned long long)multiplier);
     layout_view_drop(view, 2);
     for (k = 0; k + 2 < rank; k++)
         order[k] = k + 2;

@@ -21,7 +21,7 @@ static const struct layout_class classes[] = {
     {"SeparableConv1D", "separable_conv1d", LAYOUT_SEPARABLE, 3, NULL},
     {"SeparableConv2D", "separable_conv2d", LAYOUT_SEPARABLE, 4, NULL},
     {"BatchNormalization", "batch_normalization", LAYOUT_BATCH, 1, NULL},
-    {"LayerNormalization", "layer_normalization", LAYOUT_NORM, 1, NULL},
+    {"LayerNormalization", "layer_normalization", LAYOUT_NORM, 0, NULL},
     {"GroupNormalization", "group_normalization", LAYOUT_NORM, 1, NULL},
     {"RMSNormalization", "rms_normalization", LAYOUT_NORM, 1, NULL},
     {"Embedding", "embedding", LAYOUT_EMBEDDING, 2, NULL},

@@ -141,27 +141,29 @@ static int
 forth_scale(struct forth *forth, uint32_t role, uint32_t slot)
 {
     static const uint32_t all[] = {LAYOUT_GAMMA, LAYOUT_BETA, LAYOUT_MEAN};
-    const struct layout_item *like = NULL;
+    const struct layout_item *item = forth->layer->keras[0][role];
+    bool norm = forth->layer->kind == LAYOUT_NORM, there = item != NULL;
     bool other =
         has(forth, 0, role == LAYOUT_GAMMA ? LAYOUT_BETA : LAYOUT_GAMMA);
     size_t i;
     int status;
 
-    if (has(forth, 0, role))
-        return forth_add(forth, 0, role, 1, 0, slot);
-    for (i = 0; i < 3 && like == NULL; i++)
-        like = forth->layer->keras[0][all[i]];
-    if (like == NULL)
+    for (i = 0; i < 3 && item == NULL; i++)
+        item = forth->layer->keras[0][all[i]];
+    if (item == NULL)
         return CKPT_OK;
-    status = layout_plan_add(forth->run, forth->layer, forth->plans, like, 1, 0,
-                             slot, &forth->plan);
+    status = layout_plan_add(forth->run, forth->layer, forth->plans, item,
+                             norm ? 0 : 1, 0, slot, &forth->plan);
     if (status != CKPT_OK)
         return status;
+    if (norm)
+        layout_plan_axes(forth->plan, false);
+    if (there)
+        return CKPT_OK;
     forth->plan->how = LAYOUT_FILLED;
     forth->plan->ones = role == LAYOUT_GAMMA;
     forth->plan->optional = true;
-    forth->plan->spare =
-        !other || (forth->layer->kind == LAYOUT_NORM && role == LAYOUT_BETA);
+    forth->plan->spare = !other || (norm && role == LAYOUT_BETA);
     return CKPT_OK;
 }
 

@@ -68,7 +68,9 @@ kind_unknown(struct layout_run *run, struct layout_layer *layer,
 {
     layer->kind = LAYOUT_UNKNOWN;
     layer->why = why;
-    if (why == NULL)
+    if (why == NULL && layer->class != NULL && !layer->both)
+        layer->why = "its weights are not those of such a layer";
+    else if (why == NULL)
         layer->why = layout_printf(run, class_wanted, layer->name);
     return layer->why != NULL ? CKPT_OK : CKPT_MEMORY;
 }
@@ -373,7 +375,7 @@ static int
 class_take(struct layout_run *run, struct layout_layer *layer)
 {
     layer->class = class_told(run, layer);
-    layout_option_facts(run, layer);
+    layout_option_facts(run, layer->name, layer);
     if (layer->class == NULL)
         return CKPT_OK;
     layer->kind = layer->class->kind;

@@ -116,16 +116,30 @@ map_first(const struct layout_run *run)
 }
 
 const char *
-layout_map_layer(struct layout_run *run, const char *module)
+layout_map_layer(struct layout_run *run, const char *module,
+                 const char **second)
 {
     struct layout_mapped *pair = map_first(run);
 
     for (; pair != NULL; pair = pair->next)
         if (strcmp(pair->modules[0], module) == 0) {
             pair->used = true;
+            *second = pair->modules[1];
             return pair->layer;
         }
+    *second = NULL;
     return NULL;
+}
+
+bool
+layout_map_second(const struct layout_run *run, const char *module)
+{
+    const struct layout_mapped *pair = map_first(run);
+
+    while (pair != NULL &&
+           (pair->modules[1] == NULL || strcmp(pair->modules[1], module) != 0))
+        pair = pair->next;
+    return pair != NULL;
 }
 
 void
@@ -149,6 +163,7 @@ struct layout_named {
     char *pattern;
     const struct layout_class *class;
     bool no_scale, no_center;
+    uint64_t multiplier;
     uint64_t flat[4];
     uint32_t flat_count;
     bool used;
@@ -178,17 +193,34 @@ sizes_read(const char *text, struct layout_named *named)
     }
 }
 
-/* "BatchNormalization", "BatchNormalization:no-scale". */
+/* "x2", of a depthwise convolution. */
+static bool
+multiplier_read(const char *text, struct layout_named *named)
+{
+    size_t digits = 0;
+
+    if ((named->class->kind != LAYOUT_DEPTHWISE &&
+         named->class->kind != LAYOUT_SEPARABLE) ||
+        *text++ != 'x')
+        return false;
+    for (; *text >= '0' && *text <= '9' && digits < 6; text++, digits++)
+        named->multiplier = named->multiplier * 10 + (uint64_t)(*text - '0');
+    return named->multiplier > 0 && *text == '\0';
+}
+
+/* "BatchNormalization", "BatchNormalization:no-scale", "DepthwiseConv2D:x2". */
 static bool
 class_read(const char *text, struct layout_named *named)
 {
     size_t length = strcspn(text, ":");
 
     named->class = layout_class_find(text, length, false);
-    named->no_scale = strcmp(text + length, ":no-scale") == 0;
-    named->no_center = strcmp(text + length, ":no-center") == 0;
-    return named->class != NULL &&
-           (text[length] == '\0' || named->no_scale || named->no_center);
+    if (named->class == NULL || text[length] == '\0')
+        return named->class != NULL;
+    text += length + 1;
+    named->no_scale = strcmp(text, "no-scale") == 0;
+    named->no_center = strcmp(text, "no-center") == 0;
+    return named->no_scale || named->no_center || multiplier_read(text, named);
 }
 
 static int
@@ -272,14 +304,16 @@ layout_option_class(struct layout_run *run, const char *name, bool *exact)
 }
 
 void
-layout_option_facts(struct layout_run *run, struct layout_layer *layer)
+layout_option_facts(struct layout_run *run, const char *name,
+                    struct layout_layer *layer)
 {
-    const struct layout_named *named = named_find(run, layer->name, true);
+    const struct layout_named *named = named_find(run, name, true);
 
     if (named == NULL)
         return;
     layer->facts.no_scale |= named->no_scale;
     layer->facts.no_center |= named->no_center;
+    layer->facts.multiplier = named->multiplier;
 }
 
 void

@@ -131,3 +131,23 @@ layout_plan_fill(struct layout_plans *plans, const struct layout_plan *like,
     made->optional = made->spare = false;
     return made;
 }
+
+void
+layout_plan_axes(struct layout_plan *plan, bool to_keras)
+{
+    uint32_t order[LAYOUT_RANK_MAX], rank = plan->rank, k;
+
+    if (rank < 3)
+        return;
+    for (k = 0; k < rank; k++)
+        order[k] = (to_keras ? k + 1 : k + rank - 1) % rank;
+    layout_view_permute(&plan->pieces[0], order);
+    layout_plan_shape(plan);
+}
+
+void
+layout_doubt_add(struct layout_doubt *doubt, const char *name)
+{
+    if (doubt->count++ == 0)
+        doubt->name = name;
+}

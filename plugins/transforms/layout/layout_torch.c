@@ -239,19 +239,30 @@ convolution_of(const struct layout_unit *unit, uint32_t rank)
     return rank <= 5 ? names[rank - 3][is_transposed(unit)] : "?";
 }
 
+/* A scale and a shift have one shape. */
+static bool
+is_norm(const struct layout_unit *unit)
+{
+    return has(unit, LAYOUT_SHIFT) &&
+           unit->torch[0][LAYOUT_SHIFT]->tensor->rank ==
+               unit->torch[0][LAYOUT_WEIGHT]->tensor->rank;
+}
+
 static const struct layout_class *
 class_of_weight(const struct layout_unit *unit)
 {
     uint32_t rank = unit->torch[0][LAYOUT_WEIGHT]->tensor->rank;
     const char *name;
 
+    if (is_norm(unit))
+        return layout_class_of(LAYOUT_NORM, rank);
     if (rank >= 3) {
         name = convolution_of(unit, rank);
         return layout_class_find(name, strlen(name), false);
     }
     if (!has(unit, LAYOUT_SHIFT))
         return NULL;
-    return layout_class_of(rank == 2 ? LAYOUT_DENSE : LAYOUT_NORM, rank);
+    return layout_class_of(LAYOUT_DENSE, rank);
 }
 
 /* Whether a class that the user names can be made of this. */
@@ -268,6 +279,8 @@ class_fits(const struct layout_unit *unit, const struct layout_class *class)
         return class->kind == LAYOUT_BATCH && has(unit, LAYOUT_RUNNING_MEAN);
     if (class->kind == LAYOUT_SEPARABLE || class->kind == LAYOUT_BOTH)
         return false;
+    if (class->kind == LAYOUT_NORM && class->rank == 0)
+        return is_norm(unit) || !has(unit, LAYOUT_SHIFT);
     return class->rank == weight->tensor->rank ||
            (class->kind == LAYOUT_PRELU && weight->tensor->rank == 1);
 }
@@ -289,13 +302,6 @@ tell_fail(struct layout_run *run, const struct layout_unit *unit)
         unit->name, unit->name, choice);
 }
 
-static void
-doubt_add(struct layout_doubt *doubt, const struct layout_unit *unit)
-{
-    if (doubt->count++ == 0)
-        doubt->name = unit->name;
-}
-
 /* Notes what may be something else, too. */
 static void
 doubts_add(struct layout_run *run, const struct layout_unit *unit,
@@ -306,14 +312,14 @@ doubts_add(struct layout_run *run, const struct layout_unit *unit,
     const uint64_t *shape;
 
     if (class->kind == LAYOUT_NORM)
-        doubt_add(&run->doubts.norm, unit);
+        layout_doubt_add(&run->doubts.norm, unit->name);
     if (class->kind != LAYOUT_CONV)
         return;
     shape = weight->tensor->shape;
     if (shape[1] == 1 && shape[0] > 1)
-        doubt_add(&run->doubts.depthwise, unit);
+        layout_doubt_add(&run->doubts.depthwise, unit->name);
     if (bias == NULL || shape[0] == shape[1])
-        doubt_add(&run->doubts.transposed, unit);
+        layout_doubt_add(&run->doubts.transposed, unit->name);
 }
 
 static const struct layout_class *
@@ -330,6 +336,121 @@ class_guess(struct layout_run *run, const struct layout_unit *unit)
     if (class != NULL)
         doubts_add(run, unit, class);
     return class;
+}
+
+/* ---- The two halves of a separable convolution ---- */
+
+/* Whether a depthwise kernel, [m, 1, ...] without a bias, and [out, m, 1, ...]
+ * are such halves. */
+static bool
+halves_fit(const struct layout_unit *depth, const struct layout_unit *point)
+{
+    uint32_t k, slots = layout_kind_slots(LAYOUT_DENSE);
+    const struct ckpt_tensor *first, *second;
+
+    if (!has(depth, LAYOUT_WEIGHT) || !has(point, LAYOUT_WEIGHT) ||
+        !unit_within(depth, 1U << LAYOUT_WEIGHT) || !unit_within(point, slots))
+        return false;
+    first = depth->torch[0][LAYOUT_WEIGHT]->tensor;
+    second = point->torch[0][LAYOUT_WEIGHT]->tensor;
+    if (first->rank < 3 || first->rank > 4 || second->rank != first->rank ||
+        first->shape[1] != 1 || second->shape[1] != first->shape[0])
+        return false;
+    for (k = 2; k < second->rank; k++)
+        if (second->shape[k] != 1)
+            return false;
+    return true;
+}
+
+/* Where the last part of a prefix begins, if it is `word`; else 0 bytes are
+ * left. */
+static bool
+prefix_ends(const struct layout_unit *unit, const char *word, size_t *parent)
+{
+    size_t length = strlen(word), bytes = unit->prefix.size_bytes;
+
+    if (bytes < length ||
+        memcmp(unit->prefix.data + bytes - length, word, length) != 0)
+        return false;
+    *parent = bytes - length;
+    return *parent == 0 || unit->prefix.data[*parent - 1] == '.';
+}
+
+static bool
+halves_named(const struct layout_unit *depth, const struct layout_unit *point)
+{
+    size_t first, second;
+
+    return prefix_ends(depth, "depthwise", &first) &&
+           prefix_ends(point, "pointwise", &second) && first == second &&
+           memcmp(depth->prefix.data, point->prefix.data, first) == 0;
+}
+
+static struct layout_unit *
+unit_called(const struct layout_run *run, const char *name)
+{
+    size_t i;
+
+    for (i = 0; i < run->torch.count; i++)
+        if (strcmp(run->torch.units[i].name, name) == 0)
+            return &run->torch.units[i];
+    return NULL;
+}
+
+/* The layer's own name, where the file of pairs gives none. */
+static int
+halves_name(struct layout_run *run, const struct layout_unit *unit,
+            struct layout_layer *layer)
+{
+    size_t parent;
+
+    if (layer->name != NULL)
+        return CKPT_OK;
+    layer->name = unit->name;
+    if (!prefix_ends(unit, "depthwise", &parent) || parent == 0)
+        return CKPT_OK;
+    layer->name =
+        layout_printf(run, "%.*s", (int)parent - 1, unit->prefix.data);
+    return layer->name != NULL ? CKPT_OK : CKPT_MEMORY;
+}
+
+int
+layout_torch_halves(struct layout_run *run, struct layout_unit *unit,
+                    struct layout_layer *layer, bool *found)
+{
+    bool exact, told, last = unit + 1 == run->torch.units + run->torch.count;
+    struct layout_unit *point = last ? NULL : unit + 1;
+    const struct layout_class *class =
+        layout_option_class(run, unit->name, &exact);
+    const char *second;
+
+    *found = false;
+    layer->name = (char *)(uintptr_t)layout_map_layer(run, unit->name, &second);
+    told = second != NULL ||
+           (class != NULL && class->kind == LAYOUT_SEPARABLE && exact);
+    if (second != NULL)
+        point = unit_called(run, second);
+    if (point != NULL && (point->absorbed || !halves_fit(unit, point)))
+        point = NULL;
+    if (point == NULL && told)
+        return run->host->fail(
+            run->host, CKPT_UNSUPPORTED, NULL, CKPT_NOWHERE,
+            "module '%.200s': it and %s%.200s%s are no separable "
+            "convolution, [channels, 1, ...] without a bias and "
+            "[out, channels, 1, ...]",
+            unit->name, second != NULL ? "'" : "the one behind it",
+            second != NULL ? second : "", second != NULL ? "'" : "");
+    if (point == NULL ||
+        (!told && (class != NULL || !halves_named(unit, point))))
+        return CKPT_OK;
+    if (!told)
+        layout_doubt_add(&run->doubts.separable, unit->name);
+    *found = point->absorbed = true;
+    layer->units[1] = point;
+    layer->kind = LAYOUT_SEPARABLE;
+    layer->class = layout_class_of(LAYOUT_SEPARABLE,
+                                   unit->torch[0][LAYOUT_WEIGHT]->tensor->rank);
+    return halves_name(run, unit, layer);
 }
 
 int

@@ -10,6 +10,7 @@
 
 #include "graph_each.h"
 #include "optimizer_slots.h"
+#include "state_dict.h"
 
 struct names {
     const struct ckpt_host *host;
@@ -148,71 +149,11 @@ strip_applies(const struct names *names, const struct ckpt_value *map)
     return false;
 }
 
-/* The bytes of the wrapper that a text begins with, or 0. */
-static size_t
-wrapper_bytes(const char *text, size_t length)
-{
-    static const char *const wrappers[] = {"module.", "_orig_mod.",
-                                           "_fsdp_wrapped_module.",
-                                           "_checkpoint_wrapped_module."};
-    size_t i, bytes;
-
-    for (i = 0; i < sizeof wrappers / sizeof *wrappers; i++) {
-        bytes = strlen(wrappers[i]);
-        if (bytes <= length && memcmp(text, wrappers[i], bytes) == 0)
-            return bytes;
-    }
-    return 0;
-}
-
-/* What wrappers of modules, one in the other, have put before a key. */
-static size_t
-wrapped_bytes(const struct ckpt_text *key)
-{
-    size_t more, bytes = 0;
-
-    do {
-        more = wrapper_bytes(key->data + bytes, key->size_bytes - bytes);
-        bytes += more;
-    } while (more > 0);
-    return bytes;
-}
-
-/* Begins with the run of wrappers of the first name, or with none. */
-static void
-prefix_begin(struct names *names, const struct ckpt_text *name)
-{
-    names->prefix = name != NULL ? name->data : "";
-    names->prefix_bytes = name != NULL ? wrapped_bytes(name) : 0;
-}
-
-/* Leaves as much of it as another name has too. */
-static void
-prefix_narrow(struct names *names, const struct ckpt_value *name)
-{
-    const char *dot;
-
-    while (names->prefix_bytes > 0 &&
-           !text_begins(name, names->prefix, names->prefix_bytes)) {
-        dot = memrchr(names->prefix, '.', names->prefix_bytes - 1);
-        names->prefix_bytes =
-            dot != NULL ? (size_t)(dot - names->prefix) + 1 : 0;
-    }
-}
-
 /* The longest run of wrappers that every key of a map has. */
 static void
 prefix_find(struct names *names, const struct ckpt_value *map)
 {
-    const struct ckpt_pair *pair = map->as.map.pairs;
-    size_t i;
-
-    prefix_begin(names,
-                 map->as.map.count > 0 && pair->key->kind == CKPT_KIND_STRING
-                     ? &pair->key->as.text
-                     : NULL);
-    for (i = 0; i < map->as.map.count; i++)
-        prefix_narrow(names, pair[i].key);
+    names->prefix_bytes = sdk_wrapper_of(map, &names->prefix);
 }
 
 /* ---- Names that an optimizer stores ----
@@ -229,15 +170,15 @@ slot_begins(const struct sdk_slot *slot, const char *prefix, size_t length)
 static void
 stored_prefix(struct names *names, const struct sdk_optimizer *optimizer)
 {
-    struct ckpt_value name = {.kind = CKPT_KIND_STRING};
     size_t i;
 
-    prefix_begin(names,
-                 optimizer->slot_count > 0 ? optimizer->slots[0].name : NULL);
-    for (i = 0; i < optimizer->slot_count; i++) {
-        name.as.text = *optimizer->slots[i].name;
-        prefix_narrow(names, &name);
-    }
+    if (optimizer->slot_count == 0)
+        return;
+    names->prefix = optimizer->slots[0].name->data;
+    names->prefix_bytes = sdk_wrapped_bytes(optimizer->slots[0].name);
+    for (i = 1; i < optimizer->slot_count; i++)
+        names->prefix_bytes = sdk_wrapped_common(
+            names->prefix, names->prefix_bytes, optimizer->slots[i].name);
 }
 
 static int

@@ -8,8 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "state_dict.h"
+
 #define KEYS_SHOWN 8
-#define LEVELS_MAX 8 /* of wrapping that `auto` looks through */
 
 static int
 root_open(const struct ckpt_host *host, const char *argument,
@@ -117,76 +118,6 @@ root_find(const struct ckpt_value *value, const char *path)
     return NULL;
 }
 
-/* ---- auto ---- */
-
-static bool
-holds_tensors(const struct ckpt_value *value)
-{
-    size_t i;
-
-    if (value->kind != CKPT_KIND_MAP)
-        return false;
-    for (i = 0; i < value->as.map.count; i++)
-        if (value->as.map.pairs[i].key->kind == CKPT_KIND_STRING &&
-            value->as.map.pairs[i].value->kind == CKPT_KIND_TENSOR)
-            return true;
-    return false;
-}
-
-/* What is under the first of the usual names that is there. */
-static const struct ckpt_value *
-usual_child(const struct ckpt_value *map)
-{
-    static const char *const usual[] = {
-        "state_dict", "model_state_dict", "model",   "net",
-        "network",    "module",           "weights", "params"};
-    const struct ckpt_pair *pair = map->as.map.pairs;
-    size_t i, k;
-
-    for (k = 0; k < sizeof usual / sizeof *usual; k++)
-        for (i = 0; i < map->as.map.count; i++)
-            if (pair[i].key->kind == CKPT_KIND_STRING &&
-                strcmp(pair[i].key->as.text.data, usual[k]) == 0 &&
-                pair[i].value->kind == CKPT_KIND_MAP)
-                return pair[i].value;
-    return NULL;
-}
-
-/* The one map of tensors, or NULL if there are none or several. */
-static const struct ckpt_value *
-only_child(const struct ckpt_value *map)
-{
-    const struct ckpt_value *found = NULL, *value;
-    size_t i;
-
-    for (i = 0; i < map->as.map.count; i++) {
-        value = map->as.map.pairs[i].value;
-        if (!holds_tensors(value) || value == found)
-            continue;
-        if (found != NULL)
-            return NULL;
-        found = value;
-    }
-    return found;
-}
-
-static const struct ckpt_value *
-root_guess(const struct ckpt_value *value)
-{
-    const struct ckpt_value *child;
-    int level;
-
-    for (level = 0; level < LEVELS_MAX; level++) {
-        if (value->kind != CKPT_KIND_MAP || holds_tensors(value))
-            break;
-        child = usual_child(value);
-        value = child != NULL ? child : only_child(value);
-        if (value == NULL)
-            return NULL;
-    }
-    return holds_tensors(value) ? value : NULL;
-}
-
 /* The first keys of the root, for whoever named one that is not there. */
 static void
 keys_show(const struct ckpt_value *root, char *text, size_t room)
@@ -221,7 +152,7 @@ root_apply(const struct ckpt_host *host, void *self,
 
     (void)graph_count;
     if (strcmp(path, "auto") == 0)
-        found = root_guess(graphs[0]->root);
+        found = sdk_state_dict_find(graphs[0]->root);
     else
         found = root_find(graphs[0]->root, path);
     if (found != NULL)

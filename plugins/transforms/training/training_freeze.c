@@ -10,22 +10,21 @@
 #include <string.h>
 
 #include "graph_each.h"
+#include "tensor_edit.h"
 #include "torch_read.h"
-
-/* What tells one parameter from another: tensors that are tied are one. */
-struct view {
-    uint64_t storage, offset, dtype, rank, elements, first, last;
-};
 
 /* What is known of an entry. */
 struct judged {
-    struct view view;
     bool is; /* a parameter that can be edited */
     bool trained;
     bool buffer;
 };
 
-enum { VIEW_MET = 1, VIEW_NUMBER = 2 }; /* the latter times its number */
+/* Of a parameter, which is one under all its names. */
+struct view {
+    uint64_t number; /* among parameters, from 1; 0: it has none yet */
+    bool met;
+};
 
 struct training {
     const struct ckpt_host *host;
@@ -37,9 +36,11 @@ struct training {
     struct training_flags flags;
     struct sdk_optimizers optimizers;
     struct judged *judged; /* by entry */
-    struct sdk_table views;
-    uint64_t view_count, met_count; /* parameters; names that are met */
-    uint64_t buffer_count;          /* of these, that are no parameters */
+    struct sdk_ties ties;
+    struct view *views;       /* by view */
+    uint64_t view_count;      /* that are parameters */
+    uint64_t met_count;       /* names */
+    uint64_t buffer_count;    /* of these, that are no parameters */
     struct ckpt_value **made; /* by value id: the tensor that comes of it */
 };
 
@@ -53,10 +54,12 @@ training_forget(struct training *training)
         return;
     training_flags_fini(&training->flags);
     sdk_optimizers_fini(host, &training->optimizers);
-    sdk_table_fini(host, &training->views);
-    memset(&training->views, 0, sizeof training->views);
+    sdk_ties_fini(host, &training->ties);
+    memset(&training->ties, 0, sizeof training->ties);
+    host->release(host, training->views);
     host->release(host, training->judged);
     host->release(host, training->made);
+    training->views = NULL;
     training->judged = NULL;
     training->made = NULL;
 }
@@ -117,27 +120,6 @@ training_open(const struct ckpt_host *host, const char *argument,
 
 /* ---- Which parameters ---- */
 
-static uint64_t *
-view_find(struct training *training, const struct ckpt_tensor *tensor,
-          struct view *view)
-{
-    uint64_t *number;
-    bool added;
-
-    view->storage = tensor->storage->id;
-    view->offset = tensor->offset;
-    view->dtype = tensor->dtype;
-    view->rank = tensor->rank;
-    view->elements = tensor->element_count;
-    view->first = tensor->rank > 0 ? tensor->strides[0] : 0;
-    view->last = tensor->rank > 0 ? tensor->shape[tensor->rank - 1] : 0;
-    number = sdk_table_add(training->host, &training->views, view, sizeof *view,
-                           &added);
-    if (number != NULL && added)
-        *number = VIEW_NUMBER * training->view_count++;
-    return number;
-}
-
 static int
 name_meets(struct training *training, const struct ckpt_text *name,
            uint64_t number, bool *meets)
@@ -147,7 +129,7 @@ name_meets(struct training *training, const struct ckpt_text *name,
     int status = CKPT_OK;
 
     if (training->pattern == NULL)
-        *meets = number < training->first;
+        *meets = number <= training->first;
     else
         status = sdk_pattern_match(host, training->pattern, name, meets);
     if (status == CKPT_OK && *meets && training->except != NULL)
@@ -157,24 +139,24 @@ name_meets(struct training *training, const struct ckpt_text *name,
 }
 
 /* Whether it is a parameter, and trained. */
-static int
+static void
 entry_judge(struct training *training, size_t index)
 {
     const struct ckpt_entry *entry = &training->graph->entries[index];
     const struct ckpt_spot *spot = &training->graph->spots[index];
     struct judged *judged = &training->judged[index];
+    struct view *view = &training->views[training->ties.view_of[index]];
 
     if (spot->owner == NULL ||
         sdk_optimizer_around(&training->optimizers, spot->owner) != NULL)
-        return CKPT_OK;
+        return;
     judged->is = training_is_parameter(&training->flags, spot->owner, entry);
     judged->buffer = !judged->is;
     if (!judged->is)
-        return CKPT_OK;
+        return;
     judged->trained = training_is_trained(&training->flags, spot->owner, entry);
-    return view_find(training, entry->value->as.tensor, &judged->view) != NULL
-               ? CKPT_OK
-               : CKPT_MEMORY;
+    if (view->number == 0)
+        view->number = ++training->view_count;
 }
 
 /* The name by which it is to be met: the full one, or the key in its map. */
@@ -197,7 +179,7 @@ entry_meet(struct training *training, size_t index, bool in_map)
 {
     const struct judged *judged = &training->judged[index];
     const struct ckpt_text *name;
-    uint64_t *view = NULL;
+    struct view *view = &training->views[training->ties.view_of[index]];
     bool meets = false;
     int status;
 
@@ -206,16 +188,12 @@ entry_meet(struct training *training, size_t index, bool in_map)
     name = entry_name(training, index, in_map);
     if (name == NULL)
         return CKPT_OK;
-    if (judged->is)
-        view = sdk_table_find(&training->views, &judged->view,
-                              sizeof judged->view);
-    status = name_meets(training, name, view != NULL ? *view / VIEW_NUMBER : 0,
-                        &meets);
+    status = name_meets(training, name, view->number, &meets);
     if (status != CKPT_OK || !meets)
         return status;
     training->met_count++;
-    if (view != NULL)
-        *view |= VIEW_MET;
+    if (judged->is)
+        view->met = true;
     else
         training->buffer_count++;
     return CKPT_OK;
@@ -240,13 +218,8 @@ entries_meet(struct training *training)
 static bool
 entry_met(const struct training *training, size_t index)
 {
-    const struct judged *judged = &training->judged[index];
-    const uint64_t *view = judged->is
-                               ? sdk_table_find(&training->views, &judged->view,
-                                                sizeof judged->view)
-                               : NULL;
-
-    return view != NULL && (*view & VIEW_MET) != 0;
+    return training->judged[index].is &&
+           training->views[training->ties.view_of[index]].met;
 }
 
 /* ---- Editing ---- */
@@ -405,10 +378,41 @@ training_prepare(struct training *training, const struct ckpt_host *host,
                                               sizeof *training->made);
     if (training->judged == NULL || training->made == NULL)
         return CKPT_MEMORY;
+    status = sdk_ties_init(host, graph, &training->ties);
+    if (status == CKPT_OK)
+        training->views = host->allocate(host, (training->ties.view_count + 1) *
+                                                   sizeof *training->views);
+    if (training->views == NULL)
+        return status != CKPT_OK ? status : CKPT_MEMORY;
     status = sdk_optimizers_find(host, graph, &training->optimizers);
     if (status == CKPT_OK)
         status = training_flags_init(&training->flags, host, graph);
     return status;
+}
+
+/* What becomes trained, and has no number in the optimizer of its map. */
+static void
+lacking_tell(const struct training *training,
+             const struct sdk_optimizer *optimizer)
+{
+    const struct ckpt_graph *graph = training->graph;
+    const struct ckpt_spot *spot;
+    uint64_t lacking = 0;
+    size_t i;
+
+    if (optimizer->weights == NULL || training->freezes)
+        return;
+    for (i = 0; i < graph->entry_count; i++) {
+        spot = &graph->spots[i];
+        lacking += spot->owner == optimizer->weights &&
+                   entry_met(training, i) && !training->judged[i].trained &&
+                   sdk_slot_at(optimizer, spot->owner, spot->index) == NULL;
+    }
+    if (lacking > 0)
+        training->host->warn(training->host, NULL, CKPT_NOWHERE,
+                             "%" PRIu64 " of the parameters that are trained "
+                             "again ha%s no number in the optimizer",
+                             lacking, lacking == 1 ? "s" : "ve");
 }
 
 static void
@@ -441,7 +445,7 @@ training_apply(const struct ckpt_host *host, void *self,
     (void)graph_count;
     training->edits = edits;
     for (i = 0; i < graph->entry_count && status == CKPT_OK; i++)
-        status = entry_judge(training, i);
+        entry_judge(training, i);
     if (status == CKPT_OK)
         status = entries_meet(training);
     for (i = 0; i < graph->entry_count && status == CKPT_OK; i++)
@@ -453,30 +457,27 @@ training_apply(const struct ckpt_host *host, void *self,
         status = models_edit(training);
     if (status == CKPT_OK)
         training_tell(training);
+    for (i = 0; status == CKPT_OK && i < training->optimizers.count; i++)
+        lacking_tell(training, &training->optimizers.items[i]);
     return status;
 }
 
 /* ---- Slots ---- */
 
-/* Takes out the slots of what is frozen; counts what is trained without. In
- * such a map the flags speak. */
-static uint64_t
+/* Takes out the slots of what is frozen. In such a map the flags speak. */
+static void
 optimizer_settle(const struct sdk_optimizer *optimizer)
 {
     const struct ckpt_value *map = optimizer->weights;
     const struct ckpt_pair *pair = map->as.map.pairs;
     struct sdk_slot *slot;
-    uint64_t lacking = 0;
     size_t i;
 
     for (i = 0; i < map->as.map.count; i++, pair++) {
         slot = sdk_slot_at(optimizer, map, i);
         if (slot != NULL)
             slot->goes |= !pair->value->as.tensor->requires_grad;
-        else if (pair->value->kind == CKPT_KIND_TENSOR)
-            lacking += pair->value->as.tensor->requires_grad;
     }
-    return lacking;
 }
 
 int
@@ -484,33 +485,26 @@ training_settle(const struct ckpt_host *host, void *self,
                 const struct ckpt_graph *graph, struct ckpt_edits *edits)
 {
     struct training *training = self;
-    bool met = training->met_count > 0;
-    struct sdk_optimizer *optimizer;
+    const struct sdk_optimizer *optimizer;
     struct sdk_trained trained;
-    uint64_t lacking = 0;
     size_t i;
     int status;
 
-    if (!met)
+    if (training->met_count == training->buffer_count)
         return CKPT_OK;
-    status = training_prepare(training, host, graph);
+    training_forget(training);
+    status = sdk_optimizers_find(host, graph, &training->optimizers);
     for (i = 0; status == CKPT_OK && i < training->optimizers.count; i++) {
         optimizer = &training->optimizers.items[i];
         if (optimizer->weights == NULL)
             continue;
         sdk_trained_look(&trained, optimizer->weights);
         if (sdk_trained_speak(&trained))
-            lacking += optimizer_settle(optimizer);
+            optimizer_settle(optimizer);
     }
     if (status == CKPT_OK)
         status = sdk_slots_edit(host, edits, &training->optimizers);
     if (status == CKPT_OK && training->freezes)
         sdk_slots_warn(host, &training->optimizers);
-    if (status == CKPT_OK && !training->freezes && lacking > 0)
-        host->warn(host, NULL, CKPT_NOWHERE,
-                   "%" PRIu64 " parameter%s that %s trained %s no number in an "
-                   "optimizer",
-                   lacking, lacking == 1 ? "" : "s",
-                   lacking == 1 ? "is" : "are", lacking == 1 ? "has" : "have");
     return status;
 }

@@ -356,6 +356,22 @@ struct ckpt_host {
                        const struct ckpt_value *instead,
                        const struct ckpt_value *const *from, size_t from_count);
 
+    /* ---- The name of the output [apply] ---- */
+
+    /* Asks for an output whose name tells its own hash, if one is written: the
+     * first eight digits of the file's SHA-256, behind a `-`, before the
+     * suffix. It is no edit, and counts as none. */
+    void (*edit_hash_name)(const struct ckpt_host *host,
+                           struct ckpt_edits *edits);
+
+    /* ---- Attributes [apply] ---- */
+
+    /* Takes an attribute of the graph out, by its name: one that tells of a
+     * layout that the edited graph has no more. One that is not there is
+     * nothing. */
+    int (*edit_attr_drop)(const struct ckpt_host *host,
+                          struct ckpt_edits *edits, const char *name);
+
     /* Like warn, of something in the input that has no place in the graph and
      * is left out: counted as a loss, which a strict user does not accept.
      * [in describe] */
