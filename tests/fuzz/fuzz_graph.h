@@ -40,16 +40,21 @@ struct fuzz {
     struct hub_host host;
     struct hub_spool spool;
     struct fuzz_coder coders[2];
-    struct hub_arena arena;     /* of the options */
-    struct hub_graph graphs[5]; /* given; applied and settled, twice */
-    const uint8_t *at, *end;    /* of the program */
+    struct hub_arena arena; /* of the options */
+    /* Given; applied and settled, twice; and what else is named, twice. */
+    struct hub_graph graphs[7];
+    struct hub_graph *target;             /* that is built */
+    const uint8_t *program, *program_end; /* it builds them all */
+    const uint8_t *at, *end;              /* of the program */
     struct ckpt_value *made[MADE_MAX];
     size_t made_count;
     const struct ckpt_storage *storages[4];
     /* What the transform is given: the graph that it edits, and as often as
-     * it asks for another one the first. */
+     * it asks for it another one. */
     const struct ckpt_graph *given[8];
     size_t graph_count;
+    struct ckpt_option_value *named[8]; /* that the other one goes into */
+    size_t named_count;
 };
 
 #define LAW(truth)                         \
@@ -88,7 +93,7 @@ fuzz_keep(struct fuzz *fuzz, const struct ckpt_value *like)
 {
     struct ckpt_value *value = NULL;
 
-    LAW(hub_value_new(&fuzz->graphs[0], like, &value) == CKPT_OK);
+    LAW(hub_value_new(fuzz->target, like, &value) == CKPT_OK);
     if (fuzz->made_count < MADE_MAX)
         fuzz->made[fuzz->made_count++] = value;
     return value;
@@ -132,7 +137,10 @@ fuzz_text(struct fuzz *fuzz)
         "a.lora_A.weight", "a.lora_B.weight", "a.lora_B.bias",
         "base_model.model.b.lora_A.x.weight", "b.lora_B.x.weight",
         "e.lora_embedding_A", "e.lora_embedding_B", "b.weight", "e.weight",
-        "a.base_layer.bias", "c.modules_to_save.x.weight", "c.weight"};
+        "a.base_layer.bias", "c.modules_to_save.x.weight", "c.weight",
+        /* of layers */
+        "a.depthwise.weight", "a.pointwise.weight", "vars/0",
+        "layers/layer_normalization/vars/0", "layers/dense/vars@name"};
     const char *text = texts[fuzz_byte(fuzz) % (sizeof texts / sizeof *texts)];
     struct ckpt_value like = {.kind = CKPT_KIND_STRING};
 
@@ -198,14 +206,14 @@ fuzz_tensor(struct fuzz *fuzz)
     bytes.data = data;
     bytes.device = devices[at];
     if (fuzz->storages[at] == NULL)
-        LAW(hub_storage_new(&fuzz->graphs[0], &bytes, 0, &fuzz->storages[at]) ==
+        LAW(hub_storage_new(fuzz->target, &bytes, 0, &fuzz->storages[at]) ==
             CKPT_OK);
     if (byte >= 128)
         like.dtype = at == 2 ? CKPT_FLOAT16 : CKPT_FLOAT32;
     like.rank = fuzz_shape(byte / 4 % 32, shape);
     like.shape = shape;
     like.storage = fuzz->storages[at];
-    LAW(hub_tensor_new(&fuzz->graphs[0], &like, NULL, &value) == CKPT_OK);
+    LAW(hub_tensor_new(fuzz->target, &like, NULL, &value) == CKPT_OK);
     if (fuzz->made_count < MADE_MAX)
         fuzz->made[fuzz->made_count++] = value;
     return value;
@@ -254,7 +262,7 @@ fuzz_fill(struct fuzz *fuzz, const char *attribute)
 {
     struct ckpt_value *owner = (struct ckpt_value *)(uintptr_t)fuzz_any(fuzz);
     const struct ckpt_value *key = fuzz_any(fuzz), *value = fuzz_any(fuzz);
-    struct hub_graph *graph = &fuzz->graphs[0];
+    struct hub_graph *graph = fuzz->target;
     int status = CKPT_OK;
 
     if (attribute != NULL && owner->kind >= CKPT_KIND_SIZE)
@@ -275,7 +283,7 @@ fuzz_attribute(struct fuzz *fuzz)
     const struct ckpt_value *name = fuzz_any(fuzz), *value = fuzz_any(fuzz);
 
     if (name->kind == CKPT_KIND_STRING && name->as.text.size_bytes > 0)
-        LAW(hub_attr_set(&fuzz->graphs[0], NULL, name->as.text.data, value) ==
+        LAW(hub_attr_set(fuzz->target, NULL, name->as.text.data, value) ==
             CKPT_OK);
 }
 
@@ -287,7 +295,7 @@ fuzz_pair(struct fuzz *fuzz, struct ckpt_value *map, const char *key,
 
     like.as.text.data = key;
     like.as.text.size_bytes = strlen(key);
-    LAW(hub_map_set(&fuzz->graphs[0], map, fuzz_keep(fuzz, &like), value) ==
+    LAW(hub_map_set(fuzz->target, map, fuzz_keep(fuzz, &like), value) ==
         CKPT_OK);
 }
 
@@ -296,7 +304,7 @@ fuzz_pair(struct fuzz *fuzz, struct ckpt_value *map, const char *key,
 static void
 fuzz_optimizer(struct fuzz *fuzz)
 {
-    struct hub_graph *graph = &fuzz->graphs[0];
+    struct hub_graph *graph = fuzz->target;
     struct ckpt_value *map = fuzz_container(fuzz, CKPT_KIND_MAP);
     struct ckpt_value *state = fuzz_container(fuzz, CKPT_KIND_MAP);
     struct ckpt_value *groups = fuzz_container(fuzz, CKPT_KIND_LIST);
@@ -325,11 +333,17 @@ fuzz_optimizer(struct fuzz *fuzz)
     fuzz_pair(fuzz, fuzz->made[0], "optimizer", map);
 }
 
+/* Builds a graph of the program, or of its first half. */
 static int
-fuzz_build(struct fuzz *fuzz)
+fuzz_build(struct fuzz *fuzz, struct hub_graph *graph, bool half)
 {
-    struct hub_graph *graph = &fuzz->graphs[0];
+    size_t size_bytes = (size_t)(fuzz->program_end - fuzz->program);
 
+    fuzz->target = graph;
+    fuzz->at = fuzz->program;
+    fuzz->end = fuzz->at + (half ? size_bytes / 2 : size_bytes);
+    fuzz->made_count = 0;
+    memset(fuzz->storages, 0, sizeof fuzz->storages);
     fuzz_container(fuzz, CKPT_KIND_MAP);
     while (fuzz->at < fuzz->end) {
         switch (fuzz_byte(fuzz) % 12) {

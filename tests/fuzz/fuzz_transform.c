@@ -109,6 +109,27 @@ fuzz_read(struct fuzz *fuzz, const struct ckpt_graph *graph)
     fuzz_status(fuzz, status);
 }
 
+/* The other graph: its ids are behind those of the one that is edited, and it
+ * may be less than that. */
+static int
+fuzz_other(struct fuzz *fuzz, const struct ckpt_graph *graph,
+           struct hub_graph *other)
+{
+    size_t i;
+    int status;
+
+    other->public.value_count = graph->value_count;
+    other->public.tensor_count = graph->tensor_count;
+    other->public.storage_count = graph->storage_count;
+    status =
+        fuzz_build(fuzz, other, (fuzz->program_end - fuzz->program) % 2 == 1);
+    for (i = 0; i < fuzz->named_count; i++)
+        fuzz->named[i]->graph = &other->public;
+    for (i = 1; i < fuzz->graph_count; i++)
+        fuzz->given[i] = &other->public;
+    return fuzz_status(fuzz, status);
+}
+
 static int
 fuzz_edit(struct fuzz *fuzz, const struct ckpt_transform *transform, void *self,
           const struct ckpt_graph **graph, struct hub_graph *made, bool settles)
@@ -116,8 +137,11 @@ fuzz_edit(struct fuzz *fuzz, const struct ckpt_transform *transform, void *self,
     struct ckpt_edits edits;
     uint64_t values = (*graph)->value_count;
     int status = hub_edits_init(&edits, made, *graph);
+    size_t i;
 
     fuzz->given[0] = *graph;
+    for (i = 1; i < fuzz->graph_count && !settles; i++)
+        hub_edits_admit(&edits, fuzz->given[i]);
     if (status == CKPT_OK && settles)
         status = transform->settle(&fuzz->host.table, self, *graph, &edits);
     else if (status == CKPT_OK)
@@ -136,13 +160,12 @@ fuzz_edit(struct fuzz *fuzz, const struct ckpt_transform *transform, void *self,
     return status;
 }
 
-/* A graph that is named is the first one. */
+/* A graph that is named is made before each edit. */
 static void
 fuzz_name(struct fuzz *fuzz, struct ckpt_option_value *value)
 {
-    value->graph = &fuzz->graphs[0].public;
-    if (fuzz->graph_count < sizeof fuzz->given / sizeof *fuzz->given)
-        fuzz->given[fuzz->graph_count] = value->graph;
+    if (fuzz->named_count < sizeof fuzz->named / sizeof *fuzz->named)
+        fuzz->named[fuzz->named_count++] = value;
     fuzz->graph_count++;
 }
 
@@ -164,6 +187,7 @@ fuzz_options(struct fuzz *fuzz, const struct ckpt_transform *transform,
     LAW(*options != NULL);
     memcpy(*options, values, count * sizeof **options);
     fuzz->graph_count = 1;
+    fuzz->named_count = 0;
     if (wanted->declared[count].kind == CKPT_OPTION_GRAPH &&
         wanted->argument != NULL)
         fuzz_name(fuzz, &(*options)[count]);
@@ -198,7 +222,7 @@ fuzz_twice(struct fuzz *fuzz, const struct ckpt_transform *transform,
     void *selves[2];
     int i, opened = 0, status;
 
-    for (i = 1; i < 5; i++) {
+    for (i = 1; i < 7; i++) {
         hub_graph_init(&fuzz->graphs[i], &fuzz->budget);
         fuzz->graphs[i].walk_max = 100000;
     }
@@ -211,8 +235,10 @@ fuzz_twice(struct fuzz *fuzz, const struct ckpt_transform *transform,
         opened++;
     }
     for (i = 0; i < 2 && opened == 2 && fuzz->report.status == CKPT_OK; i++)
-        fuzz_edit(fuzz, transform, selves[i], &graph, &fuzz->graphs[1 + i],
-                  false);
+        if (fuzz->graph_count == 1 ||
+            fuzz_other(fuzz, graph, &fuzz->graphs[5 + i]) == CKPT_OK)
+            fuzz_edit(fuzz, transform, selves[i], &graph, &fuzz->graphs[1 + i],
+                      false);
     for (i = 0; i < 2 && opened == 2 && fuzz->report.status == CKPT_OK &&
                 transform->settle != NULL;
          i++)
@@ -221,7 +247,7 @@ fuzz_twice(struct fuzz *fuzz, const struct ckpt_transform *transform,
     hub_spool_fini(&fuzz->spool);
     for (i = 0; i < opened; i++)
         transform->close(&fuzz->host.table, selves[i]);
-    for (i = 1; i < 5; i++)
+    for (i = 1; i < 7; i++)
         hub_graph_fini(&fuzz->graphs[i]);
 }
 
@@ -255,8 +281,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
     fuzz.budget.limit_bytes = BUDGET_BYTES;
     fuzz.budget.report = &fuzz.report;
     fuzz.arena.budget = &fuzz.budget;
-    fuzz.at = data + length + 1;
-    fuzz.end = data + size_bytes;
+    fuzz.program = data + length + 1;
+    fuzz.program_end = data + size_bytes;
     hub_host_init(&fuzz.host, &fuzz.budget);
     fuzz.spool.budget = &fuzz.budget;
     fuzz.spool.folder = "/tmp";
@@ -266,7 +292,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
     argument = hub_arena_allocate(&fuzz.arena, length + 2);
     argument[0] = ':';
     memcpy(argument + 1, data, length);
-    if (fuzz_build(&fuzz) == CKPT_OK)
+    if (fuzz_build(&fuzz, &fuzz.graphs[0], false) == CKPT_OK)
         for (i = 0; FUZZ_PLUGIN.transforms[i] != NULL; i++)
             fuzz_transform(&fuzz, FUZZ_PLUGIN.transforms[i], argument);
     hub_graph_fini(&fuzz.graphs[0]);
