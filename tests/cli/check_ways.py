@@ -85,8 +85,8 @@ class Ways(unittest.TestCase):
                    program=CKPT)
         self.path = frozen
         self.assertEqual(self.ways("freeze:a", "unfreeze:c"),
-                         [("a", "a", "requires no grad"),
-                          ("b", "b", "kept"), ("c", "c", "requires grad")])
+                         [("a", "a", "frozen"),
+                          ("b", "b", "kept"), ("c", "c", "unfrozen")])
 
     def test_ties(self):
         self.path.write_bytes(floats(a=[1], b=[2, 3], c=[2, 3]))
