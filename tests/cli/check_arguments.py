@@ -54,6 +54,13 @@ BAD = {
     "fold-norm": ["re:("],
     "merge": [],
     "grow": [],
+    # FILE is one that is there.
+    "average": ["FILE,weights=x", "FILE,weights=0.5", "FILE,ema=x",
+                "FILE,weights=0.5x0.5x0.5"],
+    "interpolate": ["FILE,t=x", "FILE,mode=cubic"],
+    "add": ["FILE,scale=x"],
+    "subtract": [],
+    "lora": ["FILE,scale=x", "FILE,alpha=x"],
 }
 
 
@@ -134,6 +141,7 @@ class Arguments(unittest.TestCase):
 
     def check_own(self, name, text):
         for bad in BAD.get(name, []):
+            bad = bad.replace("FILE", str(self.file))
             self.assert_refused(f"{name}:{bad}", self.file.name)
 
     def check_files(self, name, text):
