@@ -40,7 +40,10 @@ struct hub_fit {
     size_t set_count;
     bool *alone; /* of each tensor id: it is cut off from its storage */
     struct hub_table attr_names; /* of the graph's attributes */
-    bool record;                 /* a side record is needed */
+    /* Of each value id, the name of a text that the target holds, or NULL;
+     * NULL if it holds none. */
+    const struct ckpt_text **texts;
+    bool record; /* a side record is needed */
 };
 
 /* The tensors of one storage that stays shared, strided or partial. */

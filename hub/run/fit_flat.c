@@ -540,6 +540,8 @@ hub_fit_flat(struct hub_fit *fit)
     if (status == CKPT_OK)
         status = flat_entries(fit, root);
     if (status == CKPT_OK)
+        status = hub_fit_texts(fit, root);
+    if (status == CKPT_OK)
         status = hub_root_set(&fit->fitted, root);
     if (status == CKPT_OK)
         status = hub_graph_finish(&fit->fitted);

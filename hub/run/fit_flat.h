@@ -18,6 +18,9 @@ int hub_fit_order(struct hub_fit *fit);
 /* Groups the tensors by storage: fills first, storage_set, sets and alone. */
 int hub_fit_sets(struct hub_fit *fit);
 
+/* Adds what the writer holds of strings to the map of the fitted graph. */
+int hub_fit_texts(struct hub_fit *fit, struct ckpt_value *root);
+
 /* Tells, as losses, what a record would have kept. */
 int hub_fit_losses(struct hub_fit *fit);
 

@@ -10,6 +10,8 @@
  *            | {"float": number or "nan:BITS" "inf" "-inf"}
  *            | {"complex": [float, float]} | {"int": hex} | {"bytes": hex}
  *            | {"dtype": name} | {"device": label} | {"ref": id}
+ *            | {"text": name}: the string, or list of strings, that the target
+ *              holds under that name
  *            | {("list"|"tuple"|"size"): [node, ...], shared}
  *            | {"map": [key node, node, ...], shared}
  *            | {"object": [module, name], "made": n, "callee" "args" "kwargs"
@@ -353,9 +355,19 @@ record_braced(struct record *record, const struct ckpt_value *value)
     }
 }
 
+/* The name of a text that the target holds, or NULL. */
+static const struct ckpt_text *
+record_held(const struct record *record, const struct ckpt_value *value)
+{
+    const struct hub_fit *fit = record->fit;
+
+    return fit->texts != NULL ? fit->texts[value->id] : NULL;
+}
+
 static int
 record_node(struct record *record, const struct ckpt_value *value)
 {
+    const struct ckpt_text *held = record_held(record, value);
     int status;
 
     if (value->kind == CKPT_KIND_NONE) {
@@ -368,11 +380,14 @@ record_node(struct record *record, const struct ckpt_value *value)
     }
     if (value->kind == CKPT_KIND_INT && !value->wide)
         return sdk_json_write_i64(record->host, record->out, value->as.integer);
-    if (value->kind == CKPT_KIND_STRING)
+    if (value->kind == CKPT_KIND_STRING && held == NULL)
         return record_text(record, value->as.text.data,
                            value->as.text.size_bytes);
     record_open(record, "{");
-    if (record->ids[value->id] != 0) {
+    if (held != NULL) {
+        record_key(record, "text");
+        status = record_text(record, held->data, held->size_bytes);
+    } else if (record->ids[value->id] != 0) {
         record_number(record, "ref", record->ids[value->id]);
         status = CKPT_OK;
     } else {

@@ -275,6 +275,32 @@ restore_stored(struct restore *restore)
     return CKPT_OK;
 }
 
+/* What of the flat map is not a tensor. */
+static int
+restore_flat_texts(struct restore *restore)
+{
+    const struct ckpt_value *root = restore->flat->root, *key;
+    uint64_t *number;
+    bool added;
+    size_t i;
+
+    restore->texts.arena = &restore->graph->arena;
+    if (root->kind != CKPT_KIND_MAP)
+        return CKPT_OK;
+    for (i = 0; i < root->as.map.count; i++) {
+        key = root->as.map.pairs[i].key;
+        if (key->kind != CKPT_KIND_STRING ||
+            root->as.map.pairs[i].value->kind == CKPT_KIND_TENSOR)
+            continue;
+        number = hub_table_add(&restore->texts, key->as.text.data,
+                               key->as.text.size_bytes, &added);
+        if (number == NULL)
+            return restore->report->status;
+        *number = i;
+    }
+    return CKPT_OK;
+}
+
 static int
 restore_names(struct restore *restore)
 {
@@ -320,6 +346,8 @@ hub_restore(const struct ckpt_host *host, struct hub_graph *described,
     sdk_json_init(&restore.json, text->as.text.data, text->as.text.size_bytes);
     restore.json.depth_max = SDK_JSON_DEPTH_ROOM;
     status = restore_names(&restore);
+    if (status == CKPT_OK)
+        status = restore_flat_texts(&restore);
     if (status == CKPT_OK)
         status = restore_stored(&restore);
     if (status == CKPT_OK)

@@ -222,6 +222,29 @@ node_ref(struct restore *restore, struct node *node)
     return CKPT_OK;
 }
 
+/* A text of the flat map, as the file has it. */
+static int
+node_text(struct restore *restore, struct node *node)
+{
+    const struct ckpt_value *root = restore->flat->root;
+    const uint64_t *found;
+    struct ckpt_text name;
+    int status = restore_expect(restore, SDK_JSON_STRING);
+
+    if (status == CKPT_OK && node->value != NULL)
+        return restore_refuse(restore, "a node is of two kinds");
+    if (status == CKPT_OK)
+        status = restore_text(restore, &name);
+    if (status != CKPT_OK)
+        return status;
+    found = hub_table_find(&restore->texts, name.data, name.size_bytes);
+    if (found == NULL)
+        return restore_refuse(restore, "it names a text that is not there");
+    node->value =
+        (struct ckpt_value *)(uintptr_t)root->as.map.pairs[*found].value;
+    return CKPT_OK;
+}
+
 static int
 node_object_name(struct restore *restore, struct node *node)
 {
@@ -434,6 +457,8 @@ node_key(struct restore *restore, struct node *node)
         return node_head(restore, node);
     if (sdk_json_is(json, "ref"))
         return node_ref(restore, node);
+    if (sdk_json_is(json, "text"))
+        return node_text(restore, node);
     if (sdk_json_is(json, "attrs"))
         return node_attrs(restore, node);
     for (i = 0; i < sizeof kinds / sizeof *kinds; i++)

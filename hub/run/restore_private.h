@@ -31,6 +31,7 @@ struct restore {
     const struct ckpt_host *host; /* for the memory of text with escapes */
     struct sdk_buffer scratch;
     struct hub_table names; /* of the flat entries: their indices */
+    struct hub_table texts; /* of the flat map: their places in it */
     struct hub_table ties;  /* names that are told as attributes */
     bool versioned;         /* its version has been read, and is known */
     bool copied;            /* the other attributes have been taken over */

@@ -47,7 +47,7 @@ BAD = {
     "untie": ["re:("],
     "tie": ["a", "=a", "a="],
     "transpose": ["re:(", "a,dims=0", "a,dims=x.y"],
-    "permute": ["re:(", "a", "a,dims=", "a,dims=0x0", "a,dims=x"],
+    "permute": ["re:(", "a", "a,dims=", "a,dims=x"],
     "freeze": ["re:(", "first=x", "first=-1"],
     "unfreeze": ["re:("],
     "drop-optimizer": ["a"],

@@ -433,6 +433,66 @@ def test_a_tensor_of_no_layer(tmp_path):
     tools.ckpt("convert", tmp_path / "in.pt", tmp_path / "out.h5")
 
 
+TEXTS = {"arch": "resnet18", "classes": ["cat", "größe", ""], "epoch": 3,
+         "w": {"conv": torch.ones(2, 3)}, "note": {"by": {"whom": "me"}},
+         "mixed": ["a", 1], "empty": [], "w.conv": "the name of a tensor",
+         "w/conv": "beside a text",
+         "bad//path": "x", "nul": "a\0b", "long": "x" * 100000}
+
+
+@pytest.mark.parametrize("options,apart", [
+    ((), "."), (("-o", "layout=groups"), "/"),
+    (("-o", "compress=gzip"), ".")])
+def test_texts(tmp_path, options, apart):
+    """Strings, and lists of them, are data sets; what of them cannot be is in
+    the record, and what another program makes of them is read."""
+    h5py = pytest.importorskip("h5py")
+    path, back = written(tmp_path, TEXTS, *options), tmp_path / "back.pt"
+    tools.ckpt("convert", path, back)
+    found = torch.load(back)
+    assert torch.equal(found.pop("w")["conv"], TEXTS["w"]["conv"])
+    assert found == {k: v for k, v in TEXTS.items() if k != "w"}
+    assert list(torch.load(back)) == list(TEXTS)
+    again = tmp_path / "again.h5"
+    tools.ckpt("convert", path, again, *options)
+    assert again.read_bytes() == path.read_bytes()
+    with h5py.File(path, "a") as file:
+        assert file["arch"].asstr()[()] == "resnet18"
+        assert list(file["classes"].asstr()) == TEXTS["classes"]
+        assert file[f"note{apart}by{apart}whom"].asstr()[()] == "me"
+        assert file["long"].asstr()[()] == TEXTS["long"]
+        assert not {"mixed", "empty", "bad", "nul", "epoch"} & set(file)
+        assert file[f"w{apart}conv"].shape == (2, 3)
+        del file["arch"]
+        file["arch"] = "vgg16"
+    values = {v["name"]: v for v in tools.ls(path)["values"]}
+    assert values["arch"]["value"] == "vgg16"
+    assert values["epoch"]["value"] == 3
+    with h5py.File(path, "a") as file:
+        del file["arch"]
+    done = tools.run("ls", path)
+    assert done.returncode == 0
+    assert "it names a text that is not there" in done.stderr
+
+
+def test_texts_of_hdf5(tmp_path, h5py):
+    """String data sets stay what they are, also through safetensors."""
+    import h5py as writer
+    source = tmp_path / "in.h5"
+    with writer.File(source, "w") as file:
+        file["a/w"] = [1.5]
+        file["a/text"] = "a text"
+        file["texts"] = ["one", "zwei", "τρία"]
+    wanted = h5py(source)["objects"]
+    for target in (through(tmp_path, source, ".h5"), tmp_path / "direct.h5"):
+        tools.ckpt("convert", source, target, "--force")
+        found = h5py(target)["objects"]
+        assert set(found) == set(wanted)
+        with writer.File(target) as file:
+            assert file["a/text"].asstr()[()] == "a text"
+            assert list(file["texts"].asstr()) == ["one", "zwei", "τρία"]
+
+
 def test_empty_groups(tmp_path, h5py):
     """Groups with nothing in them come back, also from safetensors."""
     import h5py as writer

@@ -20,7 +20,7 @@
 #define CHUNKED_FROM 4096
 
 #define PATH_GROUP 1
-#define PATH_DATA 2 /* and the entry */
+#define PATH_DATA 2
 
 int
 hdf5_out_fail(const struct hdf5_out *out, const char *name)
@@ -36,16 +36,18 @@ out_lists(struct hdf5_out *out)
     out->utf8_links = H5Pcreate(H5P_LINK_CREATE);
     out->groups = H5Pcreate(H5P_GROUP_CREATE);
     out->sets = H5Pcreate(H5P_DATASET_CREATE);
+    out->texts = H5Pcreate(H5P_DATASET_CREATE);
     out->chunked = H5Pcreate(H5P_DATASET_CREATE);
     out->attrs = H5Pcreate(H5P_ATTRIBUTE_CREATE);
     out->text = H5Tcopy(H5T_C_S1);
     return out->links >= 0 && out->utf8_links >= 0 && out->groups >= 0 &&
-           out->sets >= 0 && out->chunked >= 0 && out->attrs >= 0 &&
-           out->text >= 0 &&
+           out->sets >= 0 && out->texts >= 0 && out->chunked >= 0 &&
+           out->attrs >= 0 && out->text >= 0 &&
            H5Pset_char_encoding(out->utf8_links, H5T_CSET_UTF8) >= 0 &&
            H5Pset_char_encoding(out->attrs, H5T_CSET_UTF8) >= 0 &&
            H5Pset_obj_track_times(out->groups, 0) >= 0 &&
            H5Pset_obj_track_times(out->sets, 0) >= 0 &&
+           H5Pset_obj_track_times(out->texts, 0) >= 0 &&
            H5Pset_fill_time(out->sets, H5D_FILL_TIME_NEVER) >= 0 &&
            H5Pset_alloc_time(out->sets, H5D_ALLOC_TIME_EARLY) >= 0 &&
            H5Pset_obj_track_times(out->chunked, 0) >= 0 &&
@@ -227,11 +229,10 @@ hdf5_out_group(struct hdf5_out *out, const char *path, size_t size_bytes,
     return CKPT_OK;
 }
 
-/* Takes the path of an entry for its data set. */
+/* Takes the path for a data set. */
 static int
-entry_place(struct hdf5_out *out, size_t entry)
+data_place(struct hdf5_out *out, const struct ckpt_text *path)
 {
-    const struct ckpt_text *path = &out->graph->entries[entry].name;
     size_t outer = path_step(path->data, path->size_bytes);
     uint64_t *what;
     bool added;
@@ -255,7 +256,7 @@ entry_place(struct hdf5_out *out, size_t entry)
                                CKPT_NOWHERE,
                                "HDF5 cannot hold a tensor and a group of one "
                                "name");
-    *what = PATH_DATA + entry;
+    *what = PATH_DATA;
     return CKPT_OK;
 }
 
@@ -371,6 +372,68 @@ entry_make(struct hdf5_out *out, size_t entry)
     return status;
 }
 
+/* Strings of any length, one or a list of them. */
+static int
+text_write(struct hdf5_out *out, hid_t data, const struct ckpt_value *text)
+{
+    const struct ckpt_host *host = out->host;
+    size_t count = text->kind == CKPT_KIND_LIST ? text->as.list.count : 1, i;
+    const char **texts = host->allocate(host, count * sizeof *texts);
+    herr_t written;
+
+    if (texts == NULL)
+        return CKPT_MEMORY;
+    for (i = 0; i < count; i++)
+        texts[i] = text->kind == CKPT_KIND_LIST
+                       ? text->as.list.items[i]->as.text.data
+                       : text->as.text.data;
+    written = H5Dwrite(data, out->text, H5S_ALL, H5S_ALL, H5P_DEFAULT, texts);
+    host->release(host, texts);
+    return written < 0 ? hdf5_out_fail(out, NULL) : CKPT_OK;
+}
+
+/* A data set of strings, which has no part in the plan. */
+static int
+text_make(struct hdf5_out *out, const struct ckpt_pair *pair)
+{
+    const struct ckpt_text *path = &pair->key->as.text;
+    hid_t space, data = -1;
+    hsize_t count;
+    int status = data_place(out, path);
+
+    if (status != CKPT_OK)
+        return status;
+    count = pair->value->as.list.count;
+    space = pair->value->kind == CKPT_KIND_LIST
+                ? H5Screate_simple(1, &count, NULL)
+                : H5Screate(H5S_SCALAR);
+    if (space >= 0)
+        data = H5Dcreate2(out->file, path->data, out->text, space,
+                          link_list(out, path->data), out->texts, H5P_DEFAULT);
+    if (data < 0)
+        status = hdf5_out_fail(out, path->data);
+    else
+        status = text_write(out, data, pair->value);
+    if (data >= 0)
+        H5Dclose(data);
+    if (space >= 0)
+        H5Sclose(space);
+    return status;
+}
+
+static int
+out_texts(struct hdf5_out *out)
+{
+    const struct ckpt_value *root = out->graph->root;
+    size_t i;
+    int status = CKPT_OK;
+
+    for (i = 0; i < root->as.map.count && status == CKPT_OK; i++)
+        if (root->as.map.pairs[i].value->kind != CKPT_KIND_TENSOR)
+            status = text_make(out, &root->as.map.pairs[i]);
+    return status;
+}
+
 /* The attributes of the graph, at the root or at the group that they name; or
  * a group without any. */
 static int
@@ -408,7 +471,7 @@ hdf5_out_fill(struct hdf5_out *out)
     int status = CKPT_OK;
 
     for (i = 0; i < out->graph->entry_count && status == CKPT_OK; i++) {
-        status = entry_place(out, i);
+        status = data_place(out, &out->graph->entries[i].name);
         if (status == CKPT_OK)
             status = entry_first(out, i);
         if (status == CKPT_OK)
@@ -418,6 +481,8 @@ hdf5_out_fill(struct hdf5_out *out)
         if (status == CKPT_OK)
             status = *out->broken;
     }
+    if (status == CKPT_OK)
+        status = out_texts(out);
     for (; attr != NULL && status == CKPT_OK; attr = attr->next)
         if (!hdf5_names_makes(&out->names, attr->name))
             status = out_attr(out, attr);
@@ -455,6 +520,8 @@ out_close_lists(struct hdf5_out *out)
         H5Pclose(out->groups);
     if (out->sets > 0)
         H5Pclose(out->sets);
+    if (out->texts > 0)
+        H5Pclose(out->texts);
     if (out->chunked > 0)
         H5Pclose(out->chunked);
     if (out->attrs > 0)

@@ -29,10 +29,10 @@ struct hdf5_out {
     struct hdf5_driver driver;
     hid_t file;
     /* Property lists. */
-    hid_t links, utf8_links, groups, sets, chunked, attrs;
+    hid_t links, utf8_links, groups, sets, texts, chunked, attrs;
     hid_t types[CKPT_DTYPE_COUNT]; /* once needed */
     hid_t text;                    /* the type of variable strings */
-    struct sdk_table paths;        /* of groups: 1; of data sets: 2 + entry */
+    struct sdk_table paths;        /* of groups: 1; of data sets: 2 */
     struct sdk_table views;        /* of what makes twins: 1 + entry */
     uint64_t **view_keys;          /* of each entry, what the table borrows */
     size_t *first;          /* of each entry: that whose data set it is */

@@ -7,6 +7,7 @@
 
 #include "hdf5_holds.h"
 #include "hdf5_library.h"
+#include "hdf5_texts.h"
 #include "hdf5_writers.h"
 
 struct hdf5_writer {
@@ -15,6 +16,7 @@ struct hdf5_writer {
     int gzip_level;
     struct hdf5_names names; /* of the graph as it was read, once asked for */
     bool asked;
+    struct hdf5_texts texts;
     struct sdk_table counts; /* of paths: how many attributes they have */
     bool counted;
 };
@@ -88,19 +90,42 @@ hdf5_open_keras3(const struct ckpt_host *host,
 }
 
 static int
+writer_names(const struct ckpt_host *host, struct hdf5_writer *writer,
+             const struct ckpt_graph *graph)
+{
+    if (writer->asked)
+        return CKPT_OK;
+    writer->asked = true;
+    return hdf5_names_init(&writer->names, host, writer->layout, graph);
+}
+
+static int
 hdf5_name(const struct ckpt_host *host, void *self,
           const struct ckpt_graph *graph, size_t index, struct ckpt_text *name)
 {
     struct hdf5_writer *writer = self;
-    int status = CKPT_OK;
+    int status = writer_names(host, writer, graph);
 
-    if (!writer->asked) {
-        status = hdf5_names_init(&writer->names, host, writer->layout, graph);
-        writer->asked = true;
-    }
     if (status == CKPT_OK)
         status =
             hdf5_names_give(&writer->names, &graph->entries[index].name, name);
+    return status;
+}
+
+/* Keras would not know what to do with them. */
+static int
+hdf5_text(const struct ckpt_host *host, void *self,
+          const struct ckpt_graph *graph, const struct ckpt_text *own,
+          const struct ckpt_value *text, struct ckpt_text *name)
+{
+    struct hdf5_writer *writer = self;
+    int status = writer_names(host, writer, graph);
+
+    if (writer->layout == HDF5_KERAS2 || writer->layout == HDF5_KERAS3)
+        return CKPT_END;
+    if (status == CKPT_OK)
+        status = hdf5_texts_give(host, &writer->texts, &writer->names, graph,
+                                 own, text, name);
     return status;
 }
 
@@ -210,6 +235,7 @@ hdf5_close_writer(const struct ckpt_host *host, void *self)
 {
     struct hdf5_writer *writer = self;
 
+    hdf5_texts_fini(host, &writer->texts);
     hdf5_names_fini(&writer->names);
     sdk_table_fini(host, &writer->counts);
     host->release(host, writer);
@@ -253,7 +279,7 @@ static const char *const hdf5_no_suffixes[] = {NULL};
                .rank_max = HDF5_RANK_MAX},                              \
     .arrange = hdf5_arrange_writer, .plan = hdf5_plan_writer,           \
     .close = hdf5_close_writer, .name = hdf5_name, .keeps = hdf5_keeps, \
-    .write = hdf5_write_writer
+    .write = hdf5_write_writer, .text = hdf5_text
 
 static const struct ckpt_writer hdf5_plain = {
     HDF5_WRITER,

@@ -341,10 +341,10 @@ struct ckpt_host {
      * "missing, kept". The hub counts them and lists the first names in one
      * line, a warning if `notable`, else shown under -v alone, where every
      * tensor has a line too, with the text: what is to be said of this one,
-     * or "". */
-    void (*edit_tell)(const struct ckpt_host *host, struct ckpt_edits *edits,
-                      const char *tensor, const char *what, bool notable,
-                      const char *format, ...) CKPT_PRINTF(6, 7);
+     * or "". CKPT_MEMORY, CKPT_LIMIT. */
+    int (*edit_tell)(const struct ckpt_host *host, struct ckpt_edits *edits,
+                     const char *tensor, const char *what, bool notable,
+                     const char *format, ...) CKPT_PRINTF(6, 7);
 
     /* Says of which tensors a new one of edit_graph has its bytes, those that
      * weigh most first, and what it is put instead of, or NULL; for whoever

@@ -121,6 +121,16 @@ struct ckpt_writer {
     /* Which of limits.holds this output holds, where that depends on the
      * options. [serial, once, after open] NULL: all. */
     uint64_t (*holds)(const struct ckpt_host *host, void *self);
+
+    /* Gives the name under which a reader of the output will meet a text, a
+     * string or a list of strings that is called `own` in the graph as it was
+     * read. [serial, after all of name, before arrange] CKPT_END: it has no
+     * place in the output, and goes into the record. NULL: none has. `plan`
+     * sees it in graph->root under that name, which lives until the next call;
+     * the record has the name alone. */
+    int (*text)(const struct ckpt_host *host, void *self,
+                const struct ckpt_graph *graph, const struct ckpt_text *own,
+                const struct ckpt_value *text, struct ckpt_text *name);
 };
 
 #endif
