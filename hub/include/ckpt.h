@@ -448,9 +448,9 @@ struct ckpt_conversion {
     /* Called for what transforms say, as they do; with the same context. What
      * it points to lives for the call. NULL: nobody asks. */
     void (*told)(void *context, const struct ckpt_told *told);
-    /* Put the first eight digits of the output's SHA-256 into its name, as
-     * ckpt_verify finds them: "model.pth" becomes "model-5c106cde.pth". The
-     * output is one file. */
+    /* Put the first eight digits of the output's SHA-256 into its name, where
+     * ckpt_verify finds them: "model" before the suffix becomes
+     * "model-5c106cde". The output is one file. */
     bool hash_name;
 };
 

@@ -361,14 +361,14 @@ host_edit_unmatched(const struct ckpt_host *table, struct ckpt_edits *edits,
     va_end(arguments);
 }
 
-static void host_edit_tell(const struct ckpt_host *table,
-                           struct ckpt_edits *edits, const char *tensor,
-                           const char *what, bool notable, const char *format,
-                           ...) CKPT_PRINTF(6, 7);
+static int host_edit_tell(const struct ckpt_host *table,
+                          struct ckpt_edits *edits, const char *tensor,
+                          const char *what, bool notable, const char *format,
+                          ...) CKPT_PRINTF(6, 7);
 
 /* The words of one tensor, under -v; the count of all comes when the
  * transform is done. */
-static void
+static int
 host_edit_tell(const struct ckpt_host *table, struct ckpt_edits *edits,
                const char *tensor, const char *what, bool notable,
                const char *format, ...)
@@ -377,16 +377,18 @@ host_edit_tell(const struct ckpt_host *table, struct ckpt_edits *edits,
     char text[512];
     struct ckpt_told told = {report->transform, what, tensor, text, notable};
     va_list arguments;
+    int status;
 
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    hub_edit_tell(edits, tensor, what, notable);
+    status = hub_edit_tell(edits, tensor, what, notable);
     hub_note(report, CKPT_MESSAGE_STEP, tensor, CKPT_NOWHERE, "'%s': %s%s%s",
              report->transform != NULL ? report->transform : "?", what,
              text[0] != '\0' ? ": " : "", text);
     if (report->told != NULL)
         report->told(report->listener, &told);
+    return status;
 }
 
 static int

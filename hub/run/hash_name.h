@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Names of outputs that tell the hash of the file: "model-5c106cde.pth".
+ * Names of outputs that tell the hash of the file: "model-5c106cde", before
+ * the suffix.
  */
 #ifndef HUB_RUN_HASH_NAME_H
 #define HUB_RUN_HASH_NAME_H

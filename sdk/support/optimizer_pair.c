@@ -7,7 +7,6 @@
  */
 #include "optimizer_pair.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "hash_table.h"
@@ -32,6 +31,8 @@ struct pairing {
     size_t *chosen;         /* by slot: its place, looked for from the front */
     size_t *other;          /* the same, from the back */
     size_t *storages;       /* by storage id: 1 + its last place, or 0 */
+    size_t *groups; /* that have slots: the first of each, and the end */
+    size_t group_count;
     struct sdk_table names; /* where they are stored: the slots */
 };
 
@@ -189,23 +190,40 @@ slot_fits(const struct pairing *pairing, size_t index, size_t place)
     return free_to_fit;
 }
 
-/* Only places that ask for gradients: as many as slots. */
-static bool
-choose_trained(struct pairing *pairing)
+/* Whether the places, all of them or those alone that ask for gradients, are
+ * as many as the slots, and each is the next of just one group: then there is
+ * one way to deal them out. */
+static int
+choose_dealt(struct pairing *pairing, bool trained, bool *dealt)
 {
-    size_t i, at = 0;
+    const struct ckpt_host *host = pairing->host;
+    size_t i, k, group, found, *heads;
+    size_t slot_count = pairing->optimizer->slot_count;
 
-    if (pairing->trained_count != pairing->optimizer->slot_count)
-        return false;
-    for (i = 0; i < pairing->place_count; i++) {
-        if (!pairing->places[i].value->as.tensor->requires_grad)
+    *dealt = false;
+    if ((trained ? pairing->trained_count : pairing->place_count) != slot_count)
+        return CKPT_OK;
+    heads = host->allocate(host, (pairing->group_count + 1) * sizeof *heads);
+    if (heads == NULL)
+        return CKPT_MEMORY;
+    *dealt = true;
+    memcpy(heads, pairing->groups, pairing->group_count * sizeof *heads);
+    for (i = 0; i < pairing->place_count && *dealt; i++) {
+        if (trained && !pairing->places[i].value->as.tensor->requires_grad)
             continue;
-        if (!slot_fits(pairing, at, i))
-            return false;
-        pairing->chosen[at] = pairing->other[at] = i;
-        at++;
+        for (k = group = found = 0; k < pairing->group_count; k++) {
+            if (heads[k] == pairing->groups[k + 1] ||
+                !slot_fits(pairing, heads[k], i))
+                continue;
+            found++;
+            group = k;
+        }
+        *dealt = found == 1;
+        if (*dealt)
+            pairing->chosen[heads[group]++] = i;
     }
-    return true;
+    host->release(host, heads);
+    return CKPT_OK;
 }
 
 /* The first way to place all slots in order, and the last one. There is just
@@ -233,56 +251,11 @@ choose_any(struct pairing *pairing)
 }
 
 static bool
-choose(struct pairing *pairing)
+chosen_once(const struct pairing *pairing)
 {
-    if (pairing->place_count < pairing->optimizer->slot_count)
-        return false;
-    return (pairing->place_count > pairing->optimizer->slot_count &&
-            choose_trained(pairing)) ||
-           choose_any(pairing);
-}
-
-struct shaped {
-    const struct ckpt_tensor *tensor;
-    const struct ckpt_value *group;
-};
-
-static int
-shaped_order(const void *a, const void *b)
-{
-    const struct shaped *one = a, *two = b;
-    uint32_t i;
-
-    if (one->tensor->rank != two->tensor->rank)
-        return one->tensor->rank < two->tensor->rank ? -1 : 1;
-    for (i = 0; i < one->tensor->rank; i++)
-        if (one->tensor->shape[i] != two->tensor->shape[i])
-            return one->tensor->shape[i] < two->tensor->shape[i] ? -1 : 1;
-    return one->group->id < two->group->id ? -1
-                                           : one->group->id > two->group->id;
-}
-
-/* Whether parameters of one shape are in different groups. */
-static int
-groups_mixed(const struct pairing *pairing, bool *mixed)
-{
-    size_t i, count = pairing->optimizer->slot_count;
-    struct shaped *list =
-        pairing->host->allocate(pairing->host, (count + 1) * sizeof *list);
-
-    if (list == NULL)
-        return CKPT_MEMORY;
-    for (i = 0; i < count; i++) {
-        list[i].tensor = pairing->places[pairing->chosen[i]].value->as.tensor;
-        list[i].group = pairing->optimizer->slots[i].params;
-    }
-    qsort(list, count, sizeof *list, shaped_order);
-    for (i = 1; i < count; i++)
-        if (list[i].group != list[i - 1].group &&
-            same_shape(list[i].tensor, list[i - 1].tensor))
-            *mixed = true;
-    pairing->host->release(pairing->host, list);
-    return CKPT_OK;
+    return memcmp(pairing->chosen, pairing->other,
+                  pairing->optimizer->slot_count * sizeof *pairing->chosen) ==
+           0;
 }
 
 static bool
@@ -353,18 +326,18 @@ static int
 try_shapes(struct pairing *pairing, const struct ckpt_value *map)
 {
     struct sdk_optimizer *optimizer = pairing->optimizer;
-    bool mixed;
+    bool dealt = false;
     int status = places_list(pairing, map);
 
-    if (status != CKPT_OK || !choose(pairing))
+    if (status != CKPT_OK || pairing->place_count < optimizer->slot_count)
         return status;
-    mixed = memcmp(pairing->chosen, pairing->other,
-                   optimizer->slot_count * sizeof *pairing->chosen) != 0;
-    if (!mixed)
-        status = groups_mixed(pairing, &mixed);
-    if (status != CKPT_OK)
+    status = choose_dealt(pairing, false, &dealt);
+    if (status == CKPT_OK && !dealt)
+        status = choose_dealt(pairing, true, &dealt);
+    if (status != CKPT_OK || (!dealt && !choose_any(pairing)))
         return status;
-    if (mixed || !take_names(pairing))
+    dealt = dealt || (pairing->group_count <= 1 && chosen_once(pairing));
+    if (!dealt || !take_names(pairing))
         optimizer->why = several;
     else if (optimizer->weights == NULL)
         status = take_map(pairing);
@@ -462,6 +435,18 @@ pair_shapes(struct pairing *pairing, const struct sdk_optimizer_walk *walk)
     return status;
 }
 
+static void
+groups_list(struct pairing *pairing)
+{
+    const struct sdk_slot *slots = pairing->optimizer->slots;
+    size_t i, count = pairing->optimizer->slot_count;
+
+    for (i = 0; i < count; i++)
+        if (slots[i].item == 0)
+            pairing->groups[pairing->group_count++] = i;
+    pairing->groups[pairing->group_count] = count;
+}
+
 static int
 pairing_init(struct pairing *pairing, const struct sdk_optimizer_walk *walk)
 {
@@ -475,7 +460,12 @@ pairing_init(struct pairing *pairing, const struct sdk_optimizer_walk *walk)
     if (pairing->other != NULL)
         pairing->storages =
             host->allocate(host, storages * sizeof *pairing->storages);
-    return pairing->storages != NULL ? CKPT_OK : CKPT_MEMORY;
+    if (pairing->storages != NULL)
+        pairing->groups = host->allocate(host, count * sizeof *pairing->groups);
+    if (pairing->groups == NULL)
+        return CKPT_MEMORY;
+    groups_list(pairing);
+    return CKPT_OK;
 }
 
 static void
@@ -488,6 +478,7 @@ pairing_fini(struct pairing *pairing)
     host->release(host, pairing->chosen);
     host->release(host, pairing->other);
     host->release(host, pairing->storages);
+    host->release(host, pairing->groups);
     sdk_table_fini(host, &pairing->names);
 }
 

@@ -18,11 +18,11 @@
  *   that are no buffers (by their role; where roles are not told, those called
  *   running_mean, running_var, moving_mean or moving_variance, and what is not
  *   floating or complex, are buffers) and not a second name of one before. If
- *   there are as many as numbers, and each slot with tensors has one of that
- *   parameter's shape, they belong together. If there are more, those that ask
- *   for gradients may be as many, and fit; else there must be exactly one way
- *   to pass some over so that all shapes fit. If groups are several, and two
- *   of them have parameters of one shape, their order is not known.
+ *   they are as many as numbers, they are dealt out: each is the next of that
+ *   group whose next slot has a tensor of its shape, and there must be just
+ *   one such group each time. If they are more, those that ask for gradients
+ *   are tried in that way; else, with one group, there must be exactly one way
+ *   to pass some over so that all shapes fit.
  *
  * Names are looked for in the same maps; all of them must be there.
  *
@@ -32,8 +32,6 @@
 #define SDK_OPTIMIZER_SLOTS_H
 
 #include "ckpt/host.h"
-
-#define SDK_NO_PLACE SIZE_MAX
 
 /* One parameter of an optimizer. */
 struct sdk_slot {

@@ -155,7 +155,11 @@ ties_allocate(const struct ckpt_host *host, const struct ckpt_graph *graph,
             KEY_HEAD + 2 * (size_t)graph->entries[i].value->as.tensor->rank;
     ties->keys = host->allocate(host, numbers * sizeof *ties->keys);
     ties->view_of = host->allocate(host, (count + 1) * sizeof *ties->view_of);
-    return ties->keys != NULL && ties->view_of != NULL ? CKPT_OK : CKPT_MEMORY;
+    ties->views_on = host->allocate(host, ((size_t)graph->storage_count + 1) *
+                                              sizeof *ties->views_on);
+    return ties->keys != NULL && ties->view_of != NULL && ties->views_on != NULL
+               ? CKPT_OK
+               : CKPT_MEMORY;
 }
 
 int
@@ -176,8 +180,10 @@ sdk_ties_init(const struct ckpt_host *host, const struct ckpt_graph *graph,
                                &added);
         if (number == NULL)
             return CKPT_MEMORY;
-        if (added)
+        if (added) {
             *number = ties->view_count++;
+            ties->views_on[key[0]]++;
+        }
         ties->view_of[i] = (size_t)*number;
         key += numbers;
     }
@@ -190,6 +196,7 @@ sdk_ties_fini(const struct ckpt_host *host, struct sdk_ties *ties)
     sdk_table_fini(host, &ties->views);
     host->release(host, ties->keys);
     host->release(host, ties->view_of);
+    host->release(host, ties->views_on);
     memset(ties, 0, sizeof *ties);
 }
 
@@ -200,6 +207,8 @@ sdk_ties_part(const struct ckpt_host *host, const struct ckpt_graph *graph,
     const struct ckpt_entry *parted = &graph->entries[entry], *other;
     size_t i;
 
+    if (ties->views_on[parted->value->as.tensor->storage->id] < 2)
+        return;
     for (i = 0; i < graph->entry_count; i++) {
         other = &graph->entries[i];
         if (ties->view_of[i] == ties->view_of[entry] ||

@@ -44,7 +44,8 @@ bool sdk_tensors_overlap(const struct ckpt_tensor *a,
 struct sdk_ties {
     size_t *view_of; /* of each entry: the number of its view */
     size_t view_count;
-    uint64_t *keys; /* of the table */
+    uint32_t *views_on; /* of each storage, how many */
+    uint64_t *keys;     /* of the table */
     struct sdk_table views;
 };
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """recipes_peer.py make FOLDER: for each recipe a checkpoint with the names of
 old, NAME.pt; prints the names.
-recipes_peer.py load FOLDER: loads each NAME.out.pt into a fresh model, strictly,
-and compares every tensor with what the old one had; prints NAME: fine."""
+recipes_peer.py load FOLDER: loads each NAME.out.pt into a fresh model and
+compares every tensor with what the old one had; prints NAME: fine."""
 import collections
 import pathlib
 import re

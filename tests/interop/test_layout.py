@@ -167,8 +167,7 @@ def test_map(form, tmp_path):
             models.run_keras(model, x)).all()
 
 
-MODULES = {"dense": ["hidden", "out"], "conv1d": ["a", "b"],
-           "conv3d": ["conv", "bn"], "transposed": ["a", "b"],
+MODULES = {"conv3d": ["conv", "bn"], "transposed": ["a", "b"],
            "separable": ["dw", "depth,point", "last"],
            "lstm": ["embed", "lstm"], "gru": ["a", "b"],
            "stacked": ["lstm", "lstm_l1", "rnn"],
@@ -203,6 +202,48 @@ def test_map_of_scrambled(name, tmp_path):
                       like=tmp_path / "a.keras"),
                tmp_path / "like.pt", tmp_path / "c.weights.h5")
     found = load_keras(model, tmp_path / "c.weights.h5", x)
+    assert numpy.abs(found - models.run_torch(module, x)).max() < 1e-5
+
+
+class Token(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.token = torch.nn.Parameter(torch.randn(1, 4))
+        self.fc = torch.nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.fc(x + self.token)
+
+
+class KerasToken(keras.Model):
+    def build(self, shape):
+        self.token = self.add_weight(shape=(1, 4), name="token")
+        self.fc = keras.layers.Dense(3)
+        self.fc.build((None, 4))
+
+    def call(self, x):
+        return self.fc(x + self.token)
+
+
+def test_own_weights(tmp_path):
+    """A weight of the model itself, by the mapping file."""
+    x = numpy.ones((2, 4), "float32")
+    model, module = KerasToken(), Token()
+    model(x)
+    models.shake_keras(model)
+    model.save_weights(tmp_path / "a.weights.h5")
+    torch.save(module.state_dict(), tmp_path / "a.pt")
+    (tmp_path / "map").write_text("vars/0 token\nfc fc\n")
+    tools.ckpt("convert", "--strict", "-t",
+               f"layout:keras-to-torch,map={tmp_path}/map",
+               tmp_path / "a.weights.h5", tmp_path / "b.pt")
+    found = with_state(module, tmp_path / "b.pt", x)
+    assert numpy.abs(found - models.run_keras(model, x)).max() < 1e-5
+    tools.ckpt("convert", "--strict", "-t",
+               f"layout:torch-to-keras,map={tmp_path}/map,"
+               f"like={tmp_path}/a.weights.h5",
+               tmp_path / "a.pt", tmp_path / "b.weights.h5")
+    found = load_keras(model, tmp_path / "b.weights.h5", x)
     assert numpy.abs(found - models.run_torch(module, x)).max() < 1e-5
 
 

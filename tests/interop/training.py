@@ -149,23 +149,33 @@ def two_groups():
 
 @case
 def decay_groups():
-    """Weights first, then the rest: the file does not tell."""
+    """Weights first, then the rest: dealt out by shape."""
     model = net()
     parameters = list(model.parameters())
     optimizer = stepped(model, torch.optim.AdamW(
         [{"params": [p for p in parameters if p.dim() > 1]},
          {"params": [p for p in parameters if p.dim() == 1],
           "weight_decay": 0.0}]))
-    return checkpoint(model, optimizer)[0], {"optimizer_state_dict": None}
+    return checkpoint(model, optimizer)
 
 
 @case
 def mixed_groups():
-    """In order, but shapes of one group are in the other too."""
+    """Shapes of one group are in the other too, but never come next in both."""
     model = net()
     optimizer = stepped(model, torch.optim.Adam(
         [{"params": list(model[:2].parameters())},
          {"params": list(model[2:].parameters())}]))
+    return checkpoint(model, optimizer)
+
+
+@case
+def unclear_groups():
+    """A bias and the weight of a norm come next in both at once."""
+    model = net()
+    optimizer = stepped(model, torch.optim.Adam(
+        [{"params": list(model[4:].parameters())},
+         {"params": list(model[:4].parameters())}]))
     return checkpoint(model, optimizer)[0], {"optimizer_state_dict": None}
 
 

@@ -105,24 +105,58 @@ input_load(const struct cursor *cursor, size_t index, size_t skip, size_t count,
 }
 
 static void
+block_add(double *sum, const double *values, double factor, size_t count)
+{
+    size_t i;
+
+    if (factor == 1)
+        for (i = 0; i < count; i++)
+            sum[i] += values[i];
+    else
+        for (i = 0; i < count; i++)
+            sum[i] += factor * values[i];
+}
+
+static void
+block_multiply(double *values, double factor, size_t count)
+{
+    size_t i;
+
+    if (factor != 1)
+        for (i = 0; i < count; i++)
+            values[i] *= factor;
+}
+
+/* To divide by a power of two is to multiply by another one. */
+static void
+block_divide(double *values, double divisor, size_t count)
+{
+    int exponent;
+    size_t i;
+
+    if (frexp(divisor, &exponent) == 0.5)
+        block_multiply(values, 1 / divisor, count);
+    else
+        for (i = 0; i < count; i++)
+            values[i] /= divisor;
+}
+
+static void
 block_sum(const struct cursor *cursor, size_t skip, size_t count, double *sum)
 {
     const struct arithmetic_job *job = cursor->job;
-    double values[ARITHMETIC_BLOCK], factor;
-    size_t i, k;
+    double values[ARITHMETIC_BLOCK];
+    size_t k;
 
-    for (k = 0; k < job->input_count; k++) {
+    input_load(cursor, 0, skip, count, sum);
+    block_multiply(sum, job->inputs[0].factor, count);
+    for (k = 1; k < job->input_count; k++) {
         if (job->inputs[k].same > 0)
             continue;
-        factor = job->inputs[k].factor;
-        input_load(cursor, k, skip, count, k == 0 ? sum : values);
-        for (i = 0; k == 0 && i < count; i++)
-            sum[i] *= factor;
-        for (i = 0; k > 0 && i < count; i++)
-            sum[i] += factor * values[i];
+        input_load(cursor, k, skip, count, values);
+        block_add(sum, values, job->inputs[k].factor, count);
     }
-    for (i = 0; job->divisor != 1 && i < count; i++)
-        sum[i] /= job->divisor;
+    block_divide(sum, job->divisor, count);
 }
 
 /* The second input: those in between are ties of the first. */
@@ -147,10 +181,12 @@ block_between(const struct cursor *cursor, size_t skip, size_t count,
 
     input_load(cursor, 0, skip, count, values);
     input_load(cursor, second_input(job), skip, count, ends);
-    for (i = 0; fabs(at) < 0.5 && i < count; i++)
-        values[i] += at * (ends[i] - values[i]);
-    for (i = 0; fabs(at) >= 0.5 && i < count; i++)
-        values[i] = ends[i] - (ends[i] - values[i]) * (1 - at);
+    if (fabs(at) < 0.5)
+        for (i = 0; i < count; i++)
+            values[i] += at * (ends[i] - values[i]);
+    else
+        for (i = 0; i < count; i++)
+            values[i] = ends[i] - (ends[i] - values[i]) * (1 - at);
 }
 
 static void

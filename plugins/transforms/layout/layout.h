@@ -190,6 +190,7 @@ struct layout_plan {
     bool optional;        /* left out if the file that is like it has none */
     bool spare;           /* left out if there is no such file */
     bool ones;            /* of FILLED */
+    const struct ckpt_attr *attrs; /* of what it is made of, alone */
     uint32_t dtype, rank;
     uint64_t shape[LAYOUT_RANK_MAX];
     struct layout_view pieces[LAYOUT_PIECES_MAX];
@@ -375,8 +376,17 @@ bool layout_slot_find(const char *leaf, size_t length, uint32_t *slot,
 bool layout_role_find(const char *leaf, size_t length, uint32_t *role);
 
 /* layout_map.c: the mapping file, and options that name layers. */
+struct layout_mapped {
+    struct layout_mapped *next;
+    const char *layer;
+    const char *modules[2]; /* or one, and NULL */
+    bool used;
+};
+
 int layout_map_read(struct layout_run *run);
 void layout_map_fini(struct layout_run *run);
+/* The first pair, or NULL. */
+struct layout_mapped *layout_map_first(const struct layout_run *run);
 /* Writes into layers which modules they are mapped to. */
 void layout_map_apply(struct layout_run *run, struct layout_keras *keras);
 /* The layer that a module is mapped to, or NULL; and the second module of that
@@ -397,6 +407,27 @@ void layout_option_facts(struct layout_run *run, const char *name,
 void layout_option_flat(struct layout_run *run, const char *name,
                         struct layout_layer *layer);
 void layout_named_unused(struct layout_run *run);
+
+/* layout_rest.c: what is told, and what is left. */
+int64_t layout_other(const struct layout_run *run);
+/* What no layer of the source took. */
+int layout_others_settle(struct layout_run *run,
+                         const struct layout_items *items);
+void layout_optimizer_tell(struct layout_run *run,
+                           const struct layout_keras *keras);
+/* Puts the items of the file that the target is to be like, in its order. */
+int layout_like_put(struct layout_run *run, const struct layout_items *items);
+/* Fails: there is nothing of what a file should have, but perhaps of the
+ * other side. */
+int layout_none_fail(struct layout_run *run, const struct layout_items *items,
+                     bool of_keras, bool like);
+void layout_doubts_tell(struct layout_run *run);
+void layout_rest_tell(struct layout_run *run);
+
+/* layout_plain.c: takes the pairs of the mapping file that name tensors, not
+ * layers: such go as they are. `like`: of the target, or NULL. */
+int layout_plain(struct layout_run *run, const struct layout_items *from,
+                 const struct layout_items *like);
 
 /* layout_config.c: config.json and model_config. */
 int layout_config_read(struct layout_run *run, const struct ckpt_graph *graph);

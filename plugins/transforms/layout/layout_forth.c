@@ -161,6 +161,7 @@ forth_scale(struct forth *forth, uint32_t role, uint32_t slot)
     if (there)
         return CKPT_OK;
     forth->plan->how = LAYOUT_FILLED;
+    forth->plan->attrs = NULL;
     forth->plan->ones = role == LAYOUT_GAMMA;
     forth->plan->optional = true;
     forth->plan->spare = !other || (norm && role == LAYOUT_BETA);

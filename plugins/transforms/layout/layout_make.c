@@ -316,12 +316,18 @@ make_value(struct layout_run *run, const struct layout_plan *plan,
     return make_coded(run, plan, plan_bytes(plan), name, value);
 }
 
+/* What a file says of a tensor is said of what is made of it. */
 int
 layout_make(struct layout_run *run, const struct layout_plan *plan,
             const char *name, struct ckpt_value **value)
 {
+    const struct ckpt_host *host = run->host;
+    const struct ckpt_attr *attr = plan->attrs;
     int status = make_value(run, plan, name, value);
 
+    for (; attr != NULL && status == CKPT_OK; attr = attr->next)
+        status =
+            host->attr_set(host, run->graph, *value, attr->name, attr->value);
     return status == CKPT_OK ? make_came(run, plan, *value) : status;
 }
 

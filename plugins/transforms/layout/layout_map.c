@@ -10,13 +10,6 @@
 
 #include "pairs.h"
 
-struct layout_mapped {
-    struct layout_mapped *next;
-    const char *layer;
-    const char *modules[2];
-    bool used;
-};
-
 struct layout_map {
     struct layout_mapped *first, **end;
     struct sdk_table by_layer; /* addresses of the above */
@@ -109,8 +102,8 @@ layout_map_apply(struct layout_run *run, struct layout_keras *keras)
     }
 }
 
-static struct layout_mapped *
-map_first(const struct layout_run *run)
+struct layout_mapped *
+layout_map_first(const struct layout_run *run)
 {
     return run->map != NULL ? run->map->first : NULL;
 }
@@ -119,7 +112,7 @@ const char *
 layout_map_layer(struct layout_run *run, const char *module,
                  const char **second)
 {
-    struct layout_mapped *pair = map_first(run);
+    struct layout_mapped *pair = layout_map_first(run);
 
     for (; pair != NULL; pair = pair->next)
         if (strcmp(pair->modules[0], module) == 0) {
@@ -134,7 +127,7 @@ layout_map_layer(struct layout_run *run, const char *module,
 bool
 layout_map_second(const struct layout_run *run, const char *module)
 {
-    const struct layout_mapped *pair = map_first(run);
+    const struct layout_mapped *pair = layout_map_first(run);
 
     while (pair != NULL &&
            (pair->modules[1] == NULL || strcmp(pair->modules[1], module) != 0))
@@ -145,7 +138,7 @@ layout_map_second(const struct layout_run *run, const char *module)
 void
 layout_map_unused(struct layout_run *run)
 {
-    const struct layout_mapped *pair = map_first(run);
+    const struct layout_mapped *pair = layout_map_first(run);
 
     for (; pair != NULL; pair = pair->next)
         if (!pair->used)

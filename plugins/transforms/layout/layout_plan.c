@@ -53,6 +53,7 @@ layout_plan_add(struct layout_run *run, const struct layout_layer *layer,
     made->part = part;
     made->place = place;
     made->dtype = item->tensor->dtype;
+    made->attrs = item->value->attrs;
     made->piece_count = 1;
     layout_view_of(&made->pieces[0], item->tensor);
     layout_plan_shape(made);
@@ -128,6 +129,7 @@ layout_plan_fill(struct layout_plans *plans, const struct layout_plan *like,
     made->part = part;
     made->place = place;
     made->ones = ones;
+    made->attrs = NULL;
     made->optional = made->spare = false;
     return made;
 }

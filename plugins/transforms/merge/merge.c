@@ -382,7 +382,7 @@ merge_apply(const struct ckpt_host *host, void *self,
             struct ckpt_edits *edits)
 {
     struct merge *merge = self;
-    int status, hinted;
+    int status, told;
 
     (void)graph_count;
     merge->host = host;
@@ -394,9 +394,10 @@ merge_apply(const struct ckpt_host *host, void *self,
         status = merge_carry_out(merge);
     if (status != CKPT_OK && !merge->refused)
         return status;
-    merge_tell(merge);
-    hinted = merge_hint(merge);
-    return status == CKPT_OK ? hinted : status;
+    told = merge_tell(merge);
+    if (told == CKPT_OK)
+        told = merge_hint(merge);
+    return status == CKPT_OK ? told : status;
 }
 
 static const struct ckpt_transform merge_merge = {

@@ -148,7 +148,7 @@ int merge_tree(struct merge *merge, const struct ckpt_value **root);
 /* ---- merge_tell.c ---- */
 
 /* Says what becomes of every tensor. */
-void merge_tell(const struct merge *merge);
+int merge_tell(const struct merge *merge);
 
 /* Says which prefix keeps names from meeting. */
 int merge_hint(const struct merge *merge);

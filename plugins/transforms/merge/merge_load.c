@@ -501,6 +501,24 @@ storages_chain(struct merge *merge)
     return heads;
 }
 
+/* What OTHER's tensors take with them is not given to others: they would be
+ * tied. */
+static void
+storages_mark(struct merge *merge)
+{
+    const struct ckpt_entry *others = merge->other->entries;
+    size_t i, other;
+
+    for (i = 0; i < merge->base->entry_count; i++) {
+        other = merge->items[i].other;
+        if (merge->items[i].fate == MERGE_REPLACED)
+            merge->taken[others[other].value->as.tensor->storage->id] = true;
+    }
+    for (i = 0; i < merge->other->entry_count; i++)
+        if (!merge->used[i] && merge->unexpected == MERGE_TAKE)
+            merge->taken[others[i].value->as.tensor->storage->id] = true;
+}
+
 int
 merge_load(struct merge *merge)
 {
@@ -509,6 +527,7 @@ merge_load(struct merge *merge)
     struct group group = {.merge = merge};
     int status = heads != NULL ? CKPT_OK : CKPT_MEMORY;
 
+    storages_mark(merge);
     for (i = 0; i < base->entry_count && status == CKPT_OK; i++) {
         if (merge->items[i].fate != MERGE_LOADED &&
             merge->items[i].fate != MERGE_RESIZED)

@@ -11,16 +11,16 @@
 
 #define HINT_MAX 500 /* bytes of a prefix */
 
-static void
+static int
 tell(const struct merge *merge, const struct ckpt_entry *entry,
      const char *what, bool notable)
 {
-    merge->host->edit_tell(merge->host, merge->edits, entry->name.data, what,
-                           notable, "%s", "");
+    return merge->host->edit_tell(merge->host, merge->edits, entry->name.data,
+                                  what, notable, "%s", "");
 }
 
 /* A tensor that OTHER has in another shape. */
-static void
+static int
 tell_mismatch(const struct merge *merge, const struct merge_item *item,
               const struct ckpt_entry *entry)
 {
@@ -36,48 +36,49 @@ tell_mismatch(const struct merge *merge, const struct merge_item *item,
         what = "mismatched, replaced";
     else if (item->fate == MERGE_RESIZED)
         what = "mismatched, resized";
-    merge->host->edit_tell(merge->host, merge->edits, entry->name.data, what,
-                           true, "it is %s in one and %s laid over it",
-                           sdk_shape_text(ours, here),
-                           sdk_shape_text(theirs, there));
+    return merge->host->edit_tell(merge->host, merge->edits, entry->name.data,
+                                  what, true, "%s, and %s is laid over it",
+                                  sdk_shape_text(ours, here),
+                                  sdk_shape_text(theirs, there));
 }
 
 /* A tensor that OTHER has in the same shape. */
-static void
+static int
 tell_met(const struct merge *merge, const struct merge_item *item,
          const struct ckpt_entry *entry)
 {
     const struct ckpt_tensor *ours = entry->value->as.tensor, *theirs;
+    int status;
 
     theirs = merge->other->entries[item->other].value->as.tensor;
     if (!merge->done)
-        return;
-    tell(merge, entry, merge->grows ? "copied" : "replaced", false);
-    if (ours->dtype != theirs->dtype)
-        merge->host->edit_tell(
-            merge->host, merge->edits, entry->name.data,
-            merge->update ? "of another type, taken" : "of another type, cast",
-            true, "it is %s in one and %s laid over it",
-            ckpt_dtype_name(ours->dtype), ckpt_dtype_name(theirs->dtype));
+        return CKPT_OK;
+    status = tell(merge, entry, merge->grows ? "copied" : "replaced", false);
+    if (status != CKPT_OK || ours->dtype == theirs->dtype)
+        return status;
+    return merge->host->edit_tell(
+        merge->host, merge->edits, entry->name.data,
+        merge->update ? "of another type, taken" : "of another type, cast",
+        true, "%s, and %s is laid over it", ckpt_dtype_name(ours->dtype),
+        ckpt_dtype_name(theirs->dtype));
 }
 
-static void
+static int
 tell_missing(const struct merge *merge, const struct merge_item *item,
              const struct ckpt_entry *entry)
 {
+    const char *what = "missing";
+
     if (merge->grows)
-        tell(merge, entry, "uncovered", true);
-    else if (!merge->done)
-        tell(merge, entry, "missing", true);
-    else if (item->tied)
-        tell(merge, entry, "missing, changed by a tie", true);
-    else
-        tell(merge, entry,
-             item->fate == MERGE_GOES ? "missing, left out" : "missing, kept",
-             true);
+        what = "uncovered";
+    else if (merge->done && item->fate == MERGE_GOES)
+        what = "missing, left out";
+    else if (merge->done)
+        what = item->tied ? "missing, changed by a tie" : "missing, kept";
+    return tell(merge, entry, what, true);
 }
 
-static void
+static int
 tell_entry(const struct merge *merge, size_t index)
 {
     const struct merge_item *item = &merge->items[index];
@@ -85,31 +86,32 @@ tell_entry(const struct merge *merge, size_t index)
 
     if (item->fixed && item->fate == MERGE_STAYS &&
         (item->other != MERGE_NONE || merge->missing == MERGE_SKIP))
-        tell(merge, entry, "part of an object, kept", true);
-    else if (item->other == MERGE_NONE)
-        tell_missing(merge, item, entry);
-    else if (!item->fits)
-        tell_mismatch(merge, item, entry);
-    else
-        tell_met(merge, item, entry);
+        return tell(merge, entry, "part of an object, kept", true);
+    if (item->other == MERGE_NONE)
+        return tell_missing(merge, item, entry);
+    return item->fits ? tell_met(merge, item, entry)
+                      : tell_mismatch(merge, item, entry);
 }
 
-void
+int
 merge_tell(const struct merge *merge)
 {
     const struct ckpt_entry *entry = merge->other->entries;
-    const char *what =
-        merge->grows ? "not in the template, left out" : "unexpected, left out";
+    const char *what = merge->grows ? "not in the template" : "unexpected";
     size_t i;
+    int status = CKPT_OK;
 
-    if (!merge->done)
-        what = merge->grows ? "not in the template" : "unexpected";
-    for (i = 0; i < merge->base->entry_count; i++)
-        tell_entry(merge, i);
-    for (i = 0; i < merge->other->entry_count; i++, entry++)
+    if (merge->done)
+        what = merge->grows ? "not in the template, left out"
+                            : "unexpected, left out";
+    for (i = 0; i < merge->base->entry_count && status == CKPT_OK; i++)
+        status = tell_entry(merge, i);
+    for (i = 0; i < merge->other->entry_count && status == CKPT_OK;
+         i++, entry++)
         if (!merge->used[i])
-            tell(merge, entry, merge->added[i] ? "unexpected, added" : what,
-                 true);
+            status = tell(merge, entry,
+                          merge->added[i] ? "unexpected, added" : what, true);
+    return status;
 }
 
 /* "-t root:model -t strip-prefix:module." */
@@ -150,6 +152,8 @@ merge_hint(const struct merge *merge)
 
     for (i = 0; i < over.count; i++)
         met += merge->used[i];
+    if (met == over.count || met == under.count)
+        return CKPT_OK;
     status = sdk_cure_find(host, over, under, met, &cure);
     if (status != CKPT_OK || cure.prefix.data == NULL ||
         cure.prefix.size_bytes > HINT_MAX)

@@ -341,10 +341,10 @@ struct ckpt_host {
      * "missing, kept". The hub counts them and lists the first names in one
      * line, a warning if `notable`, else shown under -v alone, where every
      * tensor has a line too, with the text: what is to be said of this one,
-     * or "". */
-    void (*edit_tell)(const struct ckpt_host *host, struct ckpt_edits *edits,
-                      const char *tensor, const char *what, bool notable,
-                      const char *format, ...) CKPT_PRINTF(6, 7);
+     * or "". CKPT_MEMORY, CKPT_LIMIT. */
+    int (*edit_tell)(const struct ckpt_host *host, struct ckpt_edits *edits,
+                     const char *tensor, const char *what, bool notable,
+                     const char *format, ...) CKPT_PRINTF(6, 7);
 
     /* Says of which tensors a new one of edit_graph has its bytes, those that
      * weigh most first, and what it is put instead of, or NULL; for whoever
@@ -374,7 +374,7 @@ struct ckpt_host {
 
     /* Like warn, of something in the input that has no place in the graph and
      * is left out: counted as a loss, which a strict user does not accept.
-     * [in describe] */
+     * [describe, apply] */
     void (*lose)(const struct ckpt_host *host, const char *tensor,
                  uint64_t byte, const char *format, ...) CKPT_PRINTF(4, 5);
 };
