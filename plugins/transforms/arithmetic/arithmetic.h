@@ -82,8 +82,8 @@ struct arithmetic_run {
     struct ckpt_edits *edits;
     const struct ckpt_graph *const *graphs;
     size_t graph_count;
-    /* Of each entry of the first graph: its tensors in the others. */
-    const struct ckpt_tensor **theirs;
+    /* Of each entry of the first graph: its tensors in the others, or NULL. */
+    const struct ckpt_value **theirs;
     size_t *heads; /* of each storage: 1 + the first entry on it, or 0 */
     size_t *chain; /* of each entry: 1 + the next on its storage, or 0 */
 };

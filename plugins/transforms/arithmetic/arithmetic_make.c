@@ -7,6 +7,7 @@
 #include "arithmetic.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "checked.h"
@@ -94,6 +95,30 @@ attributes_keep(struct arithmetic_run *run, const struct ckpt_value *from,
     return status;
 }
 
+/* Of which tensors a new one is made: ours, and those of the other files. */
+static int
+origin_tell(struct arithmetic_run *run, size_t index,
+            const struct ckpt_value *value)
+{
+    const struct ckpt_host *host = run->host;
+    const struct ckpt_value *ours = run->graphs[0]->entries[index].value;
+    size_t i, others = run->graph_count - 1;
+    const struct ckpt_value **from;
+    int status;
+
+    if (run->theirs == NULL)
+        return CKPT_OK;
+    from = host->allocate(host, (others + 1) * sizeof *from);
+    if (from == NULL)
+        return CKPT_MEMORY;
+    from[0] = ours;
+    for (i = 0; i < others; i++)
+        from[i + 1] = run->theirs[index * others + i];
+    status = host->edit_origin(host, run->edits, value, ours, from, others + 1);
+    host->release(host, from);
+    return status;
+}
+
 int
 arithmetic_put(struct arithmetic_run *run, size_t index,
                const struct ckpt_storage *storage, const uint64_t *strides,
@@ -119,6 +144,8 @@ arithmetic_put(struct arithmetic_run *run, size_t index,
 
     if (status == CKPT_OK)
         status = attributes_keep(run, entry->value, value);
+    if (status == CKPT_OK)
+        status = origin_tell(run, index, value);
     if (status != CKPT_OK)
         return status;
     if (spot->owner == NULL)
@@ -134,7 +161,7 @@ tensor_of(const struct arithmetic_run *run, size_t index, size_t which)
 {
     if (which == 0)
         return run->graphs[0]->entries[index].value->as.tensor;
-    return run->theirs[index * (run->graph_count - 1) + which - 1];
+    return run->theirs[index * (run->graph_count - 1) + which - 1]->as.tensor;
 }
 
 static bool
@@ -471,34 +498,61 @@ group_whole(struct arithmetic_run *run, struct single *group)
     return status;
 }
 
+/* By offset, so that equal views are neighbours. */
+static int
+view_order(const void *a, const void *b, void *context)
+{
+    const struct arithmetic_run *run = context;
+    size_t first = *(const size_t *)a, second = *(const size_t *)b;
+    uint64_t x = tensor_of(run, first, 0)->offset;
+    uint64_t y = tensor_of(run, second, 0)->offset;
+
+    if (x != y)
+        return x < y ? -1 : 1;
+    return first < second ? -1 : first > second;
+}
+
+/* Moves those that are equal to the first one behind it; how many they are. */
+static size_t
+views_gather(const struct arithmetic_run *run, size_t *members, size_t count)
+{
+    const struct ckpt_tensor *tensor = tensor_of(run, members[0], 0), *other;
+    size_t i, same = 1, swap;
+
+    for (i = 1; i < count; i++) {
+        other = tensor_of(run, members[i], 0);
+        if (other->offset != tensor->offset)
+            break;
+        if (!arithmetic_views_equal(tensor, other))
+            continue;
+        swap = members[same];
+        members[same++] = members[i];
+        members[i] = swap;
+    }
+    return same;
+}
+
 /* Each view by itself: those that show the same elements part ways. */
 static int
 group_apart(struct arithmetic_run *run, const struct single *group)
 {
     struct single single = {.members = group->members};
-    const struct ckpt_tensor *tensor;
-    size_t i, k, *members = group->members, left = group->member_count, swap;
+    size_t left = group->member_count;
     int status = CKPT_OK;
 
     run->host->warn(run->host, run->graphs[0]->entries[group->index].name.data,
                     CKPT_NOWHERE,
                     "its storage is shared otherwise in another file, and no "
                     "longer shared");
+    qsort_r(single.members, left, sizeof *single.members, view_order, run);
     while (left > 0 && status == CKPT_OK) {
-        tensor = tensor_of(run, members[0], 0);
-        for (i = k = 1; i < left; i++) {
-            if (!arithmetic_views_equal(tensor, tensor_of(run, members[i], 0)))
-                continue;
-            swap = members[k];
-            members[k++] = members[i];
-            members[i] = swap;
-        }
-        single.index = members[0];
-        single.members = members;
-        single.member_count = k;
+        if (run->host->cancelled(run->host))
+            return CKPT_CANCELLED;
+        single.index = single.members[0];
+        single.member_count = views_gather(run, single.members, left);
+        left -= single.member_count;
         status = single_make(run, &single);
-        members += k;
-        left -= k;
+        single.members += single.member_count;
     }
     return status;
 }

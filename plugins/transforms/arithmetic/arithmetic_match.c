@@ -206,13 +206,14 @@ theirs_find(struct arithmetic_run *run, const struct sdk_table *names,
             lack_add(&lack, graph->entries[i].name.data);
         else
             run->theirs[i * others + which - 1] =
-                run->graphs[which]->entries[*found].value->as.tensor;
+                run->graphs[which]->entries[*found].value;
     }
     if (lack.count > 0)
         return lack_fail(run->host, &lack, which);
     for (i = 0; i < graph->entry_count && status == CKPT_OK; i++)
-        status = pair_check(run, &graph->entries[i],
-                            run->theirs[i * others + which - 1], which);
+        status =
+            pair_check(run, &graph->entries[i],
+                       run->theirs[i * others + which - 1]->as.tensor, which);
     return status;
 }
 

@@ -2,7 +2,8 @@
  *
  * The transforms `keep`, `drop` and `like`: fewer tensors. They judge names,
  * and take out places: what is met under two names stays if one of them is
- * wanted. The slots of an optimizer follow their parameters.
+ * wanted. The slots of an optimizer follow their parameters, and the parts of
+ * a sparse tensor each other.
  */
 #include "ckpt/plugin.h"
 
@@ -12,6 +13,7 @@
 #include "optimizer_slots.h"
 #include "pattern.h"
 #include "shape_text.h"
+#include "torch_layout.h"
 
 /* What becomes of a container. */
 enum fate { FATE_UNKNOWN = 0, FATE_STAYS, FATE_GOES };
@@ -159,6 +161,20 @@ entry_met(const struct choice *choice, size_t index, bool *met)
     return CKPT_OK;
 }
 
+/* Whether it is a sparse or nested tensor: a map whose parts are one place. */
+static bool
+is_layout(const struct ckpt_value *value)
+{
+    return value->kind == CKPT_KIND_MAP && value->type_name != NULL &&
+           sdk_torch_layout_find(value->type_name) != NULL;
+}
+
+static struct place
+place_of(const struct ckpt_value *owner, size_t index)
+{
+    return (struct place){owner->id, is_layout(owner) ? 0 : index};
+}
+
 /* Takes down whether one of the names of its place is wanted. */
 static int
 entry_note(struct choice *choice, size_t index)
@@ -176,8 +192,7 @@ entry_note(struct choice *choice, size_t index)
                                "it is part of an object, and stays");
         return CKPT_OK;
     }
-    place->owner = spot->owner->id;
-    place->index = spot->index;
+    *place = place_of(spot->owner, spot->index);
     some = sdk_table_add(choice->host, &choice->wanted, place, sizeof *place,
                          &added);
     if (some == NULL)
@@ -190,7 +205,7 @@ static bool
 place_goes(const struct choice *choice, const struct ckpt_value *owner,
            size_t index)
 {
-    struct place place = {owner->id, index};
+    struct place place = place_of(owner, index);
     const uint64_t *some =
         sdk_table_find(&choice->wanted, &place, sizeof place);
 
@@ -362,7 +377,10 @@ container_choose(struct choice *choice, const struct ckpt_value *value,
     int status = CKPT_OK;
 
     *empty = choice->fates[value->id] == FATE_GOES;
-    if (count == 0 || choice->fates[value->id] != FATE_UNKNOWN)
+    if (is_layout(value))
+        *empty = place_goes(choice, value, 0);
+    if (count == 0 || choice->fates[value->id] != FATE_UNKNOWN ||
+        is_layout(value))
         return CKPT_OK;
     choice->fates[value->id] = FATE_STAYS; /* what contains itself, does */
     for (i = 0; i < count && status == CKPT_OK; i++) {
