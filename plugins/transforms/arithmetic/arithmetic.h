@@ -113,6 +113,11 @@ int arithmetic_names(struct arithmetic_run *run, size_t which,
  * arithmetic. */
 int arithmetic_match(struct arithmetic_run *run);
 
+/* Tells the host of which tensors a new one is made: ours, and those of the
+ * other files. */
+int arithmetic_origin(struct arithmetic_run *run, size_t index,
+                      const struct ckpt_value *value);
+
 /* Enters all entries of the first graph in heads and chain. */
 int arithmetic_chain(struct arithmetic_run *run);
 

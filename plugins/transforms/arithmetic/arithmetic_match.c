@@ -270,6 +270,29 @@ arithmetic_match(struct arithmetic_run *run)
 }
 
 int
+arithmetic_origin(struct arithmetic_run *run, size_t index,
+                  const struct ckpt_value *value)
+{
+    const struct ckpt_host *host = run->host;
+    const struct ckpt_value *ours = run->graphs[0]->entries[index].value;
+    size_t i, others = run->graph_count - 1;
+    const struct ckpt_value **from;
+    int status;
+
+    if (run->theirs == NULL)
+        return CKPT_OK;
+    from = host->allocate(host, (others + 1) * sizeof *from);
+    if (from == NULL)
+        return CKPT_MEMORY;
+    from[0] = ours;
+    for (i = 0; i < others; i++)
+        from[i + 1] = run->theirs[index * others + i];
+    status = host->edit_origin(host, run->edits, value, ours, from, others + 1);
+    host->release(host, from);
+    return status;
+}
+
+int
 arithmetic_chain(struct arithmetic_run *run)
 {
     const struct ckpt_host *host = run->host;

@@ -88,30 +88,6 @@ attributes_keep(struct arithmetic_run *run, const struct ckpt_value *from,
     return status;
 }
 
-/* Of which tensors a new one is made: ours, and those of the other files. */
-static int
-origin_tell(struct arithmetic_run *run, size_t index,
-            const struct ckpt_value *value)
-{
-    const struct ckpt_host *host = run->host;
-    const struct ckpt_value *ours = run->graphs[0]->entries[index].value;
-    size_t i, others = run->graph_count - 1;
-    const struct ckpt_value **from;
-    int status;
-
-    if (run->theirs == NULL)
-        return CKPT_OK;
-    from = host->allocate(host, (others + 1) * sizeof *from);
-    if (from == NULL)
-        return CKPT_MEMORY;
-    from[0] = ours;
-    for (i = 0; i < others; i++)
-        from[i + 1] = run->theirs[index * others + i];
-    status = host->edit_origin(host, run->edits, value, ours, from, others + 1);
-    host->release(host, from);
-    return status;
-}
-
 int
 arithmetic_put(struct arithmetic_run *run, size_t index,
                const struct ckpt_storage *storage, const uint64_t *strides,
@@ -138,7 +114,7 @@ arithmetic_put(struct arithmetic_run *run, size_t index,
     if (status == CKPT_OK)
         status = attributes_keep(run, entry->value, value);
     if (status == CKPT_OK)
-        status = origin_tell(run, index, value);
+        status = arithmetic_origin(run, index, value);
     if (status != CKPT_OK)
         return status;
     if (spot->owner == NULL)
