@@ -123,7 +123,7 @@ int arithmetic_chain(struct arithmetic_run *run);
 
 void arithmetic_run_fini(struct arithmetic_run *run);
 
-/* ---- arithmetic_make.c ---- */
+/* ---- arithmetic_put.c ---- */
 
 /* Adds an empty job with room for inputs. */
 int arithmetic_job_new(struct arithmetic_run *run, size_t input_count,
@@ -147,11 +147,17 @@ int arithmetic_reorder(struct arithmetic_run *run, const uint32_t *order,
 void arithmetic_input_add(struct arithmetic_job *job,
                           const struct ckpt_tensor *tensor, double factor);
 
-/* Makes all new tensors of matched graphs. */
-int arithmetic_make(struct arithmetic_run *run);
+/* The same of a storage: all of its elements, as one row. */
+int arithmetic_whole(struct arithmetic_run *run,
+                     const struct ckpt_tensor **tensor);
 
 /* Whether an entry has a place that can be edited; tells if not. */
 bool arithmetic_has_place(const struct arithmetic_run *run, size_t index);
+
+/* ---- arithmetic_make.c ---- */
+
+/* Makes all new tensors of matched graphs. */
+int arithmetic_make(struct arithmetic_run *run);
 
 /* ---- arithmetic_cursor.c ---- */
 
