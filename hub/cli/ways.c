@@ -127,8 +127,7 @@ way_words(struct cli_out *out, const struct ckpt_way *way)
         way_device(out, &count, way);
     if (changes & CKPT_CHANGE_GRAD)
         way_word(out, &count,
-                 way->after->requires_grad ? "requires grad"
-                                           : "requires no grad");
+                 way->after->requires_grad ? "unfrozen" : "frozen");
     if (changes & CKPT_CHANGE_TIED)
         way_word(out, &count, "tied");
     if (changes & CKPT_CHANGE_UNTIED)

@@ -85,8 +85,8 @@ class Ways(unittest.TestCase):
                    program=CKPT)
         self.path = frozen
         self.assertEqual(self.ways("freeze:a", "unfreeze:c"),
-                         [("a", "a", "requires no grad"),
-                          ("b", "b", "kept"), ("c", "c", "requires grad")])
+                         [("a", "a", "frozen"),
+                          ("b", "b", "kept"), ("c", "c", "unfrozen")])
 
     def test_ties(self):
         self.path.write_bytes(floats(a=[1], b=[2, 3], c=[2, 3]))
@@ -113,6 +113,24 @@ class Ways(unittest.TestCase):
             self.ways(f"merge:{self.other},unexpected=take",
                       "rename:s/^/x./")[3],
             ("-", "x.d", f"from {self.other} as d"))
+
+    def test_parts_of_other_files(self):
+        for file in ("one", "two"):
+            (self.folder / file).write_bytes(self.path.read_bytes())
+        self.assertEqual(
+            self.ways(f"average:{self.folder}/one,with={self.folder}/two")[0],
+            ("a", "a", f"with {self.folder}/one, with {self.folder}/two, "
+                       "other values"))
+
+    def test_joined(self):
+        norm = {"m.weight_g": ("F32", [2, 1], bytes(8)),
+                "m.weight_v": ("F32", [2, 3], bytes(24))}
+        self.path.write_bytes(tools.safetensors(norm))
+        self.assertEqual(
+            self.ways("fold-norm"),
+            [("m.weight_g", "m.weight",
+              "joined, renamed, [2,1] -> [2,3]"),
+             ("m.weight_v", "m.weight", "joined, renamed, other values")])
 
     def test_name_in_the_output(self):
         self.path.write_bytes(floats(**{"a.w": [1], "b.w": [1]}))

@@ -167,8 +167,7 @@ def test_map(form, tmp_path):
             models.run_keras(model, x)).all()
 
 
-MODULES = {"dense": ["hidden", "out"], "conv1d": ["a", "b"],
-           "conv3d": ["conv", "bn"], "transposed": ["a", "b"],
+MODULES = {"conv3d": ["conv", "bn"], "transposed": ["a", "b"],
            "separable": ["dw", "depth,point", "last"],
            "lstm": ["embed", "lstm"], "gru": ["a", "b"],
            "stacked": ["lstm", "lstm_l1", "rnn"],

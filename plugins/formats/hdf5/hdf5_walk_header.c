@@ -33,6 +33,7 @@ struct header {
     uint64_t address;
     uint64_t prefix_bytes, chunk_bytes;
     uint32_t version;
+    bool newer;   /* than any that is known here, as its checksum confirms */
     bool ordered; /* messages have an order */
 };
 
@@ -60,8 +61,7 @@ header_prefix_new(struct hdf5_walk *walk, struct header *header)
     hdf5_take(&run, SIGNATURE_BYTES);
     version = hdf5_take_u8(&run);
     flags = hdf5_take_u8(&run);
-    if (version != 2)
-        return CKPT_END;
+    header->newer = version != 2;
     hdf5_take(&run, (flags & FLAG_TIMES ? 16 : 0) +
                         (flags & FLAG_LIMITS ? (size_t)4 : 0));
     header->version = 2;
@@ -166,6 +166,8 @@ header_chunk(struct hdf5_walk *walk, const struct header *header, size_t at,
 
     if (header->version == 2)
         status = header_checksum(walk, &run);
+    if (status == CKPT_OK && header->newer)
+        return CKPT_END;
     if (status == CKPT_OK)
         hdf5_take(&run, skip);
     while (status == CKPT_OK && run.left >= least)

@@ -82,8 +82,8 @@ struct arithmetic_run {
     struct ckpt_edits *edits;
     const struct ckpt_graph *const *graphs;
     size_t graph_count;
-    /* Of each entry of the first graph: its tensors in the others. */
-    const struct ckpt_tensor **theirs;
+    /* Of each entry of the first graph: its tensors in the others, or NULL. */
+    const struct ckpt_value **theirs;
     size_t *heads; /* of each storage: 1 + the first entry on it, or 0 */
     size_t *chain; /* of each entry: 1 + the next on its storage, or 0 */
 };
@@ -113,12 +113,17 @@ int arithmetic_names(struct arithmetic_run *run, size_t which,
  * arithmetic. */
 int arithmetic_match(struct arithmetic_run *run);
 
+/* Tells the host of which tensors a new one is made: ours, and those of the
+ * other files. */
+int arithmetic_origin(struct arithmetic_run *run, size_t index,
+                      const struct ckpt_value *value);
+
 /* Enters all entries of the first graph in heads and chain. */
 int arithmetic_chain(struct arithmetic_run *run);
 
 void arithmetic_run_fini(struct arithmetic_run *run);
 
-/* ---- arithmetic_make.c ---- */
+/* ---- arithmetic_put.c ---- */
 
 /* Adds an empty job with room for inputs. */
 int arithmetic_job_new(struct arithmetic_run *run, size_t input_count,
@@ -142,11 +147,17 @@ int arithmetic_reorder(struct arithmetic_run *run, const uint32_t *order,
 void arithmetic_input_add(struct arithmetic_job *job,
                           const struct ckpt_tensor *tensor, double factor);
 
-/* Makes all new tensors of matched graphs. */
-int arithmetic_make(struct arithmetic_run *run);
+/* The same of a storage: all of its elements, as one row. */
+int arithmetic_whole(struct arithmetic_run *run,
+                     const struct ckpt_tensor **tensor);
 
 /* Whether an entry has a place that can be edited; tells if not. */
 bool arithmetic_has_place(const struct arithmetic_run *run, size_t index);
+
+/* ---- arithmetic_make.c ---- */
+
+/* Makes all new tensors of matched graphs. */
+int arithmetic_make(struct arithmetic_run *run);
 
 /* ---- arithmetic_cursor.c ---- */
 

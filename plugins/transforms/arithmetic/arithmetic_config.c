@@ -246,6 +246,19 @@ folder_has_config(const struct ckpt_host *host,
     return false;
 }
 
+/* What else would do is told, too. */
+static int
+config_beside(const struct ckpt_host *host, const struct ckpt_source *adapter,
+              const struct ckpt_source **source)
+{
+    int status = host->source_open(host, adapter, CONFIG, source);
+
+    if (status == CKPT_IO)
+        host->warn(host, NULL, CKPT_NOWHERE,
+                   "without " CONFIG " it needs alpha=, scale= or config=");
+    return status;
+}
+
 /* Beside a file that is named there is no looking without failing, so it is
  * not looked for if the factor is given. */
 static int
@@ -262,8 +275,7 @@ config_find(struct arithmetic_run *run, const struct ckpt_source **source)
     if (*source != NULL)
         return CKPT_OK;
     if (adapter != NULL && !host->source_is_folder(host, adapter))
-        return given ? CKPT_OK
-                     : host->source_open(host, adapter, CONFIG, source);
+        return given ? CKPT_OK : config_beside(host, adapter, source);
     if (adapter != NULL && folder_has_config(host, adapter, &status))
         return host->source_open(host, adapter, CONFIG, source);
     if (status == CKPT_OK && !given)

@@ -7,125 +7,12 @@
 #include "arithmetic.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "checked.h"
 
 #define WHOLE_MAX 9007199254740992.0 /* 2^53 */
-
-int
-arithmetic_job_new(struct arithmetic_run *run, size_t input_count,
-                   struct arithmetic_job **job)
-{
-    const struct ckpt_host *host = run->host;
-    struct arithmetic *self = run->self;
-    struct arithmetic_job *made,
-        **jobs = host->reallocate(host, self->jobs,
-                                  (self->job_count + 1) * sizeof(void *));
-
-    if (jobs == NULL)
-        return CKPT_MEMORY;
-    self->jobs = jobs;
-    made = host->allocate(host, sizeof *made);
-    if (made == NULL)
-        return CKPT_MEMORY;
-    jobs[self->job_count++] = made;
-    made->inputs = host->allocate(host, input_count * sizeof *made->inputs);
-    if (made->inputs == NULL)
-        return CKPT_MEMORY;
-    *job = made;
-    return CKPT_OK;
-}
-
-void
-arithmetic_input_add(struct arithmetic_job *job,
-                     const struct ckpt_tensor *tensor, double factor)
-{
-    struct arithmetic_input *input = &job->inputs[job->input_count++];
-
-    input->tensor = tensor;
-    input->factor = factor;
-}
-
-int
-arithmetic_storage(struct arithmetic_run *run, struct arithmetic_job *job,
-                   uint64_t count, const char *device,
-                   const struct ckpt_storage **storage)
-{
-    const struct ckpt_host *host = run->host;
-    struct ckpt_storage like = {.place = CKPT_PLACE_CODED,
-                                .word_bytes = ckpt_dtype_word_bytes(job->dtype),
-                                .device = device,
-                                .cursor_key = run->self->job_count - 1};
-
-    if (!sdk_mul_u64(count, ckpt_dtype_width_bits(job->dtype) / 8,
-                     &like.size_bytes))
-        return host->fail(host, CKPT_LIMIT, job->name, CKPT_NOWHERE,
-                          "it would be over 2^64 bytes");
-    return host->storage_new(host, host->edit_graph(host, run->edits), &like,
-                             sizeof like, storage);
-}
-
-bool
-arithmetic_has_place(const struct arithmetic_run *run, size_t index)
-{
-    const struct ckpt_graph *graph = run->graphs[0];
-    const struct ckpt_entry *entry = &graph->entries[index];
-
-    if (graph->spots[index].owner != NULL || graph->root == entry->value)
-        return true;
-    run->host->warn(run->host, entry->name.data, CKPT_NOWHERE,
-                    "it is part of an object, and stays as it is");
-    return false;
-}
-
-/* The attributes of a tensor stay with it. */
-static int
-attributes_keep(struct arithmetic_run *run, const struct ckpt_value *from,
-                struct ckpt_value *to)
-{
-    const struct ckpt_host *host = run->host;
-    const struct ckpt_attr *attr = from->attrs;
-    int status = CKPT_OK;
-
-    for (; attr != NULL && status == CKPT_OK; attr = attr->next)
-        status = host->attr_set(host, host->edit_graph(host, run->edits), to,
-                                attr->name, attr->value);
-    return status;
-}
-
-int
-arithmetic_put(struct arithmetic_run *run, size_t index,
-               const struct ckpt_storage *storage, const uint64_t *strides,
-               uint64_t offset, uint32_t flips)
-{
-    const struct ckpt_host *host = run->host;
-    const struct ckpt_entry *entry = &run->graphs[0]->entries[index];
-    const struct ckpt_spot *spot = &run->graphs[0]->spots[index];
-    const struct ckpt_tensor *tensor = entry->value->as.tensor;
-    struct ckpt_tensor like = {.dtype = tensor->dtype,
-                               .rank = tensor->rank,
-                               .shape = tensor->shape,
-                               .strides = strides,
-                               .offset = offset,
-                               .storage = storage,
-                               .role = tensor->role,
-                               .requires_grad = tensor->requires_grad,
-                               .flips = flips,
-                               .type_name = tensor->type_name};
-    struct ckpt_value *value;
-    int status = host->tensor_new(host, host->edit_graph(host, run->edits),
-                                  &like, sizeof like, entry->name.data, &value);
-
-    if (status == CKPT_OK)
-        status = attributes_keep(run, entry->value, value);
-    if (status != CKPT_OK)
-        return status;
-    if (spot->owner == NULL)
-        return host->edit_root(host, run->edits, value);
-    return host->edit_replace(host, run->edits, spot->owner, spot->index,
-                              value);
-}
 
 /* ---- What a job does ---- */
 
@@ -134,7 +21,7 @@ tensor_of(const struct arithmetic_run *run, size_t index, size_t which)
 {
     if (which == 0)
         return run->graphs[0]->entries[index].value->as.tensor;
-    return run->theirs[index * (run->graph_count - 1) + which - 1];
+    return run->theirs[index * (run->graph_count - 1) + which - 1]->as.tensor;
 }
 
 static bool
@@ -234,56 +121,6 @@ dense_order(const struct ckpt_tensor *tensor, uint32_t order[CKPT_MAX_RANK])
         stride *= tensor->shape[order[i]];
     }
     return true;
-}
-
-int
-arithmetic_reorder(struct arithmetic_run *run, const uint32_t *order,
-                   const struct ckpt_tensor **tensor)
-{
-    const struct ckpt_host *host = run->host;
-    const struct ckpt_tensor *from = *tensor;
-    uint64_t shape[CKPT_MAX_RANK], strides[CKPT_MAX_RANK];
-    struct ckpt_tensor like = {.dtype = from->dtype,
-                               .rank = from->rank,
-                               .shape = shape,
-                               .strides = strides,
-                               .offset = from->offset,
-                               .storage = from->storage,
-                               .flips = from->flips};
-    struct ckpt_value *value;
-    uint32_t i;
-    int status;
-
-    for (i = 0; i < from->rank; i++) {
-        shape[i] = from->shape[order[i]];
-        strides[i] = from->strides[order[i]];
-    }
-    status = host->tensor_new(host, host->edit_graph(host, run->edits), &like,
-                              sizeof like, NULL, &value);
-    if (status == CKPT_OK)
-        *tensor = value->as.tensor;
-    return status;
-}
-
-/* All elements of a storage, as one row. */
-static int
-whole(struct arithmetic_run *run, const struct ckpt_tensor **tensor)
-{
-    const struct ckpt_host *host = run->host;
-    const struct ckpt_tensor *from = *tensor;
-    uint64_t count =
-        from->storage->size_bytes / (ckpt_dtype_width_bits(from->dtype) / 8);
-    struct ckpt_tensor like = {.dtype = from->dtype,
-                               .rank = 1,
-                               .shape = &count,
-                               .storage = from->storage};
-    struct ckpt_value *value;
-    int status = host->tensor_new(host, host->edit_graph(host, run->edits),
-                                  &like, sizeof like, NULL, &value);
-
-    if (status == CKPT_OK)
-        *tensor = value->as.tensor;
-    return status;
 }
 
 /* ---- One tensor, maybe under several names ---- */
@@ -458,7 +295,7 @@ group_whole(struct arithmetic_run *run, struct single *group)
     int status = single_job(run, &row);
 
     for (i = 0; status == CKPT_OK && i < row.job->input_count; i++)
-        status = whole(run, &row.job->inputs[i].tensor);
+        status = arithmetic_whole(run, &row.job->inputs[i].tensor);
     if (status == CKPT_OK)
         status = arithmetic_storage(run, row.job,
                                     row.job->inputs[0].tensor->element_count,
@@ -471,34 +308,61 @@ group_whole(struct arithmetic_run *run, struct single *group)
     return status;
 }
 
+/* By offset, so that equal views are neighbours. */
+static int
+view_order(const void *a, const void *b, void *context)
+{
+    const struct arithmetic_run *run = context;
+    size_t first = *(const size_t *)a, second = *(const size_t *)b;
+    uint64_t x = tensor_of(run, first, 0)->offset;
+    uint64_t y = tensor_of(run, second, 0)->offset;
+
+    if (x != y)
+        return x < y ? -1 : 1;
+    return first < second ? -1 : first > second;
+}
+
+/* Moves those that are equal to the first one behind it; how many they are. */
+static size_t
+views_gather(const struct arithmetic_run *run, size_t *members, size_t count)
+{
+    const struct ckpt_tensor *tensor = tensor_of(run, members[0], 0), *other;
+    size_t i, same = 1, swap;
+
+    for (i = 1; i < count; i++) {
+        other = tensor_of(run, members[i], 0);
+        if (other->offset != tensor->offset)
+            break;
+        if (!arithmetic_views_equal(tensor, other))
+            continue;
+        swap = members[same];
+        members[same++] = members[i];
+        members[i] = swap;
+    }
+    return same;
+}
+
 /* Each view by itself: those that show the same elements part ways. */
 static int
 group_apart(struct arithmetic_run *run, const struct single *group)
 {
     struct single single = {.members = group->members};
-    const struct ckpt_tensor *tensor;
-    size_t i, k, *members = group->members, left = group->member_count, swap;
+    size_t left = group->member_count;
     int status = CKPT_OK;
 
     run->host->warn(run->host, run->graphs[0]->entries[group->index].name.data,
                     CKPT_NOWHERE,
                     "its storage is shared otherwise in another file, and no "
                     "longer shared");
+    qsort_r(single.members, left, sizeof *single.members, view_order, run);
     while (left > 0 && status == CKPT_OK) {
-        tensor = tensor_of(run, members[0], 0);
-        for (i = k = 1; i < left; i++) {
-            if (!arithmetic_views_equal(tensor, tensor_of(run, members[i], 0)))
-                continue;
-            swap = members[k];
-            members[k++] = members[i];
-            members[i] = swap;
-        }
-        single.index = members[0];
-        single.members = members;
-        single.member_count = k;
+        if (run->host->cancelled(run->host))
+            return CKPT_CANCELLED;
+        single.index = single.members[0];
+        single.member_count = views_gather(run, single.members, left);
+        left -= single.member_count;
         status = single_make(run, &single);
-        members += k;
-        left -= k;
+        single.members += single.member_count;
     }
     return status;
 }

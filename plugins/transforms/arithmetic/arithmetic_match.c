@@ -206,13 +206,14 @@ theirs_find(struct arithmetic_run *run, const struct sdk_table *names,
             lack_add(&lack, graph->entries[i].name.data);
         else
             run->theirs[i * others + which - 1] =
-                run->graphs[which]->entries[*found].value->as.tensor;
+                run->graphs[which]->entries[*found].value;
     }
     if (lack.count > 0)
         return lack_fail(run->host, &lack, which);
     for (i = 0; i < graph->entry_count && status == CKPT_OK; i++)
-        status = pair_check(run, &graph->entries[i],
-                            run->theirs[i * others + which - 1], which);
+        status =
+            pair_check(run, &graph->entries[i],
+                       run->theirs[i * others + which - 1]->as.tensor, which);
     return status;
 }
 
@@ -265,6 +266,29 @@ arithmetic_match(struct arithmetic_run *run)
     for (i = 0; i < graph->entry_count && status == CKPT_OK; i++)
         status = type_check(host, graph, i);
     sdk_table_fini(host, &names);
+    return status;
+}
+
+int
+arithmetic_origin(struct arithmetic_run *run, size_t index,
+                  const struct ckpt_value *value)
+{
+    const struct ckpt_host *host = run->host;
+    const struct ckpt_value *ours = run->graphs[0]->entries[index].value;
+    size_t i, others = run->graph_count - 1;
+    const struct ckpt_value **from;
+    int status;
+
+    if (run->theirs == NULL)
+        return CKPT_OK;
+    from = host->allocate(host, (others + 1) * sizeof *from);
+    if (from == NULL)
+        return CKPT_MEMORY;
+    from[0] = ours;
+    for (i = 0; i < others; i++)
+        from[i + 1] = run->theirs[index * others + i];
+    status = host->edit_origin(host, run->edits, value, ours, from, others + 1);
+    host->release(host, from);
     return status;
 }
 

@@ -160,8 +160,10 @@ publish_apply(const struct ckpt_host *host, void *self,
               const struct ckpt_graph *const *graphs, size_t graph_count,
               struct ckpt_edits *edits)
 {
-    struct publish publish = {
-        .host = host, .edits = edits, .graph = host->edit_graph(host, edits)};
+    struct publish publish = {.host = host,
+                              .edits = edits,
+                              .graph = host->edit_graph(host, edits),
+                              .prefix = ""};
     const struct ckpt_value *found = sdk_state_dict_find(graphs[0]->root);
     struct ckpt_value *map;
     int status;
