@@ -30,9 +30,10 @@ const struct cli_command cli_convert = {
         "-o and --in-option take, and 'ckpt plugins' the transforms: -t\n"
         "edits what was read, one after the other, before it is written.\n"
         "The keys of --json are file, output, tensors (from, to, changes,\n"
-        "origins: the tensors whose bytes it has, by file and name; before,\n"
-        "after) and told, what transforms say of tensors (transform, tensor,\n"
-        "what, notable, text).\n",
+        "origins: the tensors whose bytes it has, by file and name; file and\n"
+        "file_name if it is of another file; before, after), told, what\n"
+        "transforms say of tensors (transform, tensor, what, notable, text),\n"
+        "and hash_name, that of the file with its hash.\n",
     .options = convert_options,
     .operand_min = 2,
     .operand_max = 2,

@@ -126,8 +126,8 @@ cli_help_all(struct cli_out *out)
         out,
         "\nExit status:\n"
         "  0  done\n"
-        "  1  the answer is no: no tensor matches, or verify or scan found\n"
-        "     something\n"
+        "  1  the answer is no: no tensor matches, diff found a difference,\n"
+        "     or verify or scan something\n"
         "  2  the command line is wrong\n"
         "  3  the input is malformed, or asks for more than --max-memory\n"
         "  4  refused: not supported, a loss under --strict, an existing\n"

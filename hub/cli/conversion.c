@@ -108,6 +108,8 @@ conversion_do(struct cli *cli, struct ckpt_conversion *conversion)
     status = ckpt_convert(cli->user, conversion, &summary);
     cli_progress_clear(&cli->progress);
     if (shown) {
+        if (summary.name[0] != '\0')
+            ways.hash_name = summary.name;
         ended = cli_ways_end(&ways, status != CKPT_OK);
         cli_out_flush(&cli->out); /* the count comes behind what it counts */
     }

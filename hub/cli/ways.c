@@ -268,6 +268,10 @@ json_end(struct cli_ways *ways)
         cli_json_break(json);
     }
     cli_json_close(json, ']');
+    if (ways->hash_name != NULL) {
+        cli_json_key(json, "hash_name");
+        cli_json_string(json, ways->hash_name);
+    }
     cli_json_close(json, '}');
     cli_out_char(json->out, '\n');
 }

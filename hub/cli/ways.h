@@ -17,6 +17,7 @@ struct cli_ways {
     struct cli_json json, told;
     struct cli_out json_text, told_text; /* until all has gone well */
     uint64_t kept, changed, added, dropped;
+    const char *hash_name; /* of the file that was written, or NULL */
 };
 
 void cli_ways_init(struct cli_ways *ways, struct cli *cli);

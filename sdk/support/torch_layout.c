@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "graph_each.h"
+
 static const struct sdk_torch_layout layouts[] = {
     {"torch.sparse_coo", 3, {"indices", "values", "size", "is_coalesced"}},
     {"torch.sparse_csr", 4, {"crow_indices", "col_indices", "values", "size"}},
@@ -24,6 +26,35 @@ sdk_torch_layout_find(const char *type_name)
         if (strcmp(layouts[i].type_name, type_name) == 0)
             return &layouts[i];
     return NULL;
+}
+
+const struct ckpt_value *
+sdk_torch_quantiser_of(const struct ckpt_value *value)
+{
+    const struct ckpt_value *map = sdk_attr_find(value, SDK_TORCH_QUANTISER);
+
+    return map != NULL && map->kind == CKPT_KIND_MAP && map->type_name != NULL
+               ? map
+               : NULL;
+}
+
+uint32_t
+sdk_torch_channel_axis(const struct ckpt_value *value)
+{
+    const struct ckpt_value *map = sdk_torch_quantiser_of(value), *axis;
+    const struct ckpt_pair *last;
+
+    if (map == NULL || strcmp(map->type_name, SDK_TORCH_PER_CHANNEL) != 0 ||
+        map->as.map.count == 0)
+        return CKPT_MAX_RANK;
+    last = &map->as.map.pairs[map->as.map.count - 1];
+    axis = last->value;
+    if (last->key->kind != CKPT_KIND_STRING ||
+        strcmp(last->key->as.text.data, "axis") != 0 ||
+        axis->kind != CKPT_KIND_INT || axis->wide || axis->as.integer < 0 ||
+        axis->as.integer >= CKPT_MAX_RANK)
+        return CKPT_MAX_RANK;
+    return (uint32_t)axis->as.integer;
 }
 
 static const struct {

@@ -20,6 +20,13 @@
 #define SDK_TORCH_ARRAY "numpy.ndarray"
 #define SDK_TORCH_BYTE_ORDER "byteorder"
 
+/* What the numbers of a quantised tensor mean: that map, or NULL. */
+const struct ckpt_value *sdk_torch_quantiser_of(const struct ckpt_value *value);
+
+/* The dimension each entry of which has a scale of its own, or CKPT_MAX_RANK:
+ * there is none. */
+uint32_t sdk_torch_channel_axis(const struct ckpt_value *value);
+
 static inline bool
 sdk_torch_is_ndarray(const struct ckpt_tensor *tensor)
 {

@@ -314,6 +314,25 @@ uses_count(struct cast *cast)
     }
 }
 
+/* What keeps its type, and shared a storage with what does not. */
+static void
+parted_tell(const struct cast *cast)
+{
+    const struct ckpt_graph *graph = cast->graph;
+    const struct ckpt_tensor *tensor;
+    const struct cast_storage *made;
+    size_t i;
+
+    for (i = 0; i < graph->entry_count; i++) {
+        tensor = graph->entries[i].value->as.tensor;
+        made = &cast->storages[tensor->storage->id];
+        if (made->to != NULL && cast->values[tensor->id] == NULL)
+            cast->host->warn(
+                cast->host, graph->entries[i].name.data, CKPT_NOWHERE,
+                "it no longer shares its storage with '%.200s'", made->name);
+    }
+}
+
 static int
 cast_apply(const struct ckpt_host *host, void *self,
            const struct ckpt_graph *const *graphs, size_t graph_count,
@@ -338,6 +357,8 @@ cast_apply(const struct ckpt_host *host, void *self,
     uses_count(cast);
     for (i = 0; i < graph->entry_count && status == CKPT_OK; i++)
         status = entry_cast(cast, i);
+    if (status == CKPT_OK)
+        parted_tell(cast);
     return status;
 }
 

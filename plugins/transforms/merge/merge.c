@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cast.h"
+#include "torch_layout.h"
 
 static void
 merge_close(const struct ckpt_host *host, void *self)
@@ -142,6 +143,20 @@ fate_of(const struct merge *merge, const struct merge_item *item)
     return fate;
 }
 
+/* Whether the numbers of one can be copied into the other, with their scales
+ * if they have such. */
+static bool
+quantisers_meet(const struct ckpt_value *ours, const struct ckpt_value *theirs,
+                enum merge_fate fate)
+{
+    const struct ckpt_value *a = sdk_torch_quantiser_of(ours);
+    const struct ckpt_value *b = sdk_torch_quantiser_of(theirs);
+
+    if (a == NULL || b == NULL)
+        return a == b;
+    return fate == MERGE_LOADED && strcmp(a->type_name, b->type_name) == 0;
+}
+
 /* What has no bytes can be put somewhere, but not copied. */
 static int
 item_check(const struct merge *merge, size_t index)
@@ -164,6 +179,12 @@ item_check(const struct merge *merge, size_t index)
             merge->host, CKPT_UNSUPPORTED, entry->name.data, CKPT_NOWHERE,
             "it is %s in %s, which cannot be cast to %s",
             ckpt_dtype_name(theirs->dtype), of, ckpt_dtype_name(ours->dtype));
+    if (!quantisers_meet(entry->value, merge->other->entries[item->other].value,
+                         item->fate))
+        return merge->host->fail(
+            merge->host, CKPT_UNSUPPORTED, entry->name.data, CKPT_NOWHERE,
+            "it is quantised, and what it is in %s cannot be copied into it",
+            of);
     if (item->fate == MERGE_RESIZED && ours->rank != theirs->rank)
         return merge->host->fail(
             merge->host, CKPT_UNSUPPORTED, entry->name.data, CKPT_NOWHERE,
@@ -314,7 +335,7 @@ merge_prepare(struct merge *merge)
     merge->given = host->allocate(host, (size_t)base->tensor_count + 1);
     merge->taken = host->allocate(host, (size_t)other->storage_count + 1);
     if (merge->items == NULL || merge->used == NULL || merge->added == NULL ||
-        merge->values == NULL || merge->taken == NULL)
+        merge->values == NULL || merge->given == NULL || merge->taken == NULL)
         return CKPT_MEMORY;
     for (i = 0; i < other->entry_count; i++) {
         name = &other->entries[i].name;

@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "torch_layout.h"
+
 #define ORIGINS_MAX 4096
 
 /* The entries of BASE on one storage, in order. */
@@ -31,6 +33,14 @@ other_at(const struct group *group, size_t index)
     const struct merge *merge = group->merge;
 
     return merge->other->entries[merge->items[index].other].value->as.tensor;
+}
+
+static const struct ckpt_value *
+other_value(const struct group *group, size_t index)
+{
+    const struct merge *merge = group->merge;
+
+    return merge->other->entries[merge->items[index].other].value;
 }
 
 /* Those that keep their storage, whatever becomes of that. */
@@ -102,17 +112,43 @@ group_winner(const struct group *group)
 
 /* ---- New values ---- */
 
-static int
-attributes_keep(struct merge *merge, const struct ckpt_value *from,
-                struct ckpt_value *to)
+/* The entry of OTHER that was copied last into that very tensor, or the entry
+ * itself: what its numbers mean. */
+static const struct ckpt_value *
+value_meaning(const struct group *group, size_t index)
 {
+    const struct merge *merge = group->merge;
+    const struct ckpt_value *meaning = merge->base->entries[index].value;
+    const struct ckpt_tensor *tensor = meaning->as.tensor;
+    size_t i = next_within(group, group->first);
+
+    if (sdk_torch_quantiser_of(meaning) == NULL)
+        return meaning;
+    for (; i != MERGE_NONE; i = next_within(group, merge->items[i].next))
+        if (merge->items[i].fate == MERGE_LOADED &&
+            tensor_at(group, i) == tensor)
+            meaning = other_value(group, i);
+    return meaning;
+}
+
+/* The attributes are BASE's; but the scales of what is quantised go with the
+ * numbers, as in torch. */
+static int
+attributes_keep(struct group *group, size_t index, struct ckpt_value *to)
+{
+    struct merge *merge = group->merge;
     const struct ckpt_host *host = merge->host;
-    const struct ckpt_attr *attr = from->attrs;
+    const struct ckpt_value *own = merge->base->entries[index].value;
+    const struct ckpt_value *meaning = value_meaning(group, index);
+    const struct ckpt_attr *attr = own->attrs;
     int status = CKPT_OK;
 
     for (; attr != NULL && status == CKPT_OK; attr = attr->next)
-        status = host->attr_set(host, host->edit_graph(host, merge->edits), to,
-                                attr->name, attr->value);
+        status = host->attr_set(
+            host, host->edit_graph(host, merge->edits), to, attr->name,
+            meaning != own && strcmp(attr->name, SDK_TORCH_QUANTISER) == 0
+                ? sdk_torch_quantiser_of(meaning)
+                : attr->value);
     return status;
 }
 
@@ -139,7 +175,7 @@ value_make(struct group *group, size_t index)
                                   &like, sizeof like, entry->name.data, &value);
 
     if (status == CKPT_OK)
-        status = attributes_keep(merge, entry->value, value);
+        status = attributes_keep(group, index, value);
     if (status == CKPT_OK)
         merge->values[tensor->id] = value;
     return status;
@@ -404,14 +440,6 @@ views_meet(const struct ckpt_tensor *a, const struct ckpt_tensor *b)
     view_reach(a, left);
     view_reach(b, right);
     return left[0] < right[1] && right[0] < left[1];
-}
-
-static const struct ckpt_value *
-other_value(const struct group *group, size_t index)
-{
-    const struct merge *merge = group->merge;
-
-    return merge->other->entries[merge->items[index].other].value;
 }
 
 /* What it is in the graph that is edited: what is copied into a template is

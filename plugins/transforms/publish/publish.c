@@ -75,7 +75,7 @@ metadata_less(const struct publish *publish, const struct ckpt_text *name)
     if (prefix > 0 && name->size_bytes + 1 == prefix)
         prefix--;
     if (name->size_bytes < prefix ||
-        memcmp(name->data, publish->prefix, prefix) != 0)
+        (prefix > 0 && memcmp(name->data, publish->prefix, prefix) != 0))
         return SIZE_MAX;
     return prefix;
 }

@@ -14,6 +14,7 @@
 #include "optimizer_slots.h"
 #include "pairs.h"
 #include "pattern.h"
+#include "torch_layout.h"
 
 /* One line of a list. */
 struct renamed {
@@ -182,6 +183,14 @@ key_rename(struct rename *rename, const struct ckpt_spot *spot, const char *key,
     return status;
 }
 
+/* Whether it is part of what a quantised tensor means, and follows that. */
+static bool
+is_scale(const struct ckpt_spot *spot)
+{
+    return spot->owner != NULL && spot->owner->type_name != NULL &&
+           strcmp(spot->owner->type_name, SDK_TORCH_PER_CHANNEL) == 0;
+}
+
 static int
 entry_rename(struct rename *rename, const struct ckpt_entry *entry,
              const struct ckpt_spot *spot)
@@ -192,7 +201,7 @@ entry_rename(struct rename *rename, const struct ckpt_entry *entry,
     size_t above;
     int status = name_find(rename, &entry->name, &renamed);
 
-    if (status != CKPT_OK || renamed.data == entry->name.data)
+    if (status != CKPT_OK || renamed.data == entry->name.data || is_scale(spot))
         return status;
     if (spot->owner == NULL || spot->owner->kind != CKPT_KIND_MAP)
         return host->fail(host, CKPT_UNSUPPORTED, entry->name.data,

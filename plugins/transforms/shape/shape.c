@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "torch_layout.h"
+
 enum { RESIZE_DIM, RESIZE_SIZE, RESIZE_FILL, RESIZE_KEEP, RESIZE_SEED };
 enum { CHANNELS_DIM, CHANNELS_SIZE, CHANNELS_FILL, CHANNELS_RESCALE };
 
@@ -164,6 +166,18 @@ entry_replace(struct shape_work *work, size_t index,
                              "resized");
 }
 
+/* The scales of what is quantised do not follow. */
+static int
+channels_check(const struct shape_run *run, const struct ckpt_entry *entry)
+{
+    if (run->size == run->old ||
+        sdk_torch_channel_axis(entry->value) != run->dim)
+        return CKPT_OK;
+    return run->host->fail(
+        run->host, CKPT_UNSUPPORTED, entry->name.data, CKPT_NOWHERE,
+        "it has a scale for each entry of dimension %u", run->dim);
+}
+
 static int
 entry_resize(struct shape_work *work, size_t index, struct shape_view *view)
 {
@@ -177,6 +191,8 @@ entry_resize(struct shape_work *work, size_t index, struct shape_view *view)
     struct ckpt_value **value = &work->values[run.from->id];
     int status = shape_run_begin(&run);
 
+    if (status == CKPT_OK)
+        status = channels_check(&run, entry);
     if (status == CKPT_OK)
         status = shape_run_decide(&run);
     if (status == CKPT_OK && !view->met)

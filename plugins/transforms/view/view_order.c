@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "torch_layout.h"
+
 int
 view_order_read(const struct ckpt_host *host, const char *text,
                 struct view *view)
@@ -96,8 +98,14 @@ order_value(struct view_run *run, const struct ckpt_entry *entry,
                                .offset = from->offset,
                                .storage = from->storage,
                                .flips = from->flips};
-    uint32_t d;
+    uint32_t d, axis = sdk_torch_channel_axis(entry->value);
 
+    if (axis < from->rank && order[axis] != axis)
+        return run->host->fail(run->host, CKPT_UNSUPPORTED, entry->name.data,
+                               CKPT_NOWHERE,
+                               "it has scales along dimension %u, which must "
+                               "stay where it is",
+                               axis);
     if (ckpt_dtype_width_bits(from->dtype) % 8 != 0)
         return run->host->fail(run->host, CKPT_UNSUPPORTED, entry->name.data,
                                CKPT_NOWHERE,
