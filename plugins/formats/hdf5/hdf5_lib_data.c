@@ -215,6 +215,8 @@ place_texts(const struct hdf5_lib_place *place, hid_t list, hid_t type,
     int status = CKPT_OK;
 
     data->place = HDF5_TEXT;
+    if (data->space.count == 0)
+        return CKPT_OK;
     if (chunked)
         status = hdf5_lib_chunk(place, list, shape, &chunk_bytes);
     if (status == CKPT_OK && chunked)
@@ -254,7 +256,7 @@ place_data(const struct hdf5_lib_place *place, hid_t list, hid_t type)
         data->place = HDF5_REFUSED;
         return CKPT_OK;
     }
-    if (is_text(&data->type) && data->space.count > 0)
+    if (is_text(&data->type))
         return place_texts(place, list, type, layout == H5D_CHUNKED);
     if (layout == H5D_COMPACT && data->size_bytes > 0)
         return place_compact(place, type);
