@@ -49,9 +49,10 @@ graph_text(const struct builder *b, const char *text, size_t size_bytes,
 
 /* ---- Attributes ---- */
 
+/* `of` is what the attribute is told of, or NULL for the root. */
 static int
 graph_attr(const struct builder *b, struct ckpt_value *owner, const char *name,
-           const struct hdf5_object *object, const struct hdf5_attr *attr)
+           const char *of, uint64_t offset, const struct hdf5_attr *attr)
 {
     struct ckpt_value *value = NULL;
     bool text = sdk_utf8_valid(name, strlen(name));
@@ -63,8 +64,8 @@ graph_attr(const struct builder *b, struct ckpt_value *owner, const char *name,
         return status;
     if (value != NULL)
         return b->host->attr_set(b->host, b->graph, owner, name, value);
-    b->host->lose(b->host, object->path, object->offset,
-                  "the attribute %s is left out: %s", text ? name : "?",
+    b->host->lose(b->host, of, offset, "the attribute %s is left out: %s",
+                  text ? name : "?",
                   !text                            ? "its name is not UTF-8"
                   : attr->value.type.other != NULL ? attr->value.type.other
                                                    : "a number of a kind that "
@@ -115,21 +116,24 @@ graph_group_attrs(const struct builder *b, const struct hdf5_object *group)
             name[path_bytes++] = '@';
         memcpy(name + path_bytes, attr->name, size);
         path_bytes = strlen(group->path);
-        status = graph_attr(b, NULL, name, group, attr);
+        status = graph_attr(b, NULL, name, path_bytes > 0 ? group->path : NULL,
+                            group->offset, attr);
     }
     return status;
 }
 
 static int
-graph_data_attrs(const struct builder *b, const struct hdf5_object *object,
+graph_data_attrs(const struct builder *b, const struct hdf5_entry *entry,
                  bool without_dtype, struct ckpt_value *owner)
 {
+    const struct hdf5_object *object = entry->object;
     const struct hdf5_attr *attr = object->attrs;
     int status = CKPT_OK;
 
     for (; attr != NULL && status == CKPT_OK; attr = attr->next)
         if (!without_dtype || strcmp(attr->name, "dtype") != 0)
-            status = graph_attr(b, owner, attr->name, object, attr);
+            status = graph_attr(b, owner, attr->name, entry->path.data,
+                                object->offset, attr);
     return status;
 }
 
@@ -291,7 +295,7 @@ graph_tensor(const struct builder *b, const struct hdf5_entry *entry,
     status = b->host->tensor_new(b->host, b->graph, &tensor, sizeof tensor,
                                  name, value);
     if (status == CKPT_OK)
-        status = graph_data_attrs(b, object, form.named, *value);
+        status = graph_data_attrs(b, entry, form.named, *value);
     if (status == CKPT_OK && object->data.type.class == HDF5_ENUM)
         status = graph_enum(b, &object->data.type, *value);
     if (status == CKPT_OK && form.split)
@@ -311,7 +315,7 @@ graph_value(const struct builder *b, const struct hdf5_entry *entry,
     int status = hdf5_value_make(b->tree, b->graph, &like, value);
 
     if (status == CKPT_OK)
-        status = graph_data_attrs(b, entry->object, false, *value);
+        status = graph_data_attrs(b, entry, false, *value);
     return status;
 }
 
