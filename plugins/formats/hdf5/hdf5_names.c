@@ -251,9 +251,13 @@ hdf5_names_check(const struct hdf5_names *names, const struct ckpt_text *path)
     const struct ckpt_host *host = names->host;
     const char *reason;
 
-    if (!hdf5_path_valid(path->data, path->size_bytes, &reason))
+    if (!hdf5_path_valid(path->data, path->size_bytes, &reason)) {
+        if (path->size_bytes > 1 && path->data[0] == '/')
+            host->remedy(host, "take the slash that names begin with away: "
+                               "-t strip-prefix:/");
         return host->fail(host, CKPT_UNSUPPORTED, path->data, CKPT_NOWHERE,
                           "HDF5 cannot hold %s", reason);
+    }
     if (names->layout == HDF5_KERAS3 && !names_is_keras3(path)) {
         host->remedy(host, "write these names with --to hdf5, or get those of "
                            "Keras from torch's with -t layout:torch-to-keras,"
