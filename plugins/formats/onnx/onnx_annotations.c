@@ -116,14 +116,18 @@ attribute_set(const struct annotating *a, const char *name,
                : a->host->attr_set(a->host, a->graph, NULL, name, value);
 }
 
+/* By host->warn or host->lose. */
+typedef void unread_teller(const struct ckpt_host *host, const char *tensor,
+                           uint64_t byte, const char *format, ...)
+    CKPT_PRINTF(4, 5);
+
 static void
-unread_tell(const struct annotating *a, const struct onnx_unread *unread,
-            const char *what)
+unread_tell(unread_teller *tell, const struct annotating *a,
+            const struct onnx_unread *unread, const char *what)
 {
     if (unread->count > 0)
-        a->host->warn(
-            a->host, (const char *)a->found->text.data + unread->text_at,
-            unread->byte, "%s are not read: %zu", what, unread->count);
+        tell(a->host, (const char *)a->found->text.data + unread->text_at,
+             unread->byte, "%s are not read: %zu", what, unread->count);
 }
 
 int
@@ -146,8 +150,9 @@ onnx_annotations_set(const struct ckpt_host *host,
         status = attribute_set(&a, "onnx.graph_metadata_props", a.metadata);
     if (status != CKPT_OK)
         return status;
-    unread_tell(&a, &found->numbers,
+    unread_tell(host->warn, &a, &found->numbers,
                 "lists of numbers of operators that are not known");
-    unread_tell(&a, &found->texts, "texts of operators of ai.onnx.ml");
+    unread_tell(host->lose, &a, &found->texts,
+                "texts of operators of ai.onnx.ml");
     return CKPT_OK;
 }
