@@ -97,13 +97,15 @@ graph_group_mark(const struct builder *b, const struct hdf5_object *group)
                : status;
 }
 
-/* The attributes of a group go to the graph. */
+/* The attributes of a group, and of a value that has none of its own, go to
+ * the graph. */
 static int
-graph_group_attrs(const struct builder *b, const struct hdf5_object *group)
+graph_path_attrs(const struct builder *b, const struct hdf5_object *object,
+                 const char *path)
 {
-    const struct hdf5_attr *attr = group->attrs;
-    size_t path_bytes = strlen(group->path), size;
-    int status = graph_group_mark(b, group);
+    const struct hdf5_attr *attr = object->attrs;
+    size_t path_bytes = strlen(path), before = path_bytes > 0, size;
+    int status = CKPT_OK;
     char *name;
 
     for (; attr != NULL && status == CKPT_OK; attr = attr->next) {
@@ -111,15 +113,21 @@ graph_group_attrs(const struct builder *b, const struct hdf5_object *group)
         name = hdf5_tree_hold(b->tree, path_bytes + size + 2);
         if (name == NULL)
             return CKPT_MEMORY;
-        memcpy(name, group->path, path_bytes);
-        if (path_bytes > 0)
-            name[path_bytes++] = '@';
-        memcpy(name + path_bytes, attr->name, size);
-        path_bytes = strlen(group->path);
-        status = graph_attr(b, NULL, name, path_bytes > 0 ? group->path : NULL,
-                            group->offset, attr);
+        memcpy(name, path, path_bytes);
+        name[path_bytes] = '@';
+        memcpy(name + path_bytes + before, attr->name, size);
+        status = graph_attr(b, NULL, name, path_bytes > 0 ? path : NULL,
+                            object->offset, attr);
     }
     return status;
+}
+
+static int
+graph_group_attrs(const struct builder *b, const struct hdf5_object *group)
+{
+    int status = graph_group_mark(b, group);
+
+    return status == CKPT_OK ? graph_path_attrs(b, group, group->path) : status;
 }
 
 static int
@@ -314,9 +322,11 @@ graph_value(const struct builder *b, const struct hdf5_entry *entry,
     const struct hdf5_value like = {data->type, data->space, NULL, data->texts};
     int status = hdf5_value_make(b->tree, b->graph, &like, value);
 
-    if (status == CKPT_OK)
-        status = graph_data_attrs(b, entry, false, *value);
-    return status;
+    if (status != CKPT_OK)
+        return status;
+    return (*value)->kind < CKPT_KIND_SIZE
+               ? graph_path_attrs(b, entry->object, entry->path.data)
+               : graph_data_attrs(b, entry, false, *value);
 }
 
 static int
