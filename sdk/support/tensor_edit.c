@@ -42,6 +42,8 @@ sdk_entry_replace(const struct ckpt_host *host, struct ckpt_edits *edits,
 
     if (spot->owner != NULL)
         return host->edit_replace(host, edits, spot->owner, spot->index, value);
+    if (graph->root == graph->entries[entry].value)
+        return host->edit_root(host, edits, value);
     host->warn(host, graph->entries[entry].name.data, CKPT_NOWHERE,
                "it is part of an object, and not %s", verb);
     return CKPT_OK;

@@ -284,7 +284,7 @@ entry_cast(struct cast *cast, size_t index)
 
     if (status != CKPT_OK || !wants)
         return status;
-    if (spot->owner == NULL) {
+    if (spot->owner == NULL && cast->graph->root != entry->value) {
         host->warn(host, entry->name.data, CKPT_NOWHERE,
                    "it is part of an object, and not cast");
         return CKPT_OK;
@@ -296,6 +296,8 @@ entry_cast(struct cast *cast, size_t index)
     }
     if (status != CKPT_OK)
         return status;
+    if (spot->owner == NULL)
+        return host->edit_root(host, cast->edits, *value);
     return host->edit_replace(host, cast->edits, spot->owner, spot->index,
                               *value);
 }
