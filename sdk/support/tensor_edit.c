@@ -87,6 +87,7 @@ sdk_entry_slots(const struct sdk_optimizers *optimizers,
                 void *context)
 {
     const struct ckpt_spot *spot = &graph->spots[entry];
+    const struct ckpt_value *value = graph->entries[entry].value;
     const struct sdk_slot *slot;
     size_t i;
     int status = CKPT_OK;
@@ -95,7 +96,8 @@ sdk_entry_slots(const struct sdk_optimizers *optimizers,
         return CKPT_OK;
     for (i = 0; i < optimizers->count && status == CKPT_OK; i++) {
         slot = sdk_slot_at(&optimizers->items[i], spot->owner, spot->index);
-        if (slot != NULL)
+        if (slot != NULL && slot->tensor != NULL &&
+            slot->tensor->as.tensor == value->as.tensor)
             status = slot_each(slot, follow, context);
     }
     return status;

@@ -29,7 +29,8 @@ bool sdk_entry_follows(const struct sdk_optimizers *optimizers,
 
 /* Calls `follow` for each tensor of a parameter's shape that an optimizer keeps
  * for the parameter in the place of an entry: `state` is a map, and the tensor
- * its pair. Stops at the first status that is not CKPT_OK, and returns it. */
+ * its pair. Of a parameter under two names this is so for the first alone.
+ * Stops at the first status that is not CKPT_OK, and returns it. */
 int sdk_entry_slots(const struct sdk_optimizers *optimizers,
                     const struct ckpt_graph *graph, size_t entry,
                     int (*follow)(void *context, const struct ckpt_value *state,
