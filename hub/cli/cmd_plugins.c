@@ -11,10 +11,7 @@
 #include "table_out.h"
 
 static const struct cli_column plugins_columns[] = {
-    {"PLUGIN", false}, {"VERSION", false},  {"READS", false},
-    {"WRITES", false}, {"SUFFIXES", false}, {"TRANSFORMS", false},
-    {"ORIGIN", false},
-};
+    {"KIND", false}, {"NAME", false}, {"PLUGIN", false}, {"ABOUT", false}};
 
 static void
 plugins_words(struct cli_out *out, const char *word, size_t *count)
@@ -24,71 +21,72 @@ plugins_words(struct cli_out *out, const char *word, size_t *count)
     cli_escape_string(out, word);
 }
 
+/* Where it is from is said of those that are not simply there. */
 static void
-plugins_formats(struct cli_out *out, const struct ckpt_plugin_info *plugin,
+plugins_row(struct cli_table *table, const char *kind, const char *name,
+            const struct ckpt_plugin_info *plugin, const char *about)
+{
+    struct cli_out *cell;
+
+    cli_out_string(cli_table_cell(table), kind);
+    cli_escape_string(cli_table_cell(table), name != NULL ? name : "-");
+    cell = cli_table_cell(table);
+    cli_escape_string(cell, plugin->id != NULL ? plugin->id : "-");
+    cli_out_char(cell, ' ');
+    cli_escape_string(cell, plugin->version != NULL ? plugin->version : "-");
+    if (strcmp(plugin->origin, "installed") != 0 &&
+        strcmp(plugin->origin, "build tree") != 0) {
+        cli_out_string(cell, " (");
+        cli_escape_string(cell, plugin->origin);
+        cli_out_char(cell, ')');
+    }
+    cli_escape_string(cli_table_cell(table), about != NULL ? about : "-");
+    cli_table_row_end(table);
+}
+
+static void
+plugins_formats(struct cli_table *table, const struct ckpt_plugin_info *plugin,
                 bool reads)
 {
-    size_t i, count = 0;
-
-    for (i = 0; i < plugin->format_count; i++)
-        if (plugin->formats[i].reads == reads)
-            plugins_words(out, plugin->formats[i].id, &count);
-    if (count == 0)
-        cli_out_char(out, '-');
-}
-
-/* Whether one of the formats before the nth has the suffix too. */
-static bool
-plugins_suffix_known(const struct ckpt_plugin_info *plugin, size_t nth,
-                     const char *suffix)
-{
-    const char *const *known;
+    const struct ckpt_format_info *format = plugin->formats;
     size_t i;
 
-    for (i = 0; i < nth; i++)
-        for (known = plugin->formats[i].suffixes; known && *known; known++)
-            if (strcmp(*known, suffix) == 0)
-                return true;
-    return false;
+    for (i = 0; i < plugin->format_count; i++, format++)
+        if (format->reads == reads)
+            plugins_row(table, reads ? "reads" : "writes", format->id, plugin,
+                        format->summary);
 }
 
 static void
-plugins_suffixes(struct cli_out *out, const struct ckpt_plugin_info *plugin)
+plugins_readers(struct cli_table *table, const struct ckpt_plugin_info *plugin)
 {
-    const char *const *suffix;
-    size_t i, count = 0;
-
-    for (i = 0; i < plugin->format_count; i++)
-        for (suffix = plugin->formats[i].suffixes; suffix && *suffix; suffix++)
-            if (!plugins_suffix_known(plugin, i, *suffix))
-                plugins_words(out, *suffix, &count);
-    if (count == 0)
-        cli_out_char(out, '-');
+    plugins_formats(table, plugin, true);
 }
 
 static void
-plugins_transforms(struct cli_out *out, const struct ckpt_plugin_info *plugin)
+plugins_writers(struct cli_table *table, const struct ckpt_plugin_info *plugin)
 {
-    size_t i, count = 0;
-
-    for (i = 0; i < plugin->transform_count; i++)
-        plugins_words(out, plugin->transforms[i].id, &count);
-    if (count == 0)
-        cli_out_char(out, '-');
+    plugins_formats(table, plugin, false);
 }
 
 static void
-plugins_row(struct cli_table *table, const struct ckpt_plugin_info *plugin)
+plugins_transforms(struct cli_table *table,
+                   const struct ckpt_plugin_info *plugin)
 {
-    cli_escape_string(cli_table_cell(table), plugin->id ? plugin->id : "-");
-    cli_escape_string(cli_table_cell(table),
-                      plugin->version ? plugin->version : "-");
-    plugins_formats(cli_table_cell(table), plugin, true);
-    plugins_formats(cli_table_cell(table), plugin, false);
-    plugins_suffixes(cli_table_cell(table), plugin);
-    plugins_transforms(cli_table_cell(table), plugin);
-    cli_escape_string(cli_table_cell(table), plugin->origin);
-    cli_table_row_end(table);
+    const struct ckpt_transform_info *transform = plugin->transforms;
+    size_t i;
+
+    for (i = 0; i < plugin->transform_count; i++, transform++)
+        plugins_row(table, "transform", transform->id, plugin,
+                    transform->summary);
+}
+
+/* Those that do other things. */
+static void
+plugins_others(struct cli_table *table, const struct ckpt_plugin_info *plugin)
+{
+    if (plugin->format_count == 0 && plugin->transform_count == 0)
+        plugins_row(table, "other", plugin->id, plugin, plugin->summary);
 }
 
 /* Plugins that cannot be used, each with its reason. */
@@ -112,16 +110,20 @@ plugins_problems(struct cli *cli)
 static int
 plugins_list(struct cli *cli)
 {
+    static void (*const rows[])(struct cli_table *,
+                                const struct ckpt_plugin_info *) = {
+        plugins_readers, plugins_writers, plugins_transforms, plugins_others};
     const struct ckpt_plugin_info *plugin;
     struct cli_table table;
-    size_t i;
+    size_t i, kind;
     int status;
 
     cli_table_begin(&table, &cli->out, plugins_columns,
                     sizeof plugins_columns / sizeof plugins_columns[0]);
-    for (i = 0; (plugin = ckpt_plugin_at(cli->user, i)) != NULL; i++)
-        if (plugin->problem == NULL)
-            plugins_row(&table, plugin);
+    for (kind = 0; kind < sizeof rows / sizeof *rows; kind++)
+        for (i = 0; (plugin = ckpt_plugin_at(cli->user, i)) != NULL; i++)
+            if (plugin->problem == NULL)
+                rows[kind](&table, plugin);
     status = cli_table_end(&table);
     if (status != CKPT_OK)
         return cli_fail(cli, status);

@@ -181,10 +181,8 @@ def transforms():
     """Name -> what its help says."""
     found = {}
     for row in tools.ckpt("plugins", program=CKPT).splitlines():
-        cells = row.split("\t")
-        if len(cells) < 7 or cells[5] == "-":
-            continue
-        for name in cells[5].split():
+        kind, name = (row.split("\t") + [""])[:2]
+        if kind == "transform":
             found[name] = tools.ckpt("plugins", name, program=CKPT)
     assert len(found) > 10
     return found

@@ -163,8 +163,8 @@ class Loader(unittest.TestCase):
         build(named, source % 2, describe=True)
         listed = self.run_ckpt("plugins", "--plugin", named)
         rows = [row for row in listed.stdout.splitlines()
-                if row.startswith("template\t")]
-        self.assertIn("0.2.0", rows[0])
+                if row.startswith("reads\ttemplate\t")]
+        self.assertIn("\ttemplate 0.2.0 (--plugin)\t", rows[0])
         sample = self.folder / "x.template"
         sample.write_bytes(b"TEMPLATE" + bytes(8))
         shown = self.run_ckpt("info", sample, "--plugin", named)
@@ -236,7 +236,7 @@ class Loader(unittest.TestCase):
         path = ":".join(map(str, folders))
         listed = self.run_ckpt("plugins", path=path).stdout
         for name in ("one", "two"):
-            self.assertRegex(listed, rf"(?m)^{name}\t0.1.0\t{name}\t{name}\t")
+            self.assertRegex(listed, rf"(?m)^reads\t.*\t{name} 0.1.0 ")
         shown = self.run_ckpt("ls", self.file, path=path)
         self.assertEqual((shown.returncode, shown.stderr), (0, ""))
 
