@@ -11,23 +11,34 @@
 #define KEY_HEAD 5
 
 int
+sdk_attributes_keep(const struct ckpt_host *host, struct ckpt_edits *edits,
+                    const struct ckpt_value *from, struct ckpt_value *to)
+{
+    struct ckpt_graph *graph = host->edit_graph(host, edits);
+    const struct ckpt_attr *attr = from->attrs;
+    int status = CKPT_OK;
+
+    for (; attr != NULL && status == CKPT_OK; attr = attr->next)
+        status = host->attr_set(host, graph, to, attr->name, attr->value);
+    return status;
+}
+
+int
 sdk_tensor_remake(const struct ckpt_host *host, struct ckpt_edits *edits,
                   const struct ckpt_entry *old, struct ckpt_tensor *like,
                   struct ckpt_value **value)
 {
     const struct ckpt_tensor *from = old->value->as.tensor;
-    struct ckpt_graph *graph = host->edit_graph(host, edits);
-    const struct ckpt_attr *attr = old->value->attrs;
     struct ckpt_value *made;
     int status;
 
     like->role = from->role;
     like->requires_grad = from->requires_grad;
     like->type_name = from->type_name;
-    status = host->tensor_new(host, graph, like, sizeof *like, old->name.data,
-                              &made);
-    for (; attr != NULL && status == CKPT_OK; attr = attr->next)
-        status = host->attr_set(host, graph, made, attr->name, attr->value);
+    status = host->tensor_new(host, host->edit_graph(host, edits), like,
+                              sizeof *like, old->name.data, &made);
+    if (status == CKPT_OK)
+        status = sdk_attributes_keep(host, edits, old->value, made);
     if (status == CKPT_OK)
         *value = made;
     return status;

@@ -16,6 +16,10 @@ int sdk_tensor_remake(const struct ckpt_host *host, struct ckpt_edits *edits,
                       const struct ckpt_entry *old, struct ckpt_tensor *like,
                       struct ckpt_value **value);
 
+/* Gives a value of edit_graph the attributes of another. */
+int sdk_attributes_keep(const struct ckpt_host *host, struct ckpt_edits *edits,
+                        const struct ckpt_value *from, struct ckpt_value *to);
+
 /* Puts a value in the place of an entry. What is part of an object stays,
  * which is told: it is not `verb`ed. */
 int sdk_entry_replace(const struct ckpt_host *host, struct ckpt_edits *edits,
