@@ -11,23 +11,34 @@
 #define KEY_HEAD 5
 
 int
+sdk_attributes_keep(const struct ckpt_host *host, struct ckpt_edits *edits,
+                    const struct ckpt_value *from, struct ckpt_value *to)
+{
+    struct ckpt_graph *graph = host->edit_graph(host, edits);
+    const struct ckpt_attr *attr = from->attrs;
+    int status = CKPT_OK;
+
+    for (; attr != NULL && status == CKPT_OK; attr = attr->next)
+        status = host->attr_set(host, graph, to, attr->name, attr->value);
+    return status;
+}
+
+int
 sdk_tensor_remake(const struct ckpt_host *host, struct ckpt_edits *edits,
                   const struct ckpt_entry *old, struct ckpt_tensor *like,
                   struct ckpt_value **value)
 {
     const struct ckpt_tensor *from = old->value->as.tensor;
-    struct ckpt_graph *graph = host->edit_graph(host, edits);
-    const struct ckpt_attr *attr = old->value->attrs;
     struct ckpt_value *made;
     int status;
 
     like->role = from->role;
     like->requires_grad = from->requires_grad;
     like->type_name = from->type_name;
-    status = host->tensor_new(host, graph, like, sizeof *like, old->name.data,
-                              &made);
-    for (; attr != NULL && status == CKPT_OK; attr = attr->next)
-        status = host->attr_set(host, graph, made, attr->name, attr->value);
+    status = host->tensor_new(host, host->edit_graph(host, edits), like,
+                              sizeof *like, old->name.data, &made);
+    if (status == CKPT_OK)
+        status = sdk_attributes_keep(host, edits, old->value, made);
     if (status == CKPT_OK)
         *value = made;
     return status;
@@ -42,6 +53,8 @@ sdk_entry_replace(const struct ckpt_host *host, struct ckpt_edits *edits,
 
     if (spot->owner != NULL)
         return host->edit_replace(host, edits, spot->owner, spot->index, value);
+    if (graph->root == graph->entries[entry].value)
+        return host->edit_root(host, edits, value);
     host->warn(host, graph->entries[entry].name.data, CKPT_NOWHERE,
                "it is part of an object, and not %s", verb);
     return CKPT_OK;
@@ -85,6 +98,7 @@ sdk_entry_slots(const struct sdk_optimizers *optimizers,
                 void *context)
 {
     const struct ckpt_spot *spot = &graph->spots[entry];
+    const struct ckpt_value *value = graph->entries[entry].value;
     const struct sdk_slot *slot;
     size_t i;
     int status = CKPT_OK;
@@ -93,7 +107,8 @@ sdk_entry_slots(const struct sdk_optimizers *optimizers,
         return CKPT_OK;
     for (i = 0; i < optimizers->count && status == CKPT_OK; i++) {
         slot = sdk_slot_at(&optimizers->items[i], spot->owner, spot->index);
-        if (slot != NULL)
+        if (slot != NULL && slot->tensor != NULL &&
+            slot->tensor->as.tensor == value->as.tensor)
             status = slot_each(slot, follow, context);
     }
     return status;

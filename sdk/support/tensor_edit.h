@@ -16,6 +16,10 @@ int sdk_tensor_remake(const struct ckpt_host *host, struct ckpt_edits *edits,
                       const struct ckpt_entry *old, struct ckpt_tensor *like,
                       struct ckpt_value **value);
 
+/* Gives a value of edit_graph the attributes of another. */
+int sdk_attributes_keep(const struct ckpt_host *host, struct ckpt_edits *edits,
+                        const struct ckpt_value *from, struct ckpt_value *to);
+
 /* Puts a value in the place of an entry. What is part of an object stays,
  * which is told: it is not `verb`ed. */
 int sdk_entry_replace(const struct ckpt_host *host, struct ckpt_edits *edits,
@@ -29,7 +33,8 @@ bool sdk_entry_follows(const struct sdk_optimizers *optimizers,
 
 /* Calls `follow` for each tensor of a parameter's shape that an optimizer keeps
  * for the parameter in the place of an entry: `state` is a map, and the tensor
- * its pair. Stops at the first status that is not CKPT_OK, and returns it. */
+ * its pair. Of a parameter under two names this is so for the first alone.
+ * Stops at the first status that is not CKPT_OK, and returns it. */
 int sdk_entry_slots(const struct sdk_optimizers *optimizers,
                     const struct ckpt_graph *graph, size_t entry,
                     int (*follow)(void *context, const struct ckpt_value *state,

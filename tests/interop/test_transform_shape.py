@@ -242,3 +242,31 @@ def test_tie_of_two_that_differ(peer, compared, tmp_path):
     assert done.returncode == 4
     assert "differ in element 1 " in done.stderr
     assert out.read_bytes() == b"before"
+
+
+TIED = """
+import sys, torch
+net = torch.nn.ModuleDict({"emb": torch.nn.Embedding(7, 4),
+                           "out": torch.nn.Linear(4, 7, bias=False)})
+net["out"].weight = net["emb"].weight
+adam = torch.optim.Adam(net.parameters())
+net["out"](net["emb"](torch.tensor([1, 2]))).sum().backward()
+adam.step()
+torch.save({"model": net.state_dict(), "optimizer": adam.state_dict()},
+           sys.argv[1])
+"""
+SLOT = """
+import sys, torch
+print(*torch.load(sys.argv[1])["optimizer"]["state"][0]["exp_avg"].shape)
+"""
+
+
+@pytest.mark.parametrize("turned,shape", [("emb", "4 7"), ("out", "7 4")])
+def test_slot_of_a_tied_parameter(peer, tmp_path, turned, shape):
+    """torch knows it by its first name."""
+    path, out = tmp_path / "tied.pt", tmp_path / "out.pt"
+    subprocess.run([peer.python, "-c", TIED, path], check=True)
+    tools.ckpt("convert", "-q", path, out, "-t", f"transpose:model.{turned}.*")
+    done = subprocess.run([peer.python, "-c", SLOT, out], check=True,
+                          capture_output=True, text=True)
+    assert done.stdout.strip() == shape

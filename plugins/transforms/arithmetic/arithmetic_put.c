@@ -6,6 +6,7 @@
 #include "arithmetic.h"
 
 #include "checked.h"
+#include "tensor_edit.h"
 
 int
 arithmetic_job_new(struct arithmetic_run *run, size_t input_count,
@@ -73,21 +74,6 @@ arithmetic_has_place(const struct arithmetic_run *run, size_t index)
     return false;
 }
 
-/* The attributes of a tensor stay with it. */
-static int
-attributes_keep(struct arithmetic_run *run, const struct ckpt_value *from,
-                struct ckpt_value *to)
-{
-    const struct ckpt_host *host = run->host;
-    const struct ckpt_attr *attr = from->attrs;
-    int status = CKPT_OK;
-
-    for (; attr != NULL && status == CKPT_OK; attr = attr->next)
-        status = host->attr_set(host, host->edit_graph(host, run->edits), to,
-                                attr->name, attr->value);
-    return status;
-}
-
 int
 arithmetic_put(struct arithmetic_run *run, size_t index,
                const struct ckpt_storage *storage, const uint64_t *strides,
@@ -95,7 +81,6 @@ arithmetic_put(struct arithmetic_run *run, size_t index,
 {
     const struct ckpt_host *host = run->host;
     const struct ckpt_entry *entry = &run->graphs[0]->entries[index];
-    const struct ckpt_spot *spot = &run->graphs[0]->spots[index];
     const struct ckpt_tensor *tensor = entry->value->as.tensor;
     struct ckpt_tensor like = {.dtype = tensor->dtype,
                                .rank = tensor->rank,
@@ -103,24 +88,16 @@ arithmetic_put(struct arithmetic_run *run, size_t index,
                                .strides = strides,
                                .offset = offset,
                                .storage = storage,
-                               .role = tensor->role,
-                               .requires_grad = tensor->requires_grad,
-                               .flips = flips,
-                               .type_name = tensor->type_name};
+                               .flips = flips};
     struct ckpt_value *value;
-    int status = host->tensor_new(host, host->edit_graph(host, run->edits),
-                                  &like, sizeof like, entry->name.data, &value);
+    int status = sdk_tensor_remake(host, run->edits, entry, &like, &value);
 
-    if (status == CKPT_OK)
-        status = attributes_keep(run, entry->value, value);
     if (status == CKPT_OK)
         status = arithmetic_origin(run, index, value);
     if (status != CKPT_OK)
         return status;
-    if (spot->owner == NULL)
-        return host->edit_root(host, run->edits, value);
-    return host->edit_replace(host, run->edits, spot->owner, spot->index,
-                              value);
+    return sdk_entry_replace(host, run->edits, run->graphs[0], index, value,
+                             "changed");
 }
 
 int

@@ -10,6 +10,7 @@
 #include "cast.h"
 #include "checked.h"
 #include "pattern.h"
+#include "tensor_edit.h"
 
 #define WINDOW_BYTES ((size_t)256 << 10)
 
@@ -257,47 +258,27 @@ tensor_cast(struct cast *cast, const struct ckpt_entry *entry,
                             sizeof like, entry->name.data, value);
 }
 
-/* The attributes of a tensor stay with it. */
-static int
-attributes_keep(struct cast *cast, const struct ckpt_value *from,
-                struct ckpt_value *to)
-{
-    const struct ckpt_host *host = cast->host;
-    const struct ckpt_attr *attr = from->attrs;
-    int status = CKPT_OK;
-
-    for (; attr != NULL && status == CKPT_OK; attr = attr->next)
-        status = host->attr_set(host, host->edit_graph(host, cast->edits), to,
-                                attr->name, attr->value);
-    return status;
-}
-
 static int
 entry_cast(struct cast *cast, size_t index)
 {
     const struct ckpt_host *host = cast->host;
     const struct ckpt_entry *entry = &cast->graph->entries[index];
-    const struct ckpt_spot *spot = &cast->graph->spots[index];
     struct ckpt_value **value = &cast->values[entry->value->as.tensor->id];
     bool wants;
     int status = cast_wants(cast, entry, &wants);
 
     if (status != CKPT_OK || !wants)
         return status;
-    if (spot->owner == NULL) {
-        host->warn(host, entry->name.data, CKPT_NOWHERE,
-                   "it is part of an object, and not cast");
-        return CKPT_OK;
-    }
     if (*value == NULL) {
         status = tensor_cast(cast, entry, value);
         if (status == CKPT_OK)
-            status = attributes_keep(cast, entry->value, *value);
+            status =
+                sdk_attributes_keep(host, cast->edits, entry->value, *value);
     }
     if (status != CKPT_OK)
         return status;
-    return host->edit_replace(host, cast->edits, spot->owner, spot->index,
-                              *value);
+    return sdk_entry_replace(host, cast->edits, cast->graph, index, *value,
+                             "cast");
 }
 
 static void

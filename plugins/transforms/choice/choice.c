@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "graph_each.h"
 #include "hash_table.h"
 #include "optimizer_slots.h"
 #include "pattern.h"
@@ -349,30 +350,13 @@ optimizers_judge(struct choice *choice)
 
 /* ---- Editing ---- */
 
-static size_t
-child_count(const struct ckpt_value *value)
-{
-    if (value->kind == CKPT_KIND_MAP)
-        return value->as.map.count;
-    if (value->kind == CKPT_KIND_LIST || value->kind == CKPT_KIND_TUPLE)
-        return value->as.list.count;
-    return 0;
-}
-
-static const struct ckpt_value *
-child_at(const struct ckpt_value *value, size_t index)
-{
-    return value->kind == CKPT_KIND_MAP ? value->as.map.pairs[index].value
-                                        : value->as.list.items[index];
-}
-
 /* Takes out of a container what is to go, and tells whether nothing is left.
  * The graph nests no deeper than the hub lets it. */
 static int
 container_choose(struct choice *choice, const struct ckpt_value *value,
                  bool *empty)
 {
-    size_t i, count = child_count(value), left = count;
+    size_t i, count = sdk_item_count(value), left = count;
     bool goes;
     int status = CKPT_OK;
 
@@ -386,7 +370,7 @@ container_choose(struct choice *choice, const struct ckpt_value *value,
     for (i = 0; i < count && status == CKPT_OK; i++) {
         goes = place_goes(choice, value, i);
         if (!goes)
-            status = container_choose(choice, child_at(value, i), &goes);
+            status = container_choose(choice, sdk_item_at(value, i), &goes);
         if (status == CKPT_OK && goes) {
             status =
                 choice->host->edit_drop(choice->host, choice->edits, value, i);

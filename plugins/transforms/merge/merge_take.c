@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "graph_each.h"
+
 #define SEEN_OLD 1 /* it holds a tensor that BASE has */
 #define SEEN_NEW 2 /* it holds one that BASE lacks */
 #define SEEN_DONE 4
@@ -25,23 +27,6 @@ struct merge_take {
     char name[NAME_ROOM];
     size_t name_bytes; /* what stands before the keys */
 };
-
-static size_t
-child_count(const struct ckpt_value *value)
-{
-    if (value->kind == CKPT_KIND_MAP)
-        return value->as.map.count;
-    if (value->kind == CKPT_KIND_LIST || value->kind == CKPT_KIND_TUPLE)
-        return value->as.list.count;
-    return 0;
-}
-
-static const struct ckpt_value *
-child_at(const struct ckpt_value *value, size_t index)
-{
-    return value->kind == CKPT_KIND_MAP ? value->as.map.pairs[index].value
-                                        : value->as.list.items[index];
-}
 
 /* A place that is met under two names is old if BASE has one of them. */
 static int
@@ -131,12 +116,12 @@ take_look(const struct merge *merge, const struct ckpt_value *value)
     if (*seen & SEEN_DONE)
         return *seen;
     *seen |= SEEN_DONE;
-    for (i = 0; i < child_count(value); i++) {
+    for (i = 0; i < sdk_item_count(value); i++) {
         entry = take_entry(merge->take, value, i);
         if (entry != MERGE_NONE)
             found |= merge->used[entry] ? SEEN_OLD : SEEN_NEW;
         else
-            found |= take_look(merge, child_at(value, i));
+            found |= take_look(merge, sdk_item_at(value, i));
     }
     *seen |= (unsigned char)found;
     return *seen;
@@ -147,11 +132,11 @@ take_mark(struct merge_take *take, const struct ckpt_value *value)
 {
     size_t i;
 
-    if (child_count(value) == 0 || (take->seen[value->id] & SEEN_ADDED) != 0)
+    if (sdk_item_count(value) == 0 || (take->seen[value->id] & SEEN_ADDED) != 0)
         return;
     take->seen[value->id] |= SEEN_ADDED;
-    for (i = 0; i < child_count(value); i++)
-        take_mark(take, child_at(value, i));
+    for (i = 0; i < sdk_item_count(value); i++)
+        take_mark(take, sdk_item_at(value, i));
 }
 
 /* ---- Keys ---- */

@@ -27,17 +27,11 @@ static int
 drop_visit(void *context, const struct ckpt_value *value)
 {
     struct drop *drop = context;
-    size_t i, count = 0;
+    size_t i, count = sdk_item_count(value);
     int status = CKPT_OK;
 
-    if (value->kind == CKPT_KIND_MAP)
-        count = value->as.map.count;
-    else if (value->kind == CKPT_KIND_LIST || value->kind == CKPT_KIND_TUPLE)
-        count = value->as.list.count;
     for (i = 0; i < count && status == CKPT_OK; i++) {
-        if (!drop_is(drop, value->kind == CKPT_KIND_MAP
-                               ? value->as.map.pairs[i].value
-                               : value->as.list.items[i]))
+        if (!drop_is(drop, sdk_item_at(value, i)))
             continue;
         status = drop->host->edit_drop(drop->host, drop->edits, value, i);
         drop->dropped++;

@@ -323,16 +323,11 @@ model_visit(void *context, const struct ckpt_value *value)
     struct training *training = context;
     const struct ckpt_host *host = training->host;
     const struct ckpt_value *item;
-    size_t i, count = 0;
+    size_t i, count = sdk_item_count(value);
     int status = CKPT_OK;
 
-    if (value->kind == CKPT_KIND_MAP)
-        count = value->as.map.count;
-    else if (value->kind == CKPT_KIND_LIST || value->kind == CKPT_KIND_TUPLE)
-        count = value->as.list.count;
     for (i = 0; i < count && status == CKPT_OK; i++) {
-        item = value->kind == CKPT_KIND_MAP ? value->as.map.pairs[i].value
-                                            : value->as.list.items[i];
+        item = sdk_item_at(value, i);
         if (!model_is(training, item))
             continue;
         if (training->made[item->id] == NULL)
