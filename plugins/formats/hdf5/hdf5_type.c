@@ -143,10 +143,11 @@ static size_t
 type_text_bytes(const struct hdf5_type *type, const unsigned char *bytes)
 {
     const unsigned char *nul;
+    unsigned char padding = type->padding == HDF5_SPACE_PADDED ? ' ' : 0;
     size_t size = type->size_bytes;
 
-    if (type->padding == HDF5_SPACE_PADDED) {
-        while (size > 0 && bytes[size - 1] == ' ')
+    if (type->padding != HDF5_NUL_TERMINATED) {
+        while (size > 0 && bytes[size - 1] == padding)
             size--;
         return size;
     }
