@@ -22,7 +22,8 @@ option_is_path(const struct ckpt_option *option)
 
 /* Failures are about the file that is named, and no plugin's. */
 static int
-named_file(struct hub_host *host, struct ckpt_option_value *value)
+named_file(struct hub_host *host, uint32_t kind,
+           struct ckpt_option_value *value)
 {
     struct hub_report *report = host->report;
     const char *file = report->file, *plugin = report->plugin;
@@ -36,6 +37,9 @@ named_file(struct hub_host *host, struct ckpt_option_value *value)
         source->named = true;
         hub_host_adopt(host, source);
         value->source = source;
+        if (source->folder && kind == CKPT_OPTION_FILE)
+            status = hub_fail(report, CKPT_OPTION, NULL, CKPT_NOWHERE,
+                              "it is a folder");
     }
     report->file = file;
     report->plugin = plugin;
@@ -52,7 +56,7 @@ hub_named_files(struct hub_host *host, const struct ckpt_option *declared,
            status == CKPT_OK;
          declared++, values++)
         if (option_is_path(declared) && values->given)
-            status = named_file(host, values);
+            status = named_file(host, declared->kind, values);
     return status;
 }
 

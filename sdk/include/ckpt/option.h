@@ -17,7 +17,7 @@ enum ckpt_option_kind {
     CKPT_OPTION_SIZE,    /* bytes: 123, 64KiB, 5GB */
     CKPT_OPTION_STRING,  /* any text */
     CKPT_OPTION_CHOICE,  /* one of `choices`; the value is its index */
-    CKPT_OPTION_FILE,    /* a path; the hub opens it as a source */
+    CKPT_OPTION_FILE,    /* a path of a file; the hub opens it as a source */
     CKPT_OPTION_GRAPH    /* a path; the hub reads it as it does its input.
                            To a transform it may be given several times */
 };
