@@ -280,7 +280,8 @@ refuse(struct merge *merge, const struct refused *refused, const char *what,
        const char *option, const char *others)
 {
     merge->refused = true;
-    merge->host->remedy(merge->host, "to accept it, say %s=%s", option, others);
+    merge->host->remedy(merge->host, "to accept it, set %s to %s", option,
+                        others);
     return merge->host->fail(merge->host, CKPT_CONFLICT, refused->first,
                              CKPT_NOWHERE, "%llu %s", refused->count, what);
 }
