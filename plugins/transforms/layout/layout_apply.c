@@ -81,6 +81,17 @@ axes_note(struct layout_run *run, const struct layout_layer *layer,
         layout_doubt_add(&run->doubts.axes, layer->name);
 }
 
+/* Two modules in the mapping file for a layer that is one. */
+static void
+module_note(struct layout_run *run, const struct layout_layer *layer)
+{
+    if (layer->modules[1] != NULL && layer->kind != LAYOUT_SEPARABLE)
+        run->host->edit_unmatched(run->host, run->edits,
+                                  "the mapping file has two modules for "
+                                  "'%.200s', which is one: the first is taken",
+                                  layer->name);
+}
+
 static int
 forth_layer(struct layout_run *run, struct layout_layer *layer,
             struct layout_plans *plans)
@@ -92,6 +103,8 @@ forth_layer(struct layout_run *run, struct layout_layer *layer,
 
     if (status == CKPT_OK)
         axes_note(run, layer, plans);
+    if (status == CKPT_OK)
+        module_note(run, layer);
     for (i = 0; i < plans->count && status == CKPT_OK; i++)
         status = forth_one(run, layer, &plans->plans[i]);
     layer_used(layer);
