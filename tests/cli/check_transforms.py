@@ -114,7 +114,8 @@ class Transforms(unittest.TestCase):
                         self.plugins / "echo.plugin"], check=True)
         self.assert_told("argument a, count unset 7, only -", "echo:a")
         listed = self.run_ckpt("plugins").stdout
-        self.assertIn("echo echo-bare echo-two", listed)
+        for name in ("echo", "echo-bare", "echo-two"):
+            self.assertIn(f"\ntransform\t{name}\techo 0.1.0 (", listed)
         shown = self.run_ckpt("plugins", "echo-two").stdout
         self.assertIn("transform echo-two: wants two inputs\n"
                       "  -t echo-two:OTHER\n", shown)
