@@ -107,8 +107,10 @@ layout_open(const struct ckpt_host *host, const char *argument,
 static void
 layout_close(const struct ckpt_host *host, void *self)
 {
-    layout_jobs_fini(host, self);
-    host->release(host, self);
+    struct layout *layout = self;
+
+    sdk_jobs_fini(host, &layout->jobs);
+    host->release(host, layout);
 }
 
 static const struct ckpt_transform layout_transform = {

@@ -9,6 +9,7 @@
 
 #include "ckpt/plugin.h"
 #include "hash_table.h"
+#include "jobs.h"
 #include "layout_view.h"
 
 /* ---- Classes of layers ---- */
@@ -209,8 +210,7 @@ struct layout_job;
 struct layout {
     const struct ckpt_option_value *options;
     bool to_keras;
-    struct layout_job **jobs; /* what cursors make, until close */
-    uint64_t job_count;
+    struct sdk_jobs jobs; /* struct layout_job: what cursors make */
 };
 
 enum layout_option {

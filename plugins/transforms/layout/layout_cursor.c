@@ -20,34 +20,6 @@ struct cursor {
     size_t row_at, row_bytes;  /* TURNED: what was given of it */
 };
 
-int
-layout_job_add(const struct ckpt_host *host, struct layout *self,
-               const struct layout_job *job, uint64_t *key)
-{
-    struct layout_job **jobs = host->reallocate(
-        host, self->jobs, (size_t)(self->job_count + 1) * sizeof *jobs);
-
-    if (jobs == NULL)
-        return CKPT_MEMORY;
-    self->jobs = jobs;
-    jobs[self->job_count] = host->allocate(host, sizeof **jobs);
-    if (jobs[self->job_count] == NULL)
-        return CKPT_MEMORY;
-    *jobs[self->job_count] = *job;
-    *key = self->job_count++;
-    return CKPT_OK;
-}
-
-void
-layout_jobs_fini(const struct ckpt_host *host, struct layout *self)
-{
-    uint64_t i;
-
-    for (i = 0; i < self->job_count; i++)
-        host->release(host, self->jobs[i]);
-    host->release(host, self->jobs);
-}
-
 static size_t
 row_room(const struct layout_job *job)
 {
@@ -69,7 +41,7 @@ layout_cursor_open(const struct ckpt_host *host, void *self,
 
     if (made == NULL)
         return CKPT_MEMORY;
-    made->job = layout->jobs[storage->cursor_key];
+    made->job = layout->jobs.items[storage->cursor_key];
     made->row = host->allocate(host, row_room(made->job));
     status = made->row != NULL ? CKPT_OK : CKPT_MEMORY;
     for (i = 0; i < made->job->tensor_count && status == CKPT_OK; i++)

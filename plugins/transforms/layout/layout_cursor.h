@@ -16,10 +16,6 @@ struct layout_job {
     size_t tensor_count;
 };
 
-int layout_job_add(const struct ckpt_host *host, struct layout *self,
-                   const struct layout_job *job, uint64_t *key);
-void layout_jobs_fini(const struct ckpt_host *host, struct layout *self);
-
 int layout_cursor_open(const struct ckpt_host *host, void *self,
                        const struct ckpt_storage *storage, void **cursor);
 int layout_cursor_next(const struct ckpt_host *host, void *cursor,

@@ -273,7 +273,10 @@ make_coded(struct layout_run *run, const struct layout_plan *plan,
     job.tensor_count = plan->piece_count;
     if (plan->rank > 0 && plan->shape[0] > 0)
         job.row_bytes = size_bytes / plan->shape[0];
-    status = layout_job_add(host, run->self, &job, &like.cursor_key);
+    like.cursor_key = run->self->jobs.count;
+    status = sdk_jobs_add(host, &run->self->jobs, &job, sizeof job) != NULL
+                 ? CKPT_OK
+                 : CKPT_MEMORY;
     like.size_bytes = size_bytes;
     return status == CKPT_OK ? make_own(run, plan, &like, name, value) : status;
 }

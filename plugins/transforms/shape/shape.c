@@ -43,7 +43,7 @@ shape_close(const struct ckpt_host *host, void *self)
     struct shape *shape = self;
 
     sdk_pattern_free(host, shape->pattern);
-    shape_jobs_fini(host, shape);
+    sdk_jobs_fini(host, &shape->jobs);
     host->release(host, shape);
 }
 

@@ -7,6 +7,7 @@
 #define SHAPE_H
 
 #include "ckpt/plugin.h"
+#include "jobs.h"
 #include "optimizer_slots.h"
 #include "pattern.h"
 #include "tensor_edit.h"
@@ -55,8 +56,7 @@ struct shape {
     bool keep_said, keep;
     bool rescale;
     uint64_t seed;
-    struct shape_job **jobs;
-    size_t job_count;
+    struct sdk_jobs jobs; /* struct shape_job */
 };
 
 /* What is done to the tensors of one view. */
@@ -113,8 +113,6 @@ int shape_slots(struct shape_work *work, size_t index,
 
 /* Makes the storage of the new tensor. */
 int shape_make(struct shape_run *run, const struct ckpt_storage **storage);
-
-void shape_jobs_fini(const struct ckpt_host *host, struct shape *self);
 
 /* ---- Random numbers ---- */
 

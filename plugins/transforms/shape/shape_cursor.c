@@ -48,7 +48,7 @@ shape_cursor_open(const struct ckpt_host *host, void *self,
 
     if (made == NULL)
         return CKPT_MEMORY;
-    made->job = shape->jobs[storage->cursor_key];
+    made->job = shape->jobs.items[storage->cursor_key];
     made->window_bytes = window_bytes;
     made->size_bytes = storage->size_bytes;
     made->turn_bytes = made->job->chunk_bytes[0];

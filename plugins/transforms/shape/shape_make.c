@@ -18,35 +18,6 @@ run_graph(const struct shape_run *run)
     return run->host->edit_graph(run->host, run->edits);
 }
 
-static int
-job_add(const struct shape_run *run, const struct shape_job *job, uint64_t *key)
-{
-    const struct ckpt_host *host = run->host;
-    struct shape *self = run->self;
-    struct shape_job **jobs = host->reallocate(
-        host, self->jobs, (self->job_count + 1) * sizeof *jobs);
-
-    if (jobs == NULL)
-        return CKPT_MEMORY;
-    self->jobs = jobs;
-    jobs[self->job_count] = host->allocate(host, sizeof **jobs);
-    if (jobs[self->job_count] == NULL)
-        return CKPT_MEMORY;
-    *jobs[self->job_count] = *job;
-    *key = self->job_count++;
-    return CKPT_OK;
-}
-
-void
-shape_jobs_fini(const struct ckpt_host *host, struct shape *self)
-{
-    size_t i;
-
-    for (i = 0; i < self->job_count; i++)
-        host->release(host, self->jobs[i]);
-    host->release(host, self->jobs);
-}
-
 /* A storage of as many entries, made as the job says. */
 static int
 storage_coded(const struct shape_run *run, struct shape_job *job,
@@ -67,7 +38,10 @@ storage_coded(const struct shape_run *run, struct shape_job *job,
     job->dtype = dtype;
     job->name = run->name;
     like.size_bytes = size;
-    status = job_add(run, job, &like.cursor_key);
+    like.cursor_key = run->self->jobs.count;
+    status = sdk_jobs_add(run->host, &run->self->jobs, job, sizeof *job) != NULL
+                 ? CKPT_OK
+                 : CKPT_MEMORY;
     if (status != CKPT_OK)
         return status;
     return run->host->storage_new(run->host, run_graph(run), &like, sizeof like,
